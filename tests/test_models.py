@@ -1,0 +1,64 @@
+"""TinySpeech: the published counts, the limit of selective attention, and costs by profiling."""
+
+import pytest
+import torch
+from torch import nn
+
+from tinycourse import models, profiling
+from tinycourse.errors import TinycourseError
+from tinycourse.models.condenser import AttentionCondenser, match_channels, unpool
+
+
+@pytest.mark.parametrize("name, weights", [("x", 10_923), ("y", 6_104), ("z", 2_712), ("m", 4_729), ("m-3x3", 5_529)])
+def test_parameter_counts(name, weights):
+    assert profiling.weights(models.build(f"tinyspeech-{name}", 12)) == weights
+
+
+@pytest.mark.parametrize("name", models.MODELS)
+def test_every_network_answers_and_every_weight_learns(name):
+    torch.manual_seed(0)
+    network = models.build(name, 10)
+    logits = network(torch.randn(4, 1, 101, 40))
+    assert logits.shape == (4, 10)
+    logits.square().sum().backward()
+    assert all(p.grad is not None and p.grad.abs().sum() > 0 for p in network.parameters())
+
+
+def test_as_the_scale_goes_to_zero_attention_is_all_that_is_left():
+    condenser = AttentionCondenser(9, 18, 6, 3, (2, 2)).eval()
+    v = torch.randn(2, 9, 26, 10)
+    condenser.scale.data.zero_()
+    k = condenser.pointwise_norm(condenser.pointwise(torch.relu(condenser.grouped_norm(condenser.grouped(
+        nn.functional.max_pool2d(v, 2)))))).repeat_interleave(2, 2).repeat_interleave(2, 3)  # fmt: skip
+    torch.testing.assert_close(condenser(v), condenser.norm(k))
+
+
+@pytest.mark.parametrize("size", [(6, 4), (5, 3), (7, 1)])
+def test_unpooling_undoes_the_shape_of_pooling(size):
+    x = torch.randn(1, 2, *size)
+    a = unpool(nn.functional.max_pool2d(x, (2, 3), ceil_mode=True), (2, 3), size)
+    assert a.shape == x.shape and (a >= x).all()  # every value is the largest of its window
+
+
+def test_match_channels():
+    x = torch.arange(6.0).view(1, 3, 1, 2)
+    assert torch.equal(match_channels(x, 2), x[:, :2])
+    assert match_channels(x, 5).sum() == x.sum() and match_channels(x, 5).shape == (1, 5, 1, 2)
+
+
+def test_unknown_model():
+    with pytest.raises(TinycourseError, match="no model called 'tinyspeech-q'"):
+        models.build("tinyspeech-q", 12)
+
+
+def test_multiply_adds_by_hand():
+    network = nn.Sequential(nn.Conv2d(3, 8, 3, stride=2, groups=1), nn.ReLU(), nn.Flatten(), nn.Linear(8 * 4 * 3, 5))
+    p = profiling.profile(network, torch.zeros(1, 3, 9, 7))
+    assert p.multiply_adds == 8 * 3 * 9 * 4 * 3 + 8 * 4 * 3 * 5
+    assert p.layers == {"0": 8 * 3 * 9 * 4 * 3, "3": 8 * 4 * 3 * 5}
+    assert p.parameters == 8 * 27 + 5 * 96 and p.stored_parameters == p.parameters + 8 + 5
+    assert p.activation_bytes == 4 * (3 * 9 * 7 + 8 * 4 * 3)
+
+
+def test_grouped_convolutions_are_not_counted_as_dense():
+    assert profiling.profile(nn.Conv2d(4, 8, 3, groups=4), torch.zeros(1, 4, 5, 5)).multiply_adds == 8 * 9 * 9

@@ -1,0 +1,116 @@
+"""Attention condensers and TinySpeech (Wong, Famouri, Pavlova, Surana 2020, arXiv 2008.04245).
+
+A condenser looks at its input through a much smaller map: pool (condense), mix (embed), unpool (expand), and lets
+the result decide, together with the input itself, what is passed on (selective attention).
+"""
+
+from dataclasses import dataclass, replace
+
+import torch
+from torch import Tensor, nn
+from torch.nn import functional as F
+
+
+@dataclass(frozen=True)
+class TinySpeechConfig:
+    """A network of figure 2 of the paper, and what the paper leaves open.
+
+    Numbers of channels are the figure's: `stem`, for every block ((a, b), (c, d)) the grouped and the pointwise convolution
+    of its two condensers, and `last`. The rest is ours to choose: everything below, and that the second condenser of block i
+    spreads its kernel over 1, 2, 4, 4, ... frames.
+    """
+
+    stem: int
+    blocks: tuple[tuple[tuple[int, int], tuple[int, int]], ...]
+    last: int
+    kernel: int = 1  # of the grouped convolution; 1 gives the published parameter counts
+    stem_pool: tuple[int, int] = (2, 2)  # max pooling behind the stem: 101 x 40 features become 26 x 10
+    pools: tuple[tuple[int, int], ...] = ((2, 2), (1, 10))  # (time, frequency) windows of a block's two condensers
+
+
+class AttentionCondenser(nn.Module):
+    """V [B, C, H, W] to V' [B, b, H, W] (paper, section 2).
+
+    Q = C(V)          condensation: max pooling
+    K = E(Q)          embedding: grouped convolution to `a` channels, then pointwise to `b`
+    A = X(K)          expansion: unpooling
+    V' = F(V, A, S)   selective attention: S * V + A, which tends to A as S tends to 0
+    """
+
+    def __init__(self, channels: int, a: int, b: int, kernel: int, pool: tuple[int, int], dilation: int = 1):
+        super().__init__()
+        self.pool = pool
+        reach = (kernel // 2 * dilation, kernel // 2)  # the kernel is spread along time only
+        self.grouped = nn.Conv2d(channels, a, kernel, padding=reach, dilation=(dilation, 1), groups=channels, bias=False)
+        self.grouped_norm = nn.BatchNorm2d(a)
+        self.pointwise = nn.Conv2d(a, b, 1, bias=False)
+        self.pointwise_norm = nn.BatchNorm2d(b)
+        self.scale = nn.Parameter(torch.ones(b, 1, 1))  # S, one for each channel
+        self.norm = nn.BatchNorm2d(b)
+
+    def forward(self, v: Tensor) -> Tensor:
+        q = F.max_pool2d(v, self.pool, ceil_mode=True)  # [B, C, H / ph, W / pw]
+        k = F.relu(self.grouped_norm(self.grouped(q)))  # [B, a, H / ph, W / pw]
+        k = self.pointwise_norm(self.pointwise(k))  # [B, b, H / ph, W / pw]
+        a = unpool(k, self.pool, v.shape[2:])  # [B, b, H, W]
+        return self.norm(self.scale * match_channels(v, a.shape[1]) + a)
+
+
+def unpool(x: Tensor, pool: tuple[int, int], size: tuple[int, int]) -> Tensor:
+    """Repeat every value over the window it came from: [B, C, h, w] -> [B, C, *size]."""
+    return F.interpolate(x, scale_factor=pool)[:, :, : size[0], : size[1]]
+
+
+def match_channels(x: Tensor, channels: int) -> Tensor:
+    """The first `channels` of x, or x and zeros: the way to add maps of different depth that costs no parameter."""
+    missing = channels - x.shape[1]
+    return F.pad(x, (0, 0, 0, 0, 0, missing)) if missing > 0 else x[:, :channels]
+
+
+class Block(nn.Module):
+    """Two condensers under a skip: [B, C, H, W] -> [B, d, H, W]."""
+
+    def __init__(self, channels: int, shape: tuple[tuple[int, int], tuple[int, int]], config: TinySpeechConfig, dilation: int):
+        super().__init__()
+        (a, b), (c, d) = shape
+        self.first = AttentionCondenser(channels, a, b, config.kernel, config.pools[0])
+        self.second = AttentionCondenser(b, c, d, config.kernel, config.pools[1], dilation)
+
+    def forward(self, x: Tensor) -> Tensor:
+        y = self.second(self.first(x))
+        return y + match_channels(x, y.shape[1])
+
+
+class TinySpeech(nn.Module):
+    """Features [B, 1, frames, bands] to logits [B, classes]."""
+
+    def __init__(self, config: TinySpeechConfig, classes: int):
+        super().__init__()
+        c = self.config = config
+        self.stem = nn.Conv2d(1, c.stem, 3, stride=2, padding=1, bias=False)
+        self.stem_norm = nn.BatchNorm2d(c.stem)
+        widths = [c.stem] + [shape[1][1] for shape in c.blocks]
+        self.blocks = nn.Sequential(*(Block(n, shape, c, min(2**i, 4)) for i, (n, shape) in enumerate(zip(widths, c.blocks))))
+        self.last = nn.Conv2d(widths[-1], c.last, 3, padding=1, bias=False)
+        self.last_norm = nn.BatchNorm2d(c.last)
+        self.classifier = nn.Linear(c.last, classes)
+
+    def forward(self, x: Tensor) -> Tensor:
+        x = F.relu(self.stem_norm(self.stem(x)))  # [B, stem, 51, 20]
+        x = F.max_pool2d(x, self.config.stem_pool, ceil_mode=True)  # [B, stem, 26, 10]
+        x = self.blocks(x)
+        x = F.relu(self.last_norm(self.last(x)))  # [B, last, 26, 10]
+        return self.classifier(x.mean((2, 3)))
+
+
+TAIL = (((30, 19), (38, 15)), ((30, 26), (52, 15)), ((30, 18), (36, 15)))  # the blocks that end X and Y
+
+TINYSPEECH = {
+    "x": TinySpeechConfig(15, 3 * (((30, 6), (12, 15)),) + TAIL, 38),
+    "y": TinySpeechConfig(10, (((20, 6), (12, 15)),) + 2 * (((30, 6), (12, 15)),) + TAIL, 6),
+    "z": TinySpeechConfig(
+        7, 2 * (((14, 3), (6, 7)),) + (((14, 2), (4, 7)), ((14, 11), (22, 7)), ((14, 14), (28, 7)), ((14, 10), (20, 7))), 17
+    ),
+    "m": TinySpeechConfig(9, (((18, 6), (12, 9)), ((18, 9), (18, 9)), ((18, 8), (16, 9))), 40),
+}
+TINYSPEECH["m-3x3"] = replace(TINYSPEECH["m"], kernel=3)
