@@ -1,0 +1,179 @@
+"""Training: one loop for CPU, GPU and several of them, seeded, with a progress bar, that survives being killed."""
+
+import json
+import math
+from dataclasses import asdict, dataclass, field
+from pathlib import Path
+
+import torch
+from lightning_fabric import Fabric
+from torch import Tensor, nn
+from torch.nn import functional as F
+from tqdm.auto import tqdm
+
+from tinycourse.checkpoint import Recogniser, as_float, in_batches, read, save, write_whole
+from tinycourse.data import Clips
+from tinycourse.errors import TinycourseError
+from tinycourse.frontend import Augment, AugmentConfig
+from tinycourse.metrics import Report, report
+
+STATE = "tinycourse-training-1"
+
+
+@dataclass(frozen=True)
+class TrainConfig:
+    """The recipe. The learning rate climbs for `warmup` of all steps and falls to zero along a cosine."""
+
+    epochs: int = 50
+    batch: int = 64
+    learning_rate: float = 0.02
+    warmup: float = 0.15
+    weight_decay: float = 0.001
+    label_smoothing: float = 0.0
+    seed: int = 0
+    augment: AugmentConfig = field(default_factory=AugmentConfig)
+
+    def rate(self, step: int, steps: int) -> float:
+        """Learning rate at `step` of `steps`."""
+        start = self.warmup * steps
+        if step < start:
+            return self.learning_rate * (step + 1) / start
+        return self.learning_rate * 0.5 * (1 + math.cos(math.pi * (step - start) / (steps - start)))
+
+
+def seeded(name: str, classes: tuple[str, ...], seed: int) -> Recogniser:
+    """A fresh recogniser whose first weights depend on the seed alone."""
+    torch.manual_seed(seed)
+    return Recogniser(name, classes)
+
+
+def noise_of(source) -> Tensor:
+    """All noise that a data set of words offers for training, one long recording [samples]."""
+    return torch.cat([torch.from_numpy(n) for n in source.noise("training")])
+
+
+def evaluate(recogniser: Recogniser, clips: Clips) -> Report:
+    """Accuracy and confusion of a recogniser on clips."""
+    recogniser.eval()
+    return report(in_batches(recogniser, clips.audio), clips.labels, recogniser.classes)
+
+
+def fit(
+    recogniser: Recogniser,
+    training: Clips,
+    validation: Clips,
+    noise: Tensor,
+    config: TrainConfig,
+    out: Path | None = None,
+    resume: bool = False,
+    fabric: Fabric | None = None,
+) -> list[dict]:
+    """Train in place; the history holds one dict an epoch (epoch, loss, rate, validation accuracy).
+
+    After every epoch `out` gets the best weights so far and `out`.state all that `resume` needs to go on, as if
+    nothing had happened: every epoch draws from its own seed, so a resumed run ends on the same bits.
+    `noise` [samples] is what background noise is cut from. Afterwards the recogniser holds the best weights.
+    """
+    fabric = fabric or Fabric(accelerator="cpu", devices=1)
+    history, best = [], {}
+    torch.manual_seed(config.seed)
+    recogniser.frontend.fit(as_float(training.audio[:: max(1, len(training) // 2000)]))
+    recogniser.to(fabric.device)
+    network, optimizer = fabric.setup(recogniser.network, torch.optim.AdamW(groups(recogniser.network, config.weight_decay)))
+    if resume:
+        history, best = restore(state_file(out), recogniser, optimizer, config)
+    elif out and fabric.is_global_zero:
+        save(recogniser, out)  # at once: a path that cannot be written should not cost an epoch
+
+    for epoch in range(len(history), config.epochs):
+        loss = train_epoch(fabric, network, recogniser.frontend, optimizer, training, noise, config, epoch)
+        accuracy = evaluate(recogniser, validation).accuracy
+        history.append({"epoch": epoch + 1, "loss": loss, "rate": optimizer.param_groups[0]["lr"], "accuracy": accuracy})
+        if accuracy >= max(h["accuracy"] for h in history):
+            best = {k: v.detach().cpu().clone() for k, v in recogniser.state_dict().items()}
+            recogniser.info["validation"] = {"accuracy": accuracy, "count": len(validation), "epoch": epoch + 1}
+            if out and fabric.is_global_zero:
+                save(recogniser, out)
+        if out and fabric.is_global_zero:
+            store(state_file(out), recogniser, optimizer, config, history, best)
+    recogniser.load_state_dict(best)
+    recogniser.cpu().eval()
+    return history
+
+
+def groups(network: nn.Module, weight_decay: float) -> list[dict]:
+    """Weight decay is for matrices and kernels; biases, batch norm and scales go without."""
+    parameters = list(network.parameters())
+    return [
+        {"params": [p for p in parameters if p.ndim > 1], "weight_decay": weight_decay},
+        {"params": [p for p in parameters if p.ndim <= 1], "weight_decay": 0.0},
+    ]
+
+
+def train_epoch(fabric, network, frontend, optimizer, clips: Clips, noise: Tensor, config: TrainConfig, epoch: int) -> float:
+    """One pass over the clips; with several devices each takes its share of every batch. Returns the mean loss."""
+    seed = config.seed * 100_003 + epoch
+    torch.manual_seed(seed)
+    augment = Augment(config.augment, noise, seed * 64 + fabric.global_rank)
+    whole = len(clips) // config.batch * config.batch
+    if not whole:
+        raise TinycourseError(f"{len(clips)} clips do not fill one batch of {config.batch}; ask for a smaller batch or more clips.")
+    batches = torch.randperm(len(clips))[:whole].view(-1, config.batch)[:, fabric.global_rank :: fabric.world_size]
+    network.train()
+    total = torch.zeros((), device=fabric.device)
+    bar = tqdm(batches, desc=f"epoch {epoch + 1}/{config.epochs}", leave=False, disable=not fabric.is_global_zero)
+    for step, batch in enumerate(bar, epoch * len(batches)):
+        for group in optimizer.param_groups:
+            group["lr"] = config.rate(step, config.epochs * len(batches))
+        with torch.no_grad():
+            audio = as_float(clips.audio[batch]).to(fabric.device)
+            x = augment.features(frontend(augment.audio(audio)))  # [B, 1, frames, bands]
+        loss = F.cross_entropy(network(x), clips.labels[batch].to(fabric.device), label_smoothing=config.label_smoothing)
+        optimizer.zero_grad()
+        fabric.backward(loss)
+        optimizer.step()
+        total += loss.detach()
+    return float(total) / len(batches)
+
+
+# --------------------------------------------------------------------------------------------------- resume
+
+
+def state_file(out: Path) -> Path:
+    """Where a training keeps what it needs to go on."""
+    return Path(out).with_suffix(".state.safetensors")
+
+
+def store(path: Path, recogniser: Recogniser, optimizer, config: TrainConfig, history: list[dict], best: dict[str, Tensor]) -> None:
+    """Everything about a training between two epochs, in one safetensors file."""
+    tensors = {f"recogniser.{k}": v for k, v in recogniser.state_dict().items()}
+    tensors |= {f"best.{k}": v for k, v in best.items()}
+    for i, state in optimizer.state_dict()["state"].items():
+        tensors |= {f"optimizer.{i}.{k}": v for k, v in state.items()}
+    header = {"model": recogniser.name, "config": json.dumps(asdict(config)), "history": json.dumps(history)}
+    write_whole(path, tensors, {"format": STATE, "info": json.dumps(recogniser.info)} | header)
+
+
+def restore(path: Path, recogniser: Recogniser, optimizer, config: TrainConfig) -> tuple[list[dict], dict[str, Tensor]]:
+    """Load what `store` wrote into recogniser and optimizer; returns history and best weights.
+
+    Raises TinycourseError if it belongs to another model or another recipe.
+    """
+    if not path.is_file():
+        raise TinycourseError(f"There is nothing to resume: {path} does not exist; train without --resume.")
+    tensors, header = read(path, STATE)
+    same = json.loads(header["config"]) == json.loads(json.dumps(asdict(config)))
+    if header["model"] != recogniser.name or not same:
+        raise TinycourseError(f"{path} belongs to another model or recipe; resume with the same options, or train without --resume.")
+    parts = {"recogniser": {}, "best": {}, "optimizer": {}}
+    for name, tensor in tensors.items():
+        part, key = name.split(".", 1)
+        parts[part][key] = tensor
+    recogniser.load_state_dict(parts["recogniser"])
+    recogniser.info = json.loads(header["info"])
+    state = optimizer.state_dict()
+    for key, tensor in parts["optimizer"].items():
+        i, name = key.split(".")
+        state["state"].setdefault(int(i), {})[name] = tensor
+    optimizer.load_state_dict(state)
+    return json.loads(header["history"]), parts["best"]
