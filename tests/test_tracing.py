@@ -1,0 +1,177 @@
+"""The traced and folded graph is the module; what has no integer form is refused by name and path."""
+
+import copy
+
+import networks
+import pytest
+import torch
+import torch.nn.functional as F
+from networks import Lambda
+from torch import nn
+
+from tinycourse.tracing import UnsupportedOperation, trace
+
+pytestmark = pytest.mark.filterwarnings("ignore:Using padding='same'")  # torch on even kernels: slow, not wrong
+
+
+@pytest.mark.parametrize("name", networks.ALL)
+def test_graph_computes_what_the_module_computes(name):
+    x, network = networks.inputs(name), networks.build(name)
+    with torch.no_grad():
+        expected, got = network(x), networks.graph(name).run(x)
+    assert got.shape == expected.shape
+    assert (got - expected).abs().max() <= 1e-5 * expected.abs().max()
+
+
+@pytest.mark.parametrize("name", networks.NETWORKS)
+def test_folding_is_exact(name):
+    """In double precision nothing but rounding of doubles is left between the folded graph and the module."""
+    x, network = networks.inputs(name).double(), copy.deepcopy(networks.build(name)).double()
+    with torch.no_grad():
+        torch.testing.assert_close(networks.graph(name).run(x), network(x), rtol=0, atol=1e-12)
+
+
+def kinds(name):
+    return [node.kind for node in networks.graph(name).nodes[1:]]
+
+
+@pytest.mark.parametrize(
+    "name, expected",
+    {
+        "conv, batch norm": "conv",
+        "linear, batch norm, relu": "linear",
+        "batch norm alone": "scale",
+        "conv, relu, hardtanh": "conv",
+        "relu, batch norm": "conv scale",
+        "relu twice read": "conv clamp add",
+        "batch norm twice read": "conv add",
+        "selective attention, batch norm": "conv add",
+        "upsample, crop": "upsample",
+        "interpolate to a size": "max_pool upsample",
+        "slices": "crop",
+        "pad, conv": "conv",
+        "pad channels, conv": "pad conv",
+        "squeeze twice": "max_pool reshape",
+        "dropout, identity": "clamp",
+        "ds-cnn": "conv conv conv conv conv average_pool reshape linear",
+    }.items(),
+)
+def test_neighbours_merge(name, expected):
+    assert kinds(name) == expected.split()
+
+
+def test_condenser_is_seven_operations():
+    """V' = S * V + A, its batch norm and its ReLU are one addition."""
+    assert kinds("tinyspeech")[:7] == ["conv", "max_pool", "conv", "conv", "upsample", "crop", "add"]
+
+
+def test_paths_name_the_modules():
+    paths = {node.path for node in networks.graph("tinyspeech").nodes[1:]}
+    assert {"stem.0", "blocks.0.0.depthwise", "blocks.1.1.pointwise", "last.0", "classify"} <= paths
+
+
+def test_module_stays_as_it_is():
+    network = networks.TinySpeech().train()
+    network.blocks[0].eval()
+    before, flags = copy.deepcopy(network.state_dict()), [m.training for m in network.modules()]
+    trace(network, (1, 25, 18))
+    assert [m.training for m in network.modules()] == flags
+    assert all(torch.equal(v, before[k]) for k, v in network.state_dict().items())
+    assert all(p.requires_grad for p in network.parameters())
+
+
+def test_batch_size_does_not_matter():
+    x, graph = networks.inputs("tinyspeech"), networks.graph("tinyspeech")
+    torch.testing.assert_close(graph.run(x)[:1], graph.run(x[:1]), rtol=1e-5, atol=1e-5)
+
+
+class Counting(nn.Module):
+    """Keeps a count of its calls in a buffer."""
+
+    def __init__(self):
+        super().__init__()
+        self.register_buffer("count", torch.zeros(1))
+
+    def forward(self, x):
+        self.count += 1
+        return x * 2
+
+
+def nested(module):
+    """The module at the path features.1.norm, behind a convolution."""
+    inner = nn.Sequential()
+    inner.add_module("norm", module)
+    outer = nn.Sequential()
+    outer.add_module("features", nn.Sequential(nn.Conv2d(4, 4, 1), inner))
+    return outer
+
+
+REFUSED = {
+    "layer norm": (nested(nn.LayerNorm(7)), "features.1.norm (aten.layer_norm)"),
+    "group norm": (nested(nn.GroupNorm(2, 4)), "features.1.norm (aten.group_norm)"),
+    "instance norm": (nested(nn.InstanceNorm2d(4)), "features.1.norm (aten.instance_norm)"),
+    "transposed convolution": (nested(nn.ConvTranspose2d(4, 4, 2)), "features.1.norm (aten.conv_transpose2d)"),
+    "softmax": (nested(nn.Softmax(1)), "features.1.norm (aten.softmax)"),
+    "prelu": (nested(nn.PReLU(4)), "features.1.norm (aten.prelu)"),
+    "shuffle": (nested(nn.ChannelShuffle(2)), "features.1.norm (aten.channel_shuffle)"),
+    "circular padding": (nested(nn.Conv2d(4, 4, 3, padding=1, padding_mode="circular")), "features.1.norm (aten.pad)"),
+    "dropout in evaluation": (Lambda(lambda m, x: F.dropout(x, 0.5)), "Lambda (aten.dropout): dropout that is on"),
+    "dropout in place": (Lambda(lambda m, x: F.dropout(F.relu(x, inplace=True), 0.5)), "Lambda (aten."),
+    "batch statistics": (nested(nn.BatchNorm2d(4, track_running_stats=False)), "features.1.norm (aten.batch_norm)"),
+    "max pool, dilation": (nested(nn.MaxPool2d(2, dilation=2)), "features.1.norm (aten.max_pool2d): a pool with dilation"),
+    "average pool, padding": (nested(nn.AvgPool2d(3, padding=1)), "features.1.norm (aten.avg_pool2d)"),
+    "average pool, ceil": (nested(nn.AvgPool2d(2, ceil_mode=True)), "features.1.norm (aten.avg_pool2d)"),
+    "adaptive average": (nested(nn.AdaptiveAvgPool2d(2)), "features.1.norm (aten.adaptive_avg_pool2d)"),
+    "bilinear": (nested(nn.Upsample(scale_factor=2, mode="bilinear")), "features.1.norm (aten.upsample_bilinear2d)"),
+    "upsample by 1.5": (nested(nn.Upsample(scale_factor=1.5)), "features.1.norm (aten.upsample_nearest2d)"),
+    "linear on maps": (nested(nn.Linear(7, 3)), "features.1.norm (aten.linear): a linear layer needs a vector"),
+    "pad with ones": (nested(nn.ConstantPad2d(1, 1.0)), "features.1.norm (aten.pad)"),
+    "pad by less than nothing": (nested(nn.ZeroPad2d(-1)), "features.1.norm (aten.pad)"),
+    "conv1d": (Lambda(lambda m, x: m.parts[0](x.flatten(2)).mean(2), nn.Conv1d(4, 3, 3)), "parts.0 (aten.conv1d)"),
+    "concatenation": (Lambda(lambda m, x: torch.cat([x, x], 1)), "Lambda (aten.cat)"),
+    "permute": (Lambda(lambda m, x: x.permute(0, 1, 3, 2)), "Lambda (aten.permute)"),
+    "transpose": (Lambda(lambda m, x: x.transpose(2, 3)), "Lambda (aten.transpose)"),
+    "mean over channels": (Lambda(lambda m, x: x.mean(1, keepdim=True)), "Lambda (aten.mean)"),
+    "mean over everything": (Lambda(lambda m, x: x * x.mean()), "Lambda (aten.mean)"),
+    "mean over the batch": (Lambda(lambda m, x: x.mean(0, keepdim=True)), "Lambda (aten.mean)"),
+    "half of the batch": (Lambda(lambda m, x: x[:1]), "Lambda (aten.slice)"),
+    "every second column": (Lambda(lambda m, x: x[..., ::2]), "Lambda (aten.slice)"),
+    "argmax": (Lambda(lambda m, x: x.argmax(1)), "Lambda (aten.argmax)"),
+    "division": (Lambda(lambda m, x: x / (x.abs() + 1)), "Lambda (aten.div)"),
+    "reciprocal": (Lambda(lambda m, x: 1 / x), "Lambda (aten.reciprocal)"),
+    "constant over activation": (Lambda(lambda m, x: torch.div(m.p, x), p=torch.ones(4, 1, 1)), "Lambda (aten.div)"),
+    "floor division": (Lambda(lambda m, x: torch.div(x, 2, rounding_mode="floor")), "Lambda (aten.div)"),
+    "a number per column": (Lambda(lambda m, x: x * m.p, p=torch.ones(7)), "Lambda (aten.mul): a constant of shape [7]"),
+    "a constant that widens": (Lambda(lambda m, x: x[:, :1] * m.p, p=torch.ones(4, 1, 1)), "Lambda (aten.mul)"),
+    "bounds that are tensors": (Lambda(lambda m, x: torch.clamp(x, max=m.p), p=torch.ones(1)), "Lambda (aten.clamp)"),
+    "weights from the input": (Lambda(lambda m, x: F.conv2d(x, x[:, :, :1, :1])), "Lambda (aten.conv2d): its weights may not"),
+    "reshape of positions": (Lambda(lambda m, x: x.reshape(-1, 7, 9, 4)), "Lambda (aten.reshape)"),
+    "matrix product": (Lambda(lambda m, x: x @ x.mT), "(aten."),
+    "two outputs": (Lambda(lambda m, x: (x, x * 2)), "Lambda must return one tensor"),
+    "an output of three axes": (Lambda(lambda m, x: x.flatten(2)), "Lambda must return one tensor"),
+    "a flattened map as output": (nn.Flatten(), "Flatten must return one tensor"),
+    "an output without input": (Lambda(lambda m, x: m.p * 2, p=torch.ones(2, 3)), "Lambda must return one tensor"),
+    "state": (Counting(), "Counting must return one tensor"),
+    "control flow on data": (Lambda(lambda m, x: x if x.max() > 0 else -x), "Lambda cannot be traced"),
+    "wrong shape": (nn.Conv2d(3, 4, 1), "Conv2d cannot be traced with an input of shape [2, 4, 9, 7]"),
+}
+
+
+@pytest.mark.parametrize("name", REFUSED)
+def test_unsupported_is_refused_by_name_and_path(name):
+    network, words = REFUSED[name]
+    with pytest.raises(UnsupportedOperation) as error:
+        trace(network, (4, 9, 7))
+    assert words in str(error.value)
+    assert "\n" not in str(error.value)
+
+
+@pytest.mark.parametrize("cell", [nn.LSTM, nn.GRU])
+def test_recurrent_layers_are_refused_by_name(cell):
+    with pytest.raises(UnsupportedOperation, match=rf"^{cell.__name__} \(aten.{cell.__name__.lower()}\)"):
+        trace(cell(7, 3, batch_first=True), (9, 7))
+
+
+def test_a_refusal_says_what_is_supported():
+    with pytest.raises(UnsupportedOperation, match="supported are .*conv2d, .*linear, .*sigmoid"):
+        trace(nn.Softmax(1), (3,))

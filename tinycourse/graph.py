@@ -1,0 +1,201 @@
+"""A float network as a small graph, with the kinds of operation that `mcu/program.py` has in integers.
+
+`RUN` says what each kind computes, `fold` merges batch norms, scales, activations, pads and crops into their neighbours.
+`tracing.py` makes such a graph from a torch module; `quantization.py` turns it into integers.
+"""
+
+from collections import Counter
+from dataclasses import dataclass, field
+
+import torch.nn.functional as F
+from torch import Tensor
+
+
+@dataclass(eq=False)
+class Node:
+    """One float operation; RUN documents each kind. `shape` is torch's without the batch: (C, H, W) or (C,)."""
+
+    kind: str
+    inputs: list["Node"]
+    shape: tuple[int, ...]
+    parameters: dict = field(default_factory=dict)
+    arrays: dict[str, Tensor] = field(default_factory=dict)  # float64; the first axis is the output channel
+    clamp: tuple[float, float] | None = None  # a fused ReLU, ReLU6 or Hardtanh
+    path: str = ""  # the torch module it came from
+    order: Tensor | None = None  # of a flattened map: where torch keeps the element that we keep at each place
+    name: str = "input"
+
+
+@dataclass
+class Graph:
+    """Nodes in the order they run: the first is the input, the last the output."""
+
+    nodes: list[Node]
+
+    def run(self, x: Tensor) -> Tensor:
+        """[N, C, H, W] or [N, C] to the output, as the module in evaluation mode computes it, in the precision of x."""
+        return self.trace(x)[self.nodes[-1].name]
+
+    def trace(self, x: Tensor) -> dict[str, Tensor]:
+        """As `run`, but every tensor on the way, by the name of its node."""
+        values = {}
+        for node in self.nodes:
+            y = RUN[node.kind](node, *[values[i.name] for i in node.inputs]) if node.inputs else x
+            values[node.name] = y.clamp(*node.clamp) if node.clamp else y
+        return values
+
+
+# ------------------------------------------------------------------------------------------------ running
+# One function per kind: the node and its input tensors [N, C, H, W] or [N, C] to the output tensor.
+
+
+def along_channels(values: Tensor, like: Tensor) -> Tensor:
+    """[C] as [C, 1, 1] beside a map, in the type and on the device of `like`."""
+    return values.to(like).reshape(-1, *[1] * (like.dim() - 2))
+
+
+def run_conv(node, x):
+    """arrays weight [O, I / groups, KH, KW], bias [O]; padding (top, bottom, left, right), stride, dilation, groups."""
+    p, a = node.parameters, node.arrays
+    top, bottom, left, right = p["padding"]
+    x = F.pad(x, (left, right, top, bottom))
+    return F.conv2d(x, a["weight"].to(x), a["bias"].to(x), p["stride"], 0, p["dilation"], p["groups"])
+
+
+def run_linear(node, x):
+    """arrays weight [O, I], bias [O]."""
+    return F.linear(x, node.arrays["weight"].to(x), node.arrays["bias"].to(x))
+
+
+def run_scale(node, x):
+    """x * factor + bias; arrays factor, bias [C]."""
+    return x * along_channels(node.arrays["factor"], x) + along_channels(node.arrays["bias"], x)
+
+
+def run_add(node, a, b):
+    """a * factor_a + b * factor_b + bias with broadcast; arrays [C] of the output."""
+    c = {k: along_channels(v, a) for k, v in node.arrays.items()}
+    return a * c["factor_a"] + b * c["factor_b"] + c["bias"]
+
+
+def run_multiply(node, a, b):
+    """a * b with broadcast."""
+    return a * b
+
+
+def run_max_pool(node, x):
+    """kernel, stride, padding (top, left), ceil_mode; what hangs over the edge is ignored."""
+    p = node.parameters
+    return F.max_pool2d(x, p["kernel"], p["stride"], p["padding"], ceil_mode=p["ceil_mode"])
+
+
+def run_average_pool(node, x):
+    """kernel, stride; no padding. A global mean may give a vector."""
+    return F.avg_pool2d(x, node.parameters["kernel"], node.parameters["stride"]).reshape(len(x), *node.shape)
+
+
+def run_upsample(node, x):
+    """Nearest neighbour: out[y, x] = in[y // fh, x // fw], factor (fh, fw), cropped to the shape."""
+    (fh, fw), (_, h, w) = node.parameters["factor"], node.shape
+    return x.repeat_interleave(fh, 2).repeat_interleave(fw, 3)[:, :, :h, :w]
+
+
+def run_crop(node, x):
+    """A box of `shape` that begins at start (c, h, w)."""
+    (c, y, z), (d, h, w) = node.parameters["start"], node.shape
+    return x[:, c : c + d, y : y + h, z : z + w]
+
+
+def run_pad(node, x):
+    """The input at start (c, h, w) of a box of zeros."""
+    starts, pads = node.parameters["start"], []
+    for start, size, whole in zip(starts[::-1], x.shape[:0:-1], node.shape[::-1]):
+        pads += [start, whole - start - size]
+    return F.pad(x, pads)
+
+
+def run_lookup(node, x):
+    """A function of one number."""
+    return node.parameters["function"](x)
+
+
+def run_clamp(node, x):
+    """A ReLU, ReLU6 or Hardtanh that found nothing to be fused into: its bounds are in `clamp`."""
+    return x
+
+
+def run_reshape(node, x):
+    """The same numbers in the same channels-last order (h, w, c) under another shape."""
+    x = x.permute(0, 2, 3, 1) if x.dim() == 4 else x
+    if len(node.shape) == 1:
+        return x.reshape(len(x), -1)
+    c, h, w = node.shape
+    return x.reshape(len(x), h, w, c).permute(0, 3, 1, 2)
+
+
+RUN = {name.removeprefix("run_"): f for name, f in list(globals().items()) if name.startswith("run_")}
+
+
+# ------------------------------------------------------------------------------------------------ folding
+
+
+def fold(nodes: list[Node], output: Node) -> list[Node]:
+    """Merge neighbours until nothing changes; drop what the output does not need; number the names."""
+    merged = True
+    while merged:
+        live = {output}
+        for node in reversed(nodes):
+            live.update(node.inputs if node in live else [])
+        nodes = [n for n in nodes if n in live]
+        readers = Counter(i for n in nodes for i in n.inputs) + Counter([output])
+        for node in nodes:
+            merged = merge(node, readers)
+            if merged:
+                for other in nodes:
+                    other.inputs = [merged if i is node else i for i in other.inputs]
+                output = merged if output is node else output
+                break
+    for number, node in enumerate(nodes[1:], 1):
+        node.name = f"{node.kind}_{number}"
+    return nodes
+
+
+def merge(node: Node, readers: Counter) -> Node | None:
+    """Merge one node with the one before it, where nobody else reads that one: the node that takes its place, or None."""
+    for place, before in enumerate(node.inputs):
+        if readers[before] > 1:
+            continue
+        free = before.clamp is None
+        match node.kind, before.kind:
+            case "scale", "conv" | "linear" | "scale" | "add" if free:  # batch norm into what makes its input
+                for key, array in before.arrays.items():
+                    before.arrays[key] = array * node.arrays["factor"].reshape(-1, *[1] * (array.dim() - 1))
+                before.arrays["bias"] = before.arrays["bias"] + node.arrays["bias"]
+                return before
+            case "add", "scale" if free:  # S * V into S * V + A
+                key = ("factor_a", "factor_b")[place]
+                node.arrays["bias"] = node.arrays["bias"] + node.arrays[key] * before.arrays["bias"]
+                node.arrays[key] = node.arrays[key] * before.arrays["factor"]
+                node.inputs[place] = before.inputs[0]
+                return node
+            case "clamp", "conv" | "linear" | "scale" | "add" | "multiply" | "average_pool" | "clamp":
+                low, high = node.clamp
+                before.clamp = tuple(min(max(bound, low), high) for bound in before.clamp or node.clamp)
+                return before
+            case "conv", "pad" if before.shape[0] == before.inputs[0].shape[0]:
+                (_, top, left), (_, h, w), (_, oh, ow) = before.parameters["start"], before.inputs[0].shape, before.shape
+                extra = (top, oh - h - top, left, ow - w - left)
+                node.parameters["padding"] = tuple(a + b for a, b in zip(node.parameters["padding"], extra))
+                node.inputs = before.inputs
+                return node
+            case "crop", "upsample" if node.parameters["start"] == (0, 0, 0) and node.shape[0] == before.shape[0]:
+                before.shape = node.shape
+                return before
+            case "reshape", "reshape":
+                node.inputs = before.inputs
+                return node
+            case "crop", "crop":
+                before.parameters["start"] = tuple(a + b for a, b in zip(before.parameters["start"], node.parameters["start"]))
+                before.shape = node.shape
+                return before
+    return None

@@ -1,0 +1,284 @@
+"""Program: an integer network as data, and the interpreter that defines what it computes.
+
+A `Program` is a list of operations on int8 tensors. There is no float in it except the scale of each tensor,
+which only says how to read its numbers: real value = scale * (number - zero_point). The interpreter below is the
+definition; the C kernels, the emulated chip and WebAssembly have to agree with it on every bit.
+
+Maps are stored channels last, [H, W, C] = (time, frequency, channels), as CMSIS-NN and TensorFlow Lite do.
+The interpreter takes a batch of them, [N, H, W, C].
+
+**Rounding, once.** A real factor M is stored as a 32-bit multiplier and a right shift, M = multiplier / 2**shift.
+To apply it to an integer: 64-bit product, add half, arithmetic shift right (see `requantize`).
+"""
+
+import json
+import math
+from dataclasses import asdict, dataclass, field
+from pathlib import Path
+
+import numpy as np
+from safetensors import SafetensorError, safe_open
+from safetensors.numpy import save as to_bytes
+
+from tinycourse.errors import TinycourseError
+
+FORMAT = "tinycourse-program-1"
+
+
+@dataclass(frozen=True)
+class Tensor:
+    """An int8 activation. `shape` is (H, W, C) or (C,), without the batch."""
+
+    name: str
+    shape: tuple[int, ...]
+    scale: float
+    zero_point: int
+
+    @property
+    def bytes(self) -> int:
+        return math.prod(self.shape)
+
+
+@dataclass
+class Operation:
+    """One step. `parameters` are integers or tuples of integers, `arrays` integer weights; INTERPRETER documents each kind."""
+
+    kind: str
+    inputs: tuple[str, ...]
+    output: str
+    parameters: dict = field(default_factory=dict)
+    arrays: dict[str, np.ndarray] = field(default_factory=dict)
+    path: str = ""  # the torch module it came from, for reports
+
+    @property
+    def weight_bytes(self) -> int:
+        return sum(a.nbytes for a in self.arrays.values())
+
+
+# ---------------------------------------------------------------------------------------------- fixed point
+
+
+def fixed_point(factor: np.ndarray, shift: np.ndarray | None = None) -> tuple[np.ndarray, np.ndarray]:
+    """Write real factors as (multiplier int32, shift int8): factor ~ multiplier / 2**shift.
+
+    Without `shift` each multiplier uses all 31 bits, so the relative error is at most 2**-31.
+    """
+    factor = np.asarray(factor, np.float64)
+    if shift is None:
+        exponent = np.frexp(np.where(factor == 0, 1.0, factor))[1]  # |factor| = mantissa * 2**exponent, 0.5 <= mantissa < 1
+        shift = np.clip(31 - exponent, 1, 62)
+    multiplier = np.minimum(np.rint(factor * np.exp2(np.asarray(shift, np.float64))), 2**31 - 1)
+    return multiplier.astype(np.int32), np.asarray(shift, np.int8)
+
+
+def shift_right(product: np.ndarray, shift: np.ndarray) -> np.ndarray:
+    """Divide int64 by 2**shift, rounding half up: add half, then shift arithmetically. The only rounding there is."""
+    shift = np.asarray(shift, np.int64)
+    return (product + (np.int64(1) << (shift - 1))) >> shift
+
+
+def requantize(accumulator: np.ndarray, multiplier: np.ndarray, shift: np.ndarray) -> np.ndarray:
+    """accumulator * multiplier / 2**shift, rounded once: 64-bit product, add half, arithmetic shift."""
+    return shift_right(accumulator.astype(np.int64) * np.asarray(multiplier, np.int64), shift)
+
+
+# ------------------------------------------------------------------------------------------------- programs
+
+
+@dataclass
+class Program:
+    """An integer network: `input` and `output` name tensors, `operations` run in order, `metadata` is free JSON."""
+
+    input: str
+    output: str
+    tensors: dict[str, Tensor]
+    operations: list[Operation]
+    metadata: dict = field(default_factory=dict)
+
+    def quantize_input(self, x: np.ndarray) -> np.ndarray:
+        """Real features [N, H, W, C] to int8: round(x / scale) + zero_point, saturated."""
+        t = self.tensors[self.input]
+        return np.clip(np.rint(np.asarray(x, np.float64) / t.scale) + t.zero_point, -128, 127).astype(np.int8)
+
+    def dequantize_output(self, y: np.ndarray) -> np.ndarray:
+        """int8 outputs to real logits."""
+        t = self.tensors[self.output]
+        return (y.astype(np.float64) - t.zero_point) * t.scale
+
+    def run(self, x: np.ndarray) -> np.ndarray:
+        """int8 input [N, *input shape] to int8 output [N, *output shape]."""
+        return self.trace(x)[self.output]
+
+    def trace(self, x: np.ndarray) -> dict[str, np.ndarray]:
+        """As `run`, but every tensor on the way, by name."""
+        expected = self.tensors[self.input].shape
+        if x.dtype != np.int8 or x.shape[1:] != expected:
+            raise TinycourseError(f"This program takes int8 [N, {', '.join(map(str, expected))}], not {x.dtype} {list(x.shape)}.")
+        values = {self.input: x}
+        for op in self.operations:
+            ins, out = [self.tensors[n] for n in op.inputs], self.tensors[op.output]
+            y = INTERPRETER[op.kind](op, [values[n] for n in op.inputs], ins, out)
+            values[op.output] = np.clip(y, *op.parameters.get("clamp", (-128, 127))).astype(np.int8)
+        return values
+
+    def save(self, path: str | Path) -> None:
+        """Write one safetensors file: the weights, and everything else as JSON in its header."""
+        arrays = {f"{i}.{k}": np.ascontiguousarray(v) for i, op in enumerate(self.operations) for k, v in op.arrays.items()}
+        description = {
+            "input": self.input,
+            "output": self.output,
+            "tensors": [asdict(t) for t in self.tensors.values()],
+            "operations": [
+                {"kind": o.kind, "inputs": o.inputs, "output": o.output, "parameters": o.parameters, "path": o.path}
+                for o in self.operations
+            ],
+            "metadata": self.metadata,
+        }
+        Path(path).write_bytes(to_bytes(arrays, metadata={"format": FORMAT, "program": json.dumps(description)}))
+
+    @classmethod
+    def load(cls, path: str | Path) -> "Program":
+        """Read what `save` wrote. Raises TinycourseError on a missing file or one of another kind."""
+        if not Path(path).is_file():
+            raise TinycourseError(f"There is no program at {path}; make one with `tinycourse export`.")
+        try:
+            with safe_open(path, framework="numpy") as f:
+                header = f.metadata() or {}
+                arrays = {k: f.get_tensor(k) for k in f.keys()}
+        except SafetensorError as error:
+            raise TinycourseError(f"{path} is damaged or is not a safetensors file ({error}); export it again.") from None
+        if header.get("format") != FORMAT:
+            raise TinycourseError(f"{path} is a safetensors file but not an exported program; make one with `tinycourse export`.")
+        d = json.loads(header["program"])
+        tensors = {t["name"]: Tensor(**t | {"shape": tuple(t["shape"])}) for t in d["tensors"]}
+        operations = [
+            Operation(
+                kind=o["kind"],
+                inputs=tuple(o["inputs"]),
+                output=o["output"],
+                parameters={k: tuple(v) if isinstance(v, list) else v for k, v in o["parameters"].items()},
+                arrays={k.split(".", 1)[1]: v for k, v in arrays.items() if k.split(".", 1)[0] == str(i)},
+                path=o["path"],
+            )
+            for i, o in enumerate(d["operations"])
+        ]
+        return cls(d["input"], d["output"], tensors, operations, d["metadata"])
+
+
+# ---------------------------------------------------------------------------------------------- interpreter
+# Each function takes the operation, its input arrays, their Tensors and the output's Tensor, and returns integers
+# that `trace` clamps to int8 (to `clamp`, a fused ReLU, where the operation has one).
+
+
+def patches(x: np.ndarray, kernel, stride, padding, dilation, size, fill) -> np.ndarray:
+    """Windows of [N, H, W, C] as [N, OH, OW, KH, KW, C]; `padding` is (top, left), the rest follows from `size`."""
+    (kh, kw), (sh, sw), (top, left), (dh, dw), (oh, ow) = kernel, stride, padding, dilation, size
+    height, width = (oh - 1) * sh + (kh - 1) * dh + 1, (ow - 1) * sw + (kw - 1) * dw + 1
+    n, h, w, c = x.shape
+    padded = np.full((n, max(height, top + h), max(width, left + w), c), fill, x.dtype)
+    padded[:, top : top + h, left : left + w] = x
+    a, b, d, e = padded.strides
+    view = (n, oh, ow, kh, kw, c), (a, sh * b, sw * d, dh * b, dw * d, e)
+    return np.lib.stride_tricks.as_strided(padded, *view, writeable=False)
+
+
+def conv(op, xs, ins, out):
+    """Convolution: weight int8 [O, KH, KW, I / groups]; bias, multiplier int32 [O]; shift int8 [O].
+
+    Parameters stride, padding (top, left), dilation, groups, clamp. Padding holds the zero point, which means 0.
+    Products of int8 are summed in float64, exact up to 2**53.
+    """
+    p, weight = op.parameters, op.arrays["weight"].astype(np.float64)
+    o, kh, kw, i = weight.shape
+    groups, size = p["groups"], out.shape[:2]
+    windows = patches(xs[0], (kh, kw), p["stride"], p["padding"], p["dilation"], size, ins[0].zero_point)
+    windows = windows.astype(np.float64) - ins[0].zero_point  # [N, OH, OW, KH, KW, C]
+    n = len(windows)
+    windows = windows.reshape(n, *size, kh * kw, groups, i).transpose(4, 0, 1, 2, 3, 5).reshape(groups, -1, kh * kw * i)
+    total = windows @ weight.reshape(groups, o // groups, -1).transpose(0, 2, 1)  # [groups, N*OH*OW, O/groups]
+    total = total.transpose(1, 0, 2).reshape(n, *size, o).astype(np.int64) + op.arrays["bias"]
+    return requantize(total, op.arrays["multiplier"], op.arrays["shift"]) + out.zero_point
+
+
+def linear(op, xs, ins, out):
+    """Fully connected: weight int8 [O, I]; bias, multiplier int32 [O]; shift int8 [O]. Parameter clamp."""
+    total = (xs[0].astype(np.float64) - ins[0].zero_point) @ op.arrays["weight"].T.astype(np.float64)
+    total = total.astype(np.int64) + op.arrays["bias"]
+    return requantize(total, op.arrays["multiplier"], op.arrays["shift"]) + out.zero_point
+
+
+def scale(op, xs, ins, out):
+    """x * m[c] + bias[c] per channel: multiplier int32 [C], bias int64 [C] in units of 2**-shift, shift int8 [C]. Parameter clamp."""
+    total = (xs[0].astype(np.int64) - ins[0].zero_point) * op.arrays["multiplier"].astype(np.int64) + op.arrays["bias"]
+    return shift_right(total, op.arrays["shift"]) + out.zero_point
+
+
+def add(op, xs, ins, out):
+    """a * ma[c] + b * mb[c] + bias[c], rounded once: multiplier_a, multiplier_b int32 [C], bias int64 [C], shift int8 [C].
+
+    An axis of length 1 in either input is broadcast. Parameter clamp.
+    """
+    a, b = (x.astype(np.int64) - t.zero_point for x, t in zip(xs, ins))
+    total = a * op.arrays["multiplier_a"].astype(np.int64) + b * op.arrays["multiplier_b"].astype(np.int64)
+    return shift_right(total + op.arrays["bias"], op.arrays["shift"]) + out.zero_point
+
+
+def multiply(op, xs, ins, out):
+    """a * b element by element, broadcast as in `add`: multiplier, shift (one each). Parameter clamp."""
+    a, b = (x.astype(np.int64) - t.zero_point for x, t in zip(xs, ins))
+    return requantize(a * b, op.parameters["multiplier"], op.parameters["shift"]) + out.zero_point
+
+
+def max_pool(op, xs, ins, out):
+    """Largest value of each window: kernel, stride, padding (top, left). What hangs over the edge is ignored."""
+    p = op.parameters
+    return patches(xs[0], p["kernel"], p["stride"], p["padding"], (1, 1), out.shape[:2], -128).max((3, 4))
+
+
+def average_pool(op, xs, ins, out):
+    """Mean of each window, without padding: kernel, stride; multiplier and shift hold 1 / (KH * KW) too. Parameter clamp.
+
+    The output is (OH, OW, C), or (C,) for a global mean.
+    """
+    p = op.parameters
+    n, h, w, c = xs[0].shape
+    size = ((h - p["kernel"][0]) // p["stride"][0] + 1, (w - p["kernel"][1]) // p["stride"][1] + 1)
+    windows = patches(xs[0], p["kernel"], p["stride"], (0, 0), (1, 1), size, 0)
+    total = (windows.astype(np.int64) - ins[0].zero_point).sum((3, 4)).reshape(n, *out.shape)
+    return requantize(total, p["multiplier"], p["shift"]) + out.zero_point
+
+
+def upsample(op, xs, ins, out):
+    """Nearest-neighbour unpooling: out[y, x] = in[y // fh, x // fw]; factor (fh, fw); cropped to the output's size."""
+    (fh, fw), (h, w) = op.parameters["factor"], out.shape[:2]
+    return xs[0].repeat(fh, 1).repeat(fw, 2)[:, :h, :w]
+
+
+def crop(op, xs, ins, out):
+    """A box of the input: start (h, w, c), size the output's shape."""
+    (y, x, c), (h, w, d) = op.parameters["start"], out.shape
+    return xs[0][:, y : y + h, x : x + w, c : c + d]
+
+
+def pad(op, xs, ins, out):
+    """The input in a larger box of zeros: start (h, w, c), size the output's shape."""
+    y = np.full((len(xs[0]), *out.shape), ins[0].zero_point, np.int8)
+    (i, j, k), (h, w, c) = op.parameters["start"], ins[0].shape
+    y[:, i : i + h, j : j + w, k : k + c] = xs[0]
+    return y
+
+
+def lookup(op, xs, ins, out):
+    """Any function of one number as a table of 256: table int8 [256], indexed by the input + 128."""
+    return op.arrays["table"][xs[0].astype(np.int64) + 128]
+
+
+def reshape(op, xs, ins, out):
+    """The same numbers in the same (channels last) order under another shape."""
+    return xs[0].reshape(len(xs[0]), *out.shape)
+
+
+INTERPRETER = {
+    f.__name__: f
+    for f in (conv, linear, scale, add, multiply, max_pool, average_pool, upsample, crop, pad, lookup, reshape)
+}

@@ -1,0 +1,309 @@
+"""Quantization: real numbers as 8-bit integers, and a float network as a `Program` of integers.
+
+A real x is kept as an integer q with x ~ scale * (q - zero_point). Activations: one scale and zero point per tensor, from
+the range that an observer sees on calibration data. Weights: one scale per output channel, zero point 0. Biases: int32 in
+units of (input scale * weight scale), so that they add to the sum of products as they are (CMSIS-NN's and TensorFlow
+Lite's scheme; Jacob et al. 2018, arXiv 1712.05877, section 2).
+"""
+
+import itertools
+from collections.abc import Callable
+
+import numpy as np
+import torch
+from torch import Tensor, nn
+
+from tinycourse.errors import TinycourseError
+from tinycourse.graph import Graph, Node
+from tinycourse.mcu.program import Operation, Program, fixed_point
+from tinycourse.mcu.program import Tensor as IntegerTensor
+from tinycourse.tracing import trace
+
+# ------------------------------------------------------------------------------------------ one tensor
+
+
+def affine_parameters(low: float, high: float) -> tuple[float, int]:
+    """Scale and zero point that spread int8, -128 to 127, over the real range [low, high].
+
+    The range is widened to contain 0, which then has an exact integer, zero_point: padding and ReLU need that.
+    Every x in the widened range satisfies |x - dequantize(quantize(x))| <= scale / 2.
+    """
+    low, high = min(float(low), 0.0), max(float(high), 0.0)
+    scale = (high - low) / 255 or 1.0  # a tensor that is 0 everywhere: any scale will do
+    return scale, int(np.rint(-128 - low / scale))
+
+
+def quantize(x, scale, zero_point=0) -> np.ndarray:
+    """Real numbers to int8: round(x / scale) + zero_point, saturated at -128 and 127.
+
+    |x - dequantize(...)| <= scale / 2 where nothing saturates. `scale` may be an array, one per channel.
+    """
+    return np.clip(np.rint(np.asarray(x, np.float64) / scale) + zero_point, -128, 127).astype(np.int8)
+
+
+def dequantize(q, scale, zero_point=0) -> np.ndarray:
+    """int8 back to the real numbers they stand for, float64."""
+    return (np.asarray(q, np.float64) - zero_point) * scale
+
+
+# ------------------------------------------------------------------------------------------ observers
+# An observer sees batches of one tensor and then names the range that int8 shall cover.
+
+
+class MinMax:
+    """Everything seen, from the smallest to the largest: nothing saturates, but one outlier costs everybody resolution."""
+
+    def __init__(self):
+        self.low, self.high = np.inf, -np.inf
+
+    def observe(self, x: Tensor) -> None:
+        """Look at one batch, of any shape."""
+        self.low, self.high = min(self.low, x.min().item()), max(self.high, x.max().item())
+
+    def range(self) -> tuple[float, float]:
+        """(low, high)"""
+        return self.low, self.high
+
+
+class MovingAverage(MinMax):
+    """Smallest and largest of each batch, averaged with weight `momentum` on the newest: one odd batch counts little."""
+
+    def __init__(self, momentum: float = 0.1):
+        super().__init__()
+        self.momentum = momentum
+
+    def observe(self, x: Tensor) -> None:
+        """Look at one batch, of any shape."""
+        low, high = x.min().item(), x.max().item()
+        first, m = self.low > self.high, self.momentum
+        self.low = low if first else (1 - m) * self.low + m * low
+        self.high = high if first else (1 - m) * self.high + m * high
+
+
+class Histogram(MinMax):
+    """Counts of everything seen, in `bins` equal bins from -limit to limit; where that is too narrow it doubles."""
+
+    def __init__(self, bins: int = 4096):
+        super().__init__()
+        self.counts, self.limit = torch.zeros(bins, dtype=torch.float64), 0.0
+
+    def observe(self, x: Tensor) -> None:
+        """Look at one batch, of any shape."""
+        super().observe(x)
+        bins, largest = len(self.counts), max(-self.low, self.high)
+        self.limit = self.limit or largest or 1.0
+        while self.limit < largest:  # two old bins make a new one
+            middle = self.counts.view(-1, 2).sum(1)
+            self.counts = torch.cat([torch.zeros(bins // 4), middle, torch.zeros(bins // 4)])
+            self.limit *= 2
+        self.counts += torch.histc(x, bins, -self.limit, self.limit).cpu()
+
+    def edges(self) -> np.ndarray:
+        """Where the bins begin and end: [bins + 1]."""
+        return np.linspace(-self.limit, self.limit, len(self.counts) + 1)
+
+
+class Percentile(Histogram):
+    """The range that leaves out at most `100 - percent` percent at either end; what is left out saturates."""
+
+    def __init__(self, percent: float = 99.99):
+        super().__init__()
+        self.percent = percent
+
+    def range(self) -> tuple[float, float]:
+        """(low, high), to the width of a bin."""
+        below, outside = np.cumsum(self.counts.numpy()), (1 - self.percent / 100) * self.counts.sum().item()
+        first, last = np.searchsorted(below, [outside, below[-1] - outside])
+        return max(self.low, self.edges()[first]), min(self.high, self.edges()[last + 1])
+
+
+class MeanSquareError(Histogram):
+    """Of 20 x 20 ranges between a twentieth and the whole of what was seen: the one with the least mean squared error."""
+
+    def range(self) -> tuple[float, float]:
+        """(low, high)"""
+        edges, counts = self.edges(), self.counts.numpy()
+        x = (edges[1:] + edges[:-1])[counts > 0] / 2
+        counts, parts = counts[counts > 0], np.linspace(0.05, 1, 20)
+
+        def error(bounds):
+            parameters = affine_parameters(*bounds)
+            return (counts * np.square(x - dequantize(quantize(x, *parameters), *parameters))).sum()
+
+        return min(itertools.product(min(self.low, 0.0) * parts, max(self.high, 0.0) * parts), key=error)
+
+
+SHARED = {"max_pool", "upsample", "crop", "pad", "reshape"}  # move numbers about: the output keeps scale and zero point
+
+
+def calibrate(graph: Graph, x: Tensor, observer: Callable[[], MinMax] = MinMax, batch: int = 32) -> dict[str, IntegerTensor]:
+    """Run x [N, C, H, W] through the float graph and choose scale and zero point for every tensor, by name.
+
+    Shapes come out channels last, (H, W, C).
+    """
+    observers = {n.name: observer() for n in graph.nodes if n.kind not in SHARED}
+    with torch.no_grad():
+        for part in x.split(batch):
+            values = graph.trace(part)
+            for node in graph.nodes:
+                if not values[node.name].isfinite().all():
+                    raise TinycourseError(f"{node.path or 'The input'} gives nan or infinite numbers: train the network again.")
+            for name, seen in observers.items():
+                seen.observe(values[name])
+    tensors = {}
+    for n in graph.nodes:
+        if n.kind in SHARED:
+            scale, zero_point = tensors[n.inputs[0].name].scale, tensors[n.inputs[0].name].zero_point
+        else:
+            scale, zero_point = affine_parameters(*observers[n.name].range())
+        tensors[n.name] = IntegerTensor(n.name, (*n.shape[1:], n.shape[0]), scale, zero_point)
+    return tensors
+
+
+# ------------------------------------------------------------------------------------------ one operation
+# One function per kind of node: the node, its input tensors and its output tensor to integer parameters and arrays.
+
+
+def quantize_weights(node: Node, ins, out):
+    """Weights, symmetric per channel (max / 127), bias, and the factor s_in * s_w / s_out, of conv and linear.
+
+    A channel's scale is raised where bias and sum of products might not fit an int32: there the weights are
+    next to nothing beside the bias. A channel of zeros keeps its bias.
+    """
+    weight, bias = node.arrays["weight"].numpy(), node.arrays["bias"].numpy()
+    rows, scale_in = np.abs(weight).reshape(len(weight), -1), ins[0].scale
+    scale = np.maximum(rows.max(1) / 127, (255 * rows.sum(1) + np.abs(bias) / scale_in) / 2**30)
+    scale[scale == 0] = 1.0
+    weight = quantize(weight, scale.reshape(-1, *[1] * (weight.ndim - 1)))
+    multiplier, shift = fixed_point(scale_in * scale / out.scale)
+    bias = np.rint(bias / (scale_in * scale)).astype(np.int32)
+    return {"weight": weight, "bias": bias, "multiplier": multiplier, "shift": shift}
+
+
+def emit_conv(node, ins, out):
+    arrays, p = quantize_weights(node, ins, out), node.parameters
+    arrays["weight"] = np.ascontiguousarray(arrays["weight"].transpose(0, 2, 3, 1))  # [O, I, KH, KW] to [O, KH, KW, I]
+    padding = (p["padding"][0], p["padding"][2])
+    return {"stride": p["stride"], "padding": padding, "dilation": p["dilation"], "groups": p["groups"]}, arrays
+
+
+def emit_linear(node, ins, out):
+    return {}, quantize_weights(node, ins, out)
+
+
+def channel_sum(node, ins, out, keys):
+    """Factors and bias of `scale` and `add`, on one shift per channel: the largest that keeps factors in int32, bias in int64."""
+    factors = [node.arrays[k].numpy() * t.scale / out.scale for k, t in zip(keys, ins)]
+    bias = node.arrays["bias"].numpy() / out.scale
+    shift = np.minimum(31 - np.frexp(np.abs(factors).max(0))[1], 61 - np.frexp(bias)[1]).clip(1, 62)
+    return [fixed_point(f, shift)[0] for f in factors], np.rint(bias * np.exp2(shift)).astype(np.int64), shift.astype(np.int8)
+
+
+def emit_scale(node, ins, out):
+    (multiplier,), bias, shift = channel_sum(node, ins, out, ["factor"])
+    return {}, {"multiplier": multiplier, "bias": bias, "shift": shift}
+
+
+def emit_add(node, ins, out):
+    (a, b), bias, shift = channel_sum(node, ins, out, ["factor_a", "factor_b"])
+    return {}, {"multiplier_a": a, "multiplier_b": b, "bias": bias, "shift": shift}
+
+
+def emit_multiply(node, ins, out):
+    multiplier, shift = fixed_point(ins[0].scale * ins[1].scale / out.scale)
+    return {"multiplier": int(multiplier), "shift": int(shift)}, {}
+
+
+def emit_max_pool(node, ins, out):
+    return {k: node.parameters[k] for k in ("kernel", "stride", "padding")}, {}
+
+
+def emit_average_pool(node, ins, out):
+    kernel, stride = node.parameters["kernel"], node.parameters["stride"]
+    multiplier, shift = fixed_point(ins[0].scale / (out.scale * kernel[0] * kernel[1]))
+    return {"kernel": kernel, "stride": stride, "multiplier": int(multiplier), "shift": int(shift)}, {}
+
+
+def emit_upsample(node, ins, out):
+    return {"factor": node.parameters["factor"]}, {}
+
+
+def emit_crop(node, ins, out):
+    c, h, w = node.parameters["start"]
+    return {"start": (h, w, c)}, {}
+
+
+def emit_reshape(node, ins, out):
+    return {}, {}
+
+
+def emit_lookup(node, ins, out):
+    """All 256 answers; a clamp that was not fused is a table too."""
+    x = torch.from_numpy(dequantize(np.arange(-128, 128), ins[0].scale, ins[0].zero_point))
+    y = x.clamp(*node.clamp) if node.kind == "clamp" else node.parameters["function"](x)
+    return {}, {"table": quantize(y, out.scale, out.zero_point)}
+
+
+EMIT = {name.removeprefix("emit_"): f for name, f in list(globals().items()) if name.startswith("emit_")}
+EMIT |= {"pad": emit_crop, "clamp": emit_lookup}
+
+
+# ------------------------------------------------------------------------------------------ the whole network
+
+
+def to_program(
+    module: nn.Module, calibration: Tensor, metadata: dict | None = None, observer: Callable[[], MinMax] = MinMax
+) -> Program:
+    """Post-training quantization of any module made of supported operations.
+
+    `calibration` holds inputs as the network will meet them, float [N, C, H, W] or [N, C]; `observer()` makes one observer.
+    The program takes them channels last (see `channels_last`). The module is left as it is. Raises UnsupportedOperation by
+    name and path, TinycourseError where the calibration data are of no use.
+    """
+    if calibration.dim() not in (2, 4) or len(calibration) == 0 or not calibration.isfinite().all():
+        raise TinycourseError(
+            f"Calibration data must be finite numbers [N, C, H, W] or [N, C] with N > 0, not {list(calibration.shape)} or nan."
+        )
+    graph = trace(module, calibration.shape[1:])
+    return quantize_graph(graph, calibrate(graph, calibration.detach().float(), observer), metadata)
+
+
+def quantize_graph(graph: Graph, tensors: dict[str, IntegerTensor], metadata: dict | None = None) -> Program:
+    """The integer program of a float graph whose tensors have their scales."""
+    operations = []
+    for node in graph.nodes[1:]:
+        ins, out = [tensors[i.name] for i in node.inputs], tensors[node.name]
+        parameters, arrays = EMIT[node.kind](node, ins, out)
+        kind = "lookup" if node.kind == "clamp" else node.kind
+        if node.clamp and kind != "lookup":
+            clamp = tuple(int(bound) for bound in quantize(node.clamp, out.scale, out.zero_point))
+            parameters |= {"clamp": clamp} if clamp != (-128, 127) else {}
+        operations.append(Operation(kind, tuple(i.name for i in node.inputs), node.name, parameters, arrays, node.path))
+    return Program(graph.nodes[0].name, graph.nodes[-1].name, tensors, operations, metadata or {})
+
+
+def channels_last(x: Tensor) -> np.ndarray:
+    """torch's [N, C, H, W] as a program's [N, H, W, C]; [N, C] stays."""
+    return (x.permute(0, 2, 3, 1) if x.dim() == 4 else x).detach().cpu().numpy()
+
+
+def signal_to_noise(signal: np.ndarray, approximation: np.ndarray) -> float:
+    """10 log10(sum of squares / sum of squared errors), in dB; infinite where there is no error."""
+    power, noise = np.square(signal, dtype=np.float64).sum(), np.square(signal - approximation, dtype=np.float64).sum()
+    return float("inf") if noise == 0 else float(10 * np.log10(power / noise)) if power else float("-inf")
+
+
+def error_report(module: nn.Module | Graph, program: Program, x: Tensor) -> list[dict]:
+    """How far each tensor of the program is from the float network's on x, all errors before it included.
+
+    One dict per tensor, in running order: tensor, kind, path, and snr in dB. Each bit of resolution is worth 6 dB.
+    """
+    graph = module if isinstance(module, Graph) else trace(module, x.shape[1:])
+    with torch.no_grad():
+        floats = graph.trace(x.float())
+    integers, rows = program.trace(program.quantize_input(channels_last(x))), []
+    for node in graph.nodes:
+        t = program.tensors[node.name]
+        snr = signal_to_noise(channels_last(floats[node.name]), dequantize(integers[node.name], t.scale, t.zero_point))
+        rows.append({"tensor": node.name, "kind": node.kind, "path": node.path, "snr": snr})
+    return rows
