@@ -1,0 +1,358 @@
+"""Write a `Program` as C: constant weights, one function for each layer, a static arena.
+
+The generated `model.c` calls the kernels in `mcu/kernels`; it holds what is particular to the network. Everything is decided
+here, before the chip runs: which kernel, where each tensor lies, and the bias with the input's zero point folded in.
+"""
+
+import math
+import re
+from dataclasses import dataclass, field
+from pathlib import Path
+
+import numpy as np
+
+from tinycourse.errors import TinycourseError
+from tinycourse.mcu.planner import Plan, plan
+from tinycourse.mcu.program import Operation, Program, Tensor
+
+KERNELS = Path(__file__).parent / "kernels"
+C_TYPES = {"int8": "int8_t", "int32": "int32_t", "int64": "int64_t"}
+SHARED = {"tc_max_pool": "tc_pool", "tc_average_pool": "tc_pool", "tc_crop": "tc_box", "tc_pad": "tc_box"}  # one struct for two
+CLAMPS = {"conv", "linear", "scale", "add", "multiply", "max_pool", "average_pool", "lookup"}  # kinds that may fuse a ReLU
+
+
+@dataclass(frozen=True)
+class Kernel:
+    """How one operation is written in C.
+
+    `function` is the kernel, `fields` its parameters in the order of its struct (nested dicts are nested structs), `arrays`
+    the constants that `fields` names, `scratch` the bytes it needs while it runs, `name` what reports call it.
+    """
+
+    function: str
+    fields: dict = field(default_factory=dict)
+    arrays: dict[str, np.ndarray] = field(default_factory=dict)
+    scratch: int = 0
+    name: str = ""
+
+    @property
+    def struct(self) -> str:
+        """The C type of its parameters."""
+        return SHARED.get(self.function, self.function) + "_params"
+
+    @property
+    def path(self) -> str:
+        """Which of an operation's kernels it is, in words."""
+        return self.name or self.function.removeprefix("tc_") or "alias"
+
+    @property
+    def constant_bytes(self) -> int:
+        return sum(a.nbytes for a in self.arrays.values())
+
+
+# -------------------------------------------------------------------------------------------- from operation to kernel
+# Each function takes the operation, its input Tensors and its output Tensor, and returns a Kernel.
+
+
+def as_map(shape: tuple[int, ...]) -> tuple[int, int, int]:
+    """(C,) as the map (1, 1, C)."""
+    return (1,) * (3 - len(shape)) + tuple(shape)
+
+
+def activation(op: Operation, out: Tensor, zero_point: int | None = None) -> dict:
+    minimum, maximum = op.parameters.get("clamp", (-128, 127))
+    return {"zero_point": out.zero_point if zero_point is None else zero_point, "minimum": minimum, "maximum": maximum}
+
+
+def window(op: Operation, x: Tensor, size: tuple[int, int, int]) -> dict:
+    p = op.parameters
+    (kh, kw), (dh, dw) = p.get("kernel") or op.arrays["weight"].shape[1:3], p.get("dilation", (1, 1))
+    (sh, sw), (top, left) = p["stride"], p.get("padding", (0, 0))
+    sizes = {"input": as_map(x.shape), "output": size, "kernel_height": kh, "kernel_width": kw}
+    steps = {"stride_height": sh, "stride_width": sw, "padding_top": top, "padding_left": left}
+    return sizes | steps | {"dilation_height": dh, "dilation_width": dw, "input_zero_point": x.zero_point}
+
+
+def dense(op: Operation, x: Tensor, out: Tensor) -> tuple[dict, dict]:
+    """Fields and arrays of a product with constant weights; sum (x - zero) w + b = sum x w + (b - zero sum w)."""
+    weight = op.arrays["weight"].reshape(len(op.arrays["weight"]), -1).astype(np.int64)
+    bias = op.arrays["bias"].astype(np.int64) - x.zero_point * weight.sum(1)
+    largest = np.abs(op.arrays["bias"].astype(np.int64)) + 256 * np.abs(weight).sum(1)  # of any partial sum, bias folded or not
+    if largest.max() >= 2**31:
+        raise TinycourseError(f"The sums of {describe(op)} may overflow 32 bits; make the layer narrower or its bias smaller.")
+    arrays = {
+        "weight": weight.astype(np.int8),
+        "bias": bias.astype(np.int32),
+        "multiplier": op.arrays["multiplier"].astype(np.int32),
+        "shift": op.arrays["shift"].astype(np.int8),
+    }
+    sizes = {"inputs": weight.shape[1], "outputs": weight.shape[0]}
+    return sizes | {k: k for k in arrays} | {"activation": activation(op, out)}, arrays
+
+
+def conv(op, ins, out):
+    """One of three kernels: a 1x1 convolution is a product at every position, one input channel per output is depthwise."""
+    x, groups = ins[0], op.parameters["groups"]
+    fields, arrays = dense(op, x, out)
+    outputs, kh, kw, inputs = op.arrays["weight"].shape
+    sliding = {"window": window(op, x, out.shape)}
+    if groups == x.shape[2] and groups > 1:
+        arrays["weight"] = np.ascontiguousarray(arrays["weight"].T)  # [KH * KW, outputs], channels last
+        arrays["bias"] = op.arrays["bias"].astype(np.int32)  # the kernel subtracts the zero point
+        return Kernel("tc_depthwise", sliding | {"channel_multiplier": outputs // groups, "dense": fields}, arrays)
+    still = (kh, kw) == tuple(op.parameters["stride"]) == (1, 1) and tuple(op.parameters["padding"]) == (0, 0)
+    if still and groups == 1 and x.shape[:2] == out.shape[:2]:
+        return Kernel("tc_linear", {"rows": math.prod(out.shape[:2]), "dense": fields}, arrays, name="pointwise")
+    sizes = {"groups": groups, "group_inputs": inputs, "group_outputs": outputs // groups}
+    return Kernel("tc_conv", sliding | sizes | {"dense": fields}, arrays, scratch=kh * kw * inputs)
+
+
+def linear(op, ins, out):
+    fields, arrays = dense(op, ins[0], out)
+    return Kernel("tc_linear", {"rows": math.prod(ins[0].shape[:-1]), "dense": fields}, arrays)
+
+
+def scale(op, ins, out):
+    arrays = shifted_sum(op, ins, out, "multiplier")
+    *positions, channels = out.shape
+    fields = {"positions": math.prod(positions), "channels": channels} | {k: k for k in arrays}
+    return Kernel("tc_scale", fields | {"activation": activation(op, out)}, arrays)
+
+
+def add(op, ins, out):
+    arrays = shifted_sum(op, ins, out, "multiplier_a", "multiplier_b")
+    return Kernel("tc_add", broadcast(ins, out) | {k: k for k in arrays} | {"activation": activation(op, out)}, arrays)
+
+
+def shifted_sum(op: Operation, ins: list[Tensor], out: Tensor, *multipliers: str) -> dict[str, np.ndarray]:
+    """Arrays of `scale` and `add`, one number for each channel of the output.
+
+    round((sum (x - zero) m + b) / 2**s) = (sum x m + (b - sum zero m + 2**(s-1))) >> s: the bracket is the new bias.
+    """
+    shape, shift = out.shape[-1:], np.asarray(op.arrays["shift"], np.int64)
+    factors = [op.arrays[k].astype(np.int64) for k in multipliers]
+    largest = 255 * sum(np.abs(m) for m in factors) + np.abs(op.arrays["bias"].astype(np.int64)).clip(max=2**62)
+    if (largest >= 2**61).any() or (largest >> shift >= 2**30).any():
+        raise TinycourseError(f"The sums of {describe(op)} may overflow; give it another shift.")
+    offset = sum(t.zero_point * m for t, m in zip(ins, factors))
+    bias = op.arrays["bias"].astype(np.int64) - offset + (np.int64(1) << (shift - 1))
+    arrays = dict(zip(multipliers, (m.astype(np.int32) for m in factors))) | {"bias": bias, "shift": shift.astype(np.int8)}
+    return {k: np.ascontiguousarray(np.broadcast_to(a, shape)) for k, a in arrays.items()}
+
+
+def multiply(op, ins, out):
+    factor = {k: op.parameters[k] for k in ("multiplier", "shift")}
+    zeros = {f"zero_point_{letter}": t.zero_point for letter, t in zip("ab", ins)}
+    return Kernel("tc_multiply", broadcast(ins, out) | zeros | factor | {"activation": activation(op, out)})
+
+
+def broadcast(ins: list[Tensor], out: Tensor) -> dict:
+    """Sizes and steps of two maps read together; a step of 0 reads the same number again."""
+    fields = {"output": as_map(out.shape)}
+    for letter, t in zip("ab", ins):
+        h, w, c = as_map(t.shape)
+        fields[f"stride_{letter}"] = (w * c * (h > 1), c * (w > 1), int(c > 1))
+    return fields
+
+
+def max_pool(op, ins, out):
+    return Kernel("tc_max_pool", {"window": window(op, ins[0], out.shape), "activation": activation(op, out, 0)})
+
+
+def average_pool(op, ins, out):
+    (kh, kw), (sh, sw), (h, w, c) = op.parameters["kernel"], op.parameters["stride"], ins[0].shape
+    size = ((h - kh) // sh + 1, (w - kw) // sw + 1, c)
+    factor = {k: op.parameters[k] for k in ("multiplier", "shift")}
+    return Kernel("tc_average_pool", {"window": window(op, ins[0], size)} | factor | {"activation": activation(op, out)})
+
+
+def upsample(op, ins, out):
+    fh, fw = op.parameters["factor"]
+    return Kernel("tc_upsample", {"input": ins[0].shape, "output": out.shape, "factor_height": fh, "factor_width": fw})
+
+
+def crop(op, ins, out):
+    box = {"input": ins[0].shape, "output": out.shape, "start": op.parameters["start"]}
+    return Kernel("tc_crop", box | {"zero_point": ins[0].zero_point})
+
+
+def pad(op, ins, out):
+    return Kernel("tc_pad", crop(op, ins, out).fields)
+
+
+def lookup(op, ins, out):
+    table = np.clip(op.arrays["table"], *op.parameters.get("clamp", (-128, 127))).astype(np.int8)
+    return Kernel("tc_lookup", {"count": out.bytes, "table": "table"}, {"table": table})
+
+
+def reshape(op, ins, out):
+    return Kernel("")  # the same bytes under another name: no code
+
+
+KINDS = conv, linear, scale, add, multiply, max_pool, average_pool, upsample, crop, pad, lookup, reshape
+TRANSLATE = {f.__name__: f for f in KINDS}
+
+
+def describe(op: Operation) -> str:
+    return f"{op.kind} '{op.output}'" + (f" (from {op.path})" if op.path else "")
+
+
+def multiply_adds(program: Program) -> list[int]:
+    """Multiply-adds of each operation: products with weights of conv and linear; the other kinds count 0."""
+    sizes = [op.arrays["weight"][0].size if op.kind in ("conv", "linear") else 0 for op in program.operations]
+    return [size * program.tensors[op.output].bytes for size, op in zip(sizes, program.operations)]
+
+
+def check(program: Program) -> None:
+    """Raise TinycourseError where the program breaks an assumption of the kernels (shapes, clamps, shifts, names)."""
+    names = [program.input, *(op.output for op in program.operations)]
+    if len(set(names)) < len(names) or program.output not in names:
+        raise TinycourseError("Every operation of a program must write a tensor of its own, and one of them its output.")
+    for op in program.operations:
+        if op.kind not in TRANSLATE:
+            raise TinycourseError(f"There is no C kernel for {describe(op)}; use one of {', '.join(TRANSLATE)}.")
+        if "clamp" in op.parameters and op.kind not in CLAMPS:
+            raise TinycourseError(f"The C kernel of {describe(op)} cannot clamp; move the clamp to the operation before it.")
+        low, high = op.parameters.get("clamp", (-128, 127))
+        if not -128 <= low <= high <= 127:
+            raise TinycourseError(f"The clamp of {describe(op)} must be a range within -128 to 127, not {low} to {high}.")
+        shift = np.asarray(op.arrays.get("shift", op.parameters.get("shift", 1)))
+        if shift.min() < 1 or shift.max() > 62:
+            raise TinycourseError(f"The shifts of {describe(op)} must lie between 1 and 62.")
+    zeros = np.full((1, *program.tensors[program.input].shape), program.tensors[program.input].zero_point, np.int8)
+    try:
+        shapes = {name: value.shape[1:] for name, value in program.trace(zeros).items()}
+    except (KeyError, ValueError, IndexError) as error:
+        raise TinycourseError(f"This program does not fit together ({error}); trace the network again.") from None
+    for name, shape in shapes.items():
+        if shape != (said := program.tensors[name].shape):
+            raise TinycourseError(f"Tensor '{name}' comes out as {list(shape)}, not {list(said)}; trace the network again.")
+
+
+def translate(program: Program) -> tuple[list[Kernel], Plan]:
+    """The kernel of every operation, and where the tensors lie."""
+    check(program)
+    tensors = program.tensors
+    kernels = [TRANSLATE[op.kind](op, [tensors[n] for n in op.inputs], tensors[op.output]) for op in program.operations]
+    return kernels, plan(program, {i: k.scratch for i, k in enumerate(kernels) if k.scratch})
+
+
+# ---------------------------------------------------------------------------------------------------- from kernel to C
+
+
+def generate(program: Program, name: str = "model") -> dict[str, str]:
+    """C sources of a program: {file name: text}, the kernels among them.
+
+    Every symbol begins with `name`, so that several models can be linked together; in the kernels it is `tc_`.
+    The same program always gives the same text. Raises TinycourseError where the kernels cannot compute the program.
+    """
+    sources = {p.name: p.read_text(encoding="utf-8") for p in sorted(KERNELS.iterdir()) if p.suffix in (".c", ".h")}
+    if not re.fullmatch(r"[A-Za-z][A-Za-z0-9_]*", name) or f"{name}.c" in sources or f"{name}.h" in sources:
+        raise TinycourseError(f"'{name}' is no name for C symbols; use letters, digits and _, a letter first, no kernel's name.")
+    kernels, memory = translate(program)
+    layers = [layer(program, i, k, memory, name) for i, k in enumerate(kernels) if k.function]
+    return {f"{name}.h": header(program, memory, name), f"{name}.c": body(program, layers, kernels, memory, name)} | sources
+
+
+def header(program: Program, memory: Plan, name: str) -> str:
+    x, y, upper = program.tensors[program.input], program.tensors[program.output], name.upper()
+    return f"""/* Generated by tinycourse; do not edit. The kernels are Apache-2.0; the weights belong to whoever trained them. */
+#ifndef {upper}_H
+#define {upper}_H
+
+#include <stdint.h>
+
+/* real value = SCALE * (number - ZERO_POINT); the input is int8 {list(x.shape)}, the output int8 {list(y.shape)}. */
+#define {upper}_INPUT_BYTES {x.bytes}
+#define {upper}_INPUT_SCALE {float(x.scale)!r}
+#define {upper}_INPUT_ZERO_POINT ({x.zero_point})
+#define {upper}_OUTPUT_BYTES {y.bytes}
+#define {upper}_OUTPUT_SCALE {float(y.scale)!r}
+#define {upper}_OUTPUT_ZERO_POINT ({y.zero_point})
+#define {upper}_ARENA_BYTES {memory.arena} /* all the memory that the model writes, input and output included */
+
+/* Fill {name}_input(), call {name}_run(), read {name}_output(). A run overwrites the input. */
+int8_t *{name}_input(void);
+const int8_t *{name}_output(void);
+void {name}_run(void);
+
+#endif
+"""
+
+
+def body(program: Program, layers: list[str], kernels: list[Kernel], memory: Plan, name: str) -> str:
+    calls = "\n".join(f"    {name}_layer_{i}();" for i, k in enumerate(kernels) if k.function)
+    return f"""/* Generated by tinycourse; do not edit. The kernels are Apache-2.0; the weights belong to whoever trained them. */
+#include "{name}.h"
+
+#include "kernels.h"
+
+/* Every tensor has its place here; tensors that never live at the same time share theirs. */
+static union {{
+    int8_t bytes[{name.upper()}_ARENA_BYTES];
+    int32_t aligned;
+}} {name}_arena;
+
+{"".join(layers)}int8_t *{name}_input(void) {{ return {name}_arena.bytes + {memory.offsets[program.input]}; }}
+
+const int8_t *{name}_output(void) {{ return {name}_arena.bytes + {memory.offsets[program.output]}; }}
+
+void {name}_run(void)
+{{
+{calls}
+}}
+"""
+
+
+def layer(program: Program, index: int, kernel: Kernel, memory: Plan, name: str) -> str:
+    """One layer: a comment, its constants, its parameters and its function."""
+    op, out = program.operations[index], program.tensors[program.operations[index].output]
+    symbol = f"{name}_{index}"
+    arrays = "".join(constant(f"{symbol}_{k}", a) for k, a in kernel.arrays.items())
+    parameters = "\n".join(wrap([f".{k} = {initialiser(v, symbol)}" for k, v in kernel.fields.items()]))
+    pointers = [memory.offsets[n] for n in (*op.inputs, op.output)] + ([memory.offsets[index]] if kernel.scratch else [])
+    arguments = ", ".join([f"&{symbol}", *(f"{name}_arena.bytes + {p}" for p in pointers)])
+    return f"""/* {index}: {comment(f"{kernel.path} {op.path}")}
+ * {", ".join(f"{comment(n)} {list(program.tensors[n].shape)}" for n in op.inputs)} -> {comment(out.name)} {list(out.shape)}, \
+scale {out.scale:.6g}, zero point {out.zero_point} */
+{arrays}static const {kernel.struct} {symbol} = {{
+{parameters}
+}};
+TC_LAYER {name}_layer_{index}(void) {{ {kernel.function}({arguments}); }}
+
+"""
+
+
+def comment(text: str) -> str:
+    return re.sub(r"[^\w.\- ]", "_", text).strip()
+
+
+def constant(name: str, values: np.ndarray) -> str:
+    """A constant array, one line or more for each row."""
+    suffix = "LL" if values.dtype == np.int64 else ""
+    rows = values.reshape(-1, values.shape[-1]).tolist()
+    lines = [line for row in rows for line in wrap([f"{v}{suffix}" for v in row])]
+    return f"static const {C_TYPES[values.dtype.name]} {name}[{values.size}] = {{\n" + "\n".join(lines) + "\n};\n"
+
+
+def wrap(words: list[str], indent: int = 4, width: int = 120) -> list[str]:
+    """Comma-separated words in lines of at most `width` characters; a word of several lines has its own."""
+    lines = [" " * indent + f"{words[0]},"]
+    for word in words[1:]:
+        if "\n" in word + lines[-1] or len(lines[-1]) + len(word) + 2 > width:
+            lines.append(" " * indent + f"{word},")
+        else:
+            lines[-1] += f" {word},"
+    return lines
+
+
+def initialiser(value, symbol: str) -> str:
+    """A value of a parameter struct: a number, a shape, the name of an array, or a nested struct."""
+    if isinstance(value, dict):
+        words = [f".{k} = {initialiser(v, symbol)}" for k, v in value.items()]
+        return "{\n" + "\n".join(wrap(words, indent=8)) + "\n    }" if len(words) > 3 else "{" + ", ".join(words) + "}"
+    if isinstance(value, str):
+        return f"{symbol}_{value}"
+    if isinstance(value, (tuple, list)):
+        return "{" + ", ".join(str(int(v)) for v in value) + "}"
+    return str(int(value))

@@ -1,0 +1,229 @@
+"""Random programs, to show that the interpreter and the C kernels agree on every bit.
+
+`random_program` draws small networks over all kinds of operation, with odd shapes and extreme parameters; `build` compiles
+many of them into one binary.
+"""
+
+import functools
+import math
+from collections.abc import Iterable
+from pathlib import Path
+
+import numpy as np
+
+from tinycourse.mcu import codegen, toolchain
+from tinycourse.mcu.program import INTERPRETER, Operation, Program, Tensor, fixed_point
+
+FUNCTIONS = ("run", "input", "output")
+
+
+class Sketch:
+    """A program while it is being drawn: tensors and operations are added one by one."""
+
+    def __init__(self, rng: np.random.Generator, shape: tuple[int, ...]):
+        self.rng, self.tensors, self.operations = rng, {}, []
+        self.input = self.tensor("x", shape)
+
+    def tensor(self, name: str, shape: Iterable[int], zero_point: int | None = None) -> str:
+        zero_point = int(self.rng.choice([-128, 127, *self.rng.integers(-128, 128, 6)])) if zero_point is None else zero_point
+        self.tensors[name] = Tensor(name, tuple(int(n) for n in shape), 0.05, zero_point)
+        return name
+
+    def shape(self, name: str) -> tuple[int, ...]:
+        return self.tensors[name].shape
+
+    def add(self, kind: str, inputs: tuple[str, ...], shape: Iterable[int], parameters=None, arrays=None, zero_point=None) -> str:
+        parameters = dict(parameters or {})
+        if kind in codegen.CLAMPS and self.rng.random() < 0.5:
+            parameters["clamp"] = tuple(sorted(int(v) for v in self.rng.integers(-128, 128, 2)))
+        output = self.tensor(f"t{len(self.operations)}", shape, zero_point)
+        self.operations.append(Operation(kind, inputs, output, parameters, arrays or {}, f"layers.{len(self.operations)}"))
+        return output
+
+    def pick(self, rank: int | None = None) -> str:
+        """A tensor, rather a late one; with `rank`, a map (3) or a vector (1), made if there is none."""
+        names = [n for n in self.tensors if rank is None or len(self.shape(n)) == rank]
+        if names:
+            return names[-1 - min(int(self.rng.geometric(0.6)) - 1, len(names) - 1)]
+        source = next(reversed(self.tensors))
+        size = self.tensors[source].bytes
+        c = int(self.rng.choice([n for n in range(1, 10) if size % n == 0]))
+        shape = (size,) if rank == 1 else next((h, size // c // h, c) for h in (4, 3, 2, 1) if size // c % h == 0)
+        return self.add("reshape", (source,), shape, zero_point=self.tensors[source].zero_point)
+
+    def factor(self, spread: float, count: int | None = None) -> tuple[np.ndarray, np.ndarray]:
+        """Multiplier and shift that bring numbers of this spread to int8; now and then far too large, or 0."""
+        wild = self.rng.choice([1.0, 1.0, 1.0, 1.0, 0.0, 1e-4, 1e4], count)
+        return fixed_point(wild * self.rng.uniform(10, 100, count) / spread)
+
+
+def random_conv(s: Sketch, sort: str) -> str:
+    """A convolution, general, grouped, depthwise or pointwise."""
+    x = s.pick(3)
+    h, w, c = s.shape(x)
+    if sort in ("grouped", "depthwise") and all(c % g for g in range(2, c)):  # 1, or a prime number of channels: add some
+        c = 6 if c < 6 else c + 1
+        x = s.add("pad", (x,), (h, w, c), {"start": (0, 0, int(s.rng.integers(0, 2)))}, zero_point=s.tensors[x].zero_point)
+    groups = {"grouped": int(s.rng.choice([g for g in range(2, c) if c % g == 0] or [1])), "depthwise": c}.get(sort, 1)
+    outputs = groups * int(s.rng.integers(1, 4 if groups > 1 else 12))
+    kernel, stride, padding, dilation, size = (1, 1), (1, 1), (0, 0), (1, 1), (h, w)
+    if sort != "pointwise":
+        kernel, stride, dilation = (tuple(int(v) for v in s.rng.integers(1, n, 2)) for n in (5, 4, 3))
+        padding = tuple(int(s.rng.integers(0, k * d + 1)) for k, d in zip(kernel, dilation))
+        reach = [(k - 1) * d for k, d in zip(kernel, dilation)]
+        spare = [max(n + p - r - 1 + int(s.rng.integers(0, 4)), 0) for n, p, r in zip((h, w), padding, reach)]
+        size = tuple(v // t + 1 for v, t in zip(spare, stride))
+    weight = s.rng.integers(-128, 128, (outputs, *kernel, c // groups), np.int8)
+    multiplier, shift = s.factor(5000 * math.sqrt(weight[0].size), outputs)
+    bias = s.rng.integers(-20000, 20000, outputs).astype(np.int32)
+    parameters = {"stride": stride, "padding": padding, "dilation": dilation, "groups": groups}
+    return s.add("conv", (x,), (*size, outputs), parameters, dict(weight=weight, bias=bias, multiplier=multiplier, shift=shift))
+
+
+def random_linear(s: Sketch) -> str:
+    x = s.pick(int(s.rng.choice([1, 1, 3])))
+    *positions, inputs = s.shape(x)
+    outputs = int(s.rng.integers(1, 14))
+    weight = s.rng.integers(-128, 128, (outputs, inputs), np.int8)
+    multiplier, shift = s.factor(5000 * math.sqrt(inputs), outputs)
+    bias = s.rng.integers(-20000, 20000, outputs).astype(np.int32)
+    return s.add("linear", (x,), (*positions, outputs), {}, dict(weight=weight, bias=bias, multiplier=multiplier, shift=shift))
+
+
+def random_scale(s: Sketch) -> str:
+    x = s.pick()
+    channels = s.shape(x)[-1]
+    multiplier, shift = s.factor(70, channels)
+    multiplier *= s.rng.choice([-1, 1], channels).astype(np.int32)
+    bias = (s.rng.uniform(-50, 50, channels) * 2.0 ** shift.clip(max=50).astype(int)).astype(np.int64)
+    return s.add("scale", (x,), s.shape(x), {}, dict(multiplier=multiplier, bias=bias, shift=shift))
+
+
+def random_pair(s: Sketch) -> tuple[str, str, tuple[int, ...]]:
+    """Two tensors that can be broadcast together, in either order, and the shape that they give."""
+    a = s.pick()
+    shape = s.shape(a)
+
+    def fits(name: str) -> bool:
+        return len(s.shape(name)) == len(shape) and all(1 in (i, j) or i == j for i, j in zip(shape, s.shape(name)))
+
+    b = str(s.rng.choice([n for n in s.tensors if fits(n)]))
+    if len(shape) == 3 and s.rng.random() < 0.5:  # cut a thin slice of a, so that there is something to broadcast
+        small = tuple(1 if s.rng.random() < 0.5 else n for n in shape)
+        b = s.add("crop", (a,), small, {"start": (0, 0, 0)}, zero_point=s.tensors[a].zero_point)
+    a, b = (a, b) if s.rng.random() < 0.5 else (b, a)
+    return a, b, np.broadcast_shapes(s.shape(a), s.shape(b))
+
+
+def random_add(s: Sketch) -> str:
+    a, b, shape = random_pair(s)
+    shift = s.rng.integers(1, 50, shape[-1])
+    factors = s.rng.uniform(-1, 1, (2, shape[-1])) * np.minimum(1, 2.0 ** (30 - shift))
+    (multiplier_a, shift_a), (multiplier_b, _) = (fixed_point(f, shift) for f in factors)
+    bias = (s.rng.uniform(-50, 50, shape[-1]) * 2.0**shift).astype(np.int64)
+    return s.add("add", (a, b), shape, {}, dict(multiplier_a=multiplier_a, multiplier_b=multiplier_b, bias=bias, shift=shift_a))
+
+
+def random_multiply(s: Sketch) -> str:
+    a, b, shape = random_pair(s)
+    multiplier, shift = s.factor(5000)
+    return s.add("multiply", (a, b), shape, {"multiplier": int(multiplier), "shift": int(shift)})
+
+
+def random_max_pool(s: Sketch) -> str:
+    x = s.pick(3)
+    h, w, c = s.shape(x)
+    kernel, stride = (tuple(int(v) for v in s.rng.integers(1, 4, 2)) for _ in range(2))
+    padding = tuple(int(s.rng.integers(0, k)) for k in kernel)
+    size = [max(n + p - k + int(s.rng.integers(0, 3)), 0) // t + 1 for n, p, k, t in zip((h, w), padding, kernel, stride)]
+    parameters = dict(kernel=kernel, stride=stride, padding=padding)
+    return s.add("max_pool", (x,), (*size, c), parameters, zero_point=s.tensors[x].zero_point)
+
+
+def random_average_pool(s: Sketch) -> str:
+    x = s.pick(3)
+    h, w, c = s.shape(x)
+    everything = s.rng.random() < 0.3
+    kernel = (h, w) if everything else tuple(int(s.rng.integers(1, min(n, 4) + 1)) for n in (h, w))
+    stride = tuple(int(v) for v in s.rng.integers(1, 4, 2))
+    size = () if everything else tuple((n - k) // t + 1 for n, k, t in zip((h, w), kernel, stride))
+    multiplier, shift = s.factor(70 * kernel[0] * kernel[1])
+    parameters = dict(kernel=kernel, stride=stride, multiplier=int(multiplier), shift=int(shift))
+    return s.add("average_pool", (x,), (*size, c), parameters)
+
+
+def random_upsample(s: Sketch) -> str:
+    x = s.pick(3)
+    h, w, c = s.shape(x)
+    fh, fw = (int(f) for f in s.rng.integers(1, 4, 2))
+    size = h * fh - int(s.rng.integers(0, fh)), w * fw - int(s.rng.integers(0, fw))
+    return s.add("upsample", (x,), (*size, c), {"factor": (fh, fw)}, zero_point=s.tensors[x].zero_point)
+
+
+def random_crop(s: Sketch) -> str:
+    x = s.pick(3)
+    start = tuple(int(s.rng.integers(0, n)) for n in s.shape(x))
+    shape = tuple(int(s.rng.integers(1, n - i + 1)) for n, i in zip(s.shape(x), start))
+    return s.add("crop", (x,), shape, {"start": start}, zero_point=s.tensors[x].zero_point)
+
+
+def random_pad(s: Sketch) -> str:
+    x = s.pick(3)
+    start = tuple(int(v) for v in s.rng.integers(0, 3, 3))
+    shape = tuple(n + i + int(s.rng.integers(0, 3)) for n, i in zip(s.shape(x), start))
+    return s.add("pad", (x,), shape, {"start": start}, zero_point=s.tensors[x].zero_point)
+
+
+def random_lookup(s: Sketch) -> str:
+    x = s.pick()
+    return s.add("lookup", (x,), s.shape(x), {}, {"table": s.rng.integers(-128, 128, 256, np.int8)})
+
+
+def random_reshape(s: Sketch) -> str:
+    x = s.pick()
+    size = s.tensors[x].bytes
+    height = int(s.rng.choice([h for h in range(1, size + 1) if size % h == 0]))
+    shape = (height, size // height, 1) if s.rng.random() < 0.5 else (size,)
+    return s.add("reshape", (x,), shape, zero_point=s.tensors[x].zero_point)
+
+
+CONVS = {f"{sort} conv": functools.partial(random_conv, sort=sort) for sort in ("general", "grouped", "depthwise", "pointwise")}
+DRAW = CONVS | {kind: globals()[f"random_{kind}"] for kind in INTERPRETER if kind != "conv"}
+
+
+def random_program(seed: int, operations: int = 6, largest: int = 4000) -> Program:
+    """A random program of at least `operations` operations, no tensor above `largest` bytes (at least 729).
+
+    The last kind is `seed` modulo their number, so that consecutive seeds show the results of all kinds.
+    """
+    rng = np.random.default_rng(seed)
+    s = Sketch(rng, (*rng.integers(1, 10, 2), rng.choice([1, 2, 3, 4, 6, 8, 9])))
+    kinds = list(DRAW)
+    while True:
+        last = len(s.operations) >= operations - 1
+        kind = kinds[seed % len(kinds)] if last else rng.choice(kinds)
+        tensors, steps = dict(s.tensors), len(s.operations)
+        DRAW[kind](s)
+        if max(t.bytes for t in s.tensors.values()) > largest:  # take it back
+            s.tensors, s.operations = tensors, s.operations[:steps]
+        elif last:
+            return Program(s.input, s.operations[-1].output, s.tensors, s.operations)
+
+
+def random_input(program: Program, seed: int) -> np.ndarray:
+    """int8 [4, *input shape]: two of noise, one all -128, one all 127."""
+    shape = program.tensors[program.input].shape
+    noise = np.random.default_rng(seed).integers(-128, 128, (2, *shape), np.int8)
+    return np.concatenate([noise, np.full((1, *shape), -128, np.int8), np.full((1, *shape), 127, np.int8)])
+
+
+def build(programs: list[Program], target: str, folder: Path, flags: list[str] = ()) -> Path:
+    """Compile many programs, named case0, case1, ..., and the kernels once, into one binary for `target`."""
+    names = [f"case{i}" for i in range(len(programs))]
+    for name, program in zip(names, programs):
+        for file, text in (sources := codegen.generate(program, name)).items():
+            (folder / file).write_text(text)
+    (folder / "cases.c").write_text("".join(f'#include "{name}.c"\n' for name in names))
+    kernels = [folder / file for file in sources if file.endswith(".c") and file != f"{names[-1]}.c"]
+    exports = [f"{name}_{function}" for name in names for function in FUNCTIONS]
+    return toolchain.build([folder / "cases.c", *kernels], target, folder / toolchain.BINARIES[target], exports, flags)

@@ -1,0 +1,42 @@
+/* SPDX-License-Identifier: Apache-2.0
+ * Convolution with any kernel, stride, padding, dilation and groups: at each position the window is copied into one
+ * contiguous column, and what is left is a product like that of a fully connected layer ("im2col", one column at a time). */
+#include "kernels.h"
+
+/* Copy channels [channel, channel + count) of the window whose corner is (y, x) into window [kernel_height][kernel_width][count];
+ * padding is filled with the zero point, which means 0. */
+static void gather(const tc_window *w, int32_t y, int32_t x, int32_t channel, int32_t count, const int8_t *input, int8_t *window)
+{
+    for (int32_t ky = 0; ky < w->kernel_height; ky++, y += w->dilation_height) {
+        const int32_t row_inside = y >= 0 && y < w->input.height;
+        int32_t column = x;
+        for (int32_t kx = 0; kx < w->kernel_width; kx++, column += w->dilation_width) {
+            if (row_inside && column >= 0 && column < w->input.width) {
+                const int8_t *source = input + (y * w->input.width + column) * w->input.channels + channel;
+                for (int32_t i = 0; i < count; i++)
+                    *window++ = source[i];
+            } else {
+                for (int32_t i = 0; i < count; i++)
+                    *window++ = (int8_t)w->input_zero_point;
+            }
+        }
+    }
+}
+
+void tc_conv(const tc_conv_params *p, const int8_t *input, int8_t *output, int8_t *scratch)
+{
+    const tc_window *w = &p->window;
+    const int32_t inputs = p->group_inputs, outputs = p->group_outputs;
+
+    for (int32_t oy = 0; oy < w->output.height; oy++) {
+        const int32_t y = oy * w->stride_height - w->padding_top;
+        for (int32_t ox = 0; ox < w->output.width; ox++) {
+            const int32_t x = ox * w->stride_width - w->padding_left;
+            for (int32_t group = 0; group < p->groups; group++) {
+                gather(w, y, x, group * inputs, inputs, input, scratch);
+                tc_dense(&p->dense, group * outputs, (group + 1) * outputs, scratch, output);
+            }
+            output += w->output.channels;
+        }
+    }
+}

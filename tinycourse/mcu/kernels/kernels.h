@@ -1,0 +1,213 @@
+/* SPDX-License-Identifier: Apache-2.0
+ *
+ * The integer kernels of tinycourse: one function for each kind of operation of a Program.
+ * C99, freestanding, no float, no malloc, no global state. What they compute is defined bit for bit by the Python
+ * interpreter in tinycourse/mcu/program.py.
+ *
+ * Activations  int8, asymmetric, one scale and zero point for a tensor: real = scale * (number - zero_point).
+ *              Maps are stored channels last, [height][width][channels].
+ * Weights      int8, symmetric (zero point 0), one scale for each output channel.
+ * Sums         int32. The exporter refuses a network whose sums could overflow, so no kernel has to check.
+ *
+ * Rounding, once. A real factor M is stored as a 32-bit multiplier and a right shift (1 to 62), M = multiplier / 2^shift.
+ * To apply it: 64-bit product, add half, arithmetic shift right. That rounds to nearest, halves upward, and it is the only
+ * rounding there is: tc_round_shift() below.
+ *
+ * Zero points. The sum wanted is bias + sum (x - zero_point) * w. For dense products and conv the exporter folds what does not
+ * depend on x into the bias, so that the kernels add plain products x * w. For scale and add it folds in the half for
+ * rounding too; what is left to do is to shift.
+ */
+#ifndef TINYCOURSE_KERNELS_H
+#define TINYCOURSE_KERNELS_H
+
+#include <stdint.h>
+
+/* C99 leaves the right shift of a negative number to the compiler; every current one shifts arithmetically. Make sure. */
+typedef char tc_requires_arithmetic_shift[((-3) >> 1) == -2 ? 1 : -1];
+
+/* Each layer of a generated model stays a function of its own, so that a profiler can tell them apart; TC_INLINE
+ * marks a function that is written once and compiled for each of several constants. */
+#if defined(__GNUC__)
+#define TC_LAYER static __attribute__((noinline)) void
+#define TC_INLINE static inline __attribute__((always_inline))
+#else
+#define TC_LAYER static void
+#define TC_INLINE static inline
+#endif
+
+/* ------------------------------------------------------------------------------------------------------ fixed point */
+
+/* value / 2^shift, rounded to nearest, for |value| < 2^62. */
+int32_t tc_round_shift_64(int64_t value, int32_t shift); /* any shift; saturates at +-2^30, far beyond int8 */
+
+static inline int32_t tc_round_shift(int64_t value, int32_t shift)
+{
+    if (shift < 33)
+        return tc_round_shift_64(value, shift);
+    /* The usual case: all bits that stay, and the half, are in the upper word. Keep one bit more, add it, drop it. */
+    return (((int32_t)(value >> 32) >> (shift - 33)) + 1) >> 1;
+}
+
+/* accumulator * multiplier / 2^shift */
+static inline int32_t tc_requantize(int32_t accumulator, int32_t multiplier, int32_t shift)
+{
+    return tc_round_shift((int64_t)accumulator * multiplier, shift);
+}
+
+static inline int8_t tc_clamp(int32_t value, int32_t minimum, int32_t maximum)
+{
+    return (int8_t)(value < minimum ? minimum : value > maximum ? maximum : value);
+}
+
+/* The lower 32 bits of value >> shift, for shifts of 1 to 62, by 32-bit shifts alone. */
+static inline int32_t tc_shift_right(int64_t value, int32_t shift)
+{
+    const int32_t high = (int32_t)(value >> 32);
+    if (shift >= 32)
+        return high >> (shift - 32);
+    return (int32_t)(((uint32_t)high << (32 - shift)) | ((uint32_t)value >> shift));
+}
+
+/* ------------------------------------------------------------------------------------------------------- parameters */
+
+typedef struct {
+    int32_t height, width, channels;
+} tc_shape;
+
+/* The output of a kernel: its zero point, and the range left by int8 and a fused ReLU. */
+typedef struct {
+    int32_t zero_point, minimum, maximum;
+} tc_activation;
+
+/* A window sliding over a map. Padding is given at the top and left; what hangs over bottom and right follows. */
+typedef struct {
+    tc_shape input, output;
+    int32_t kernel_height, kernel_width;
+    int32_t stride_height, stride_width;
+    int32_t padding_top, padding_left;
+    int32_t dilation_height, dilation_width;
+    int32_t input_zero_point;
+} tc_window;
+
+/* The taps [first, last) of a window that lie inside the map, along one axis; `start` is where the first tap falls. */
+typedef struct {
+    int32_t first, last;
+} tc_range;
+
+static inline tc_range tc_inside(int32_t start, int32_t taps, int32_t dilation, int32_t size)
+{
+    tc_range range = {0, taps};
+    while (range.first < taps && start + range.first * dilation < 0)
+        range.first++;
+    while (range.last > range.first && start + (range.last - 1) * dilation >= size)
+        range.last--;
+    return range;
+}
+
+/* Products with constant weights, each output requantized by its own factor. */
+typedef struct {
+    int32_t inputs, outputs;
+    const int8_t *weight;      /* [outputs][inputs] */
+    const int32_t *bias;       /* [outputs], the input's zero point folded in (not for depthwise) */
+    const int32_t *multiplier; /* [outputs] */
+    const int8_t *shift;       /* [outputs] */
+    tc_activation activation;
+} tc_dense_params;
+
+/* From sum to int8. */
+static inline int8_t tc_dense_output(const tc_dense_params *p, int32_t o, int32_t sum)
+{
+    const int32_t y = tc_requantize(sum, p->multiplier[o], p->shift[o]) + p->activation.zero_point;
+    return tc_clamp(y, p->activation.minimum, p->activation.maximum);
+}
+
+typedef struct {
+    int32_t rows; /* 1, or the positions of a map: a pointwise convolution */
+    tc_dense_params dense;
+} tc_linear_params;
+
+typedef struct {
+    tc_window window;
+    int32_t groups, group_inputs, group_outputs; /* channels of one group */
+    tc_dense_params dense;                       /* inputs = kernel_height * kernel_width * group_inputs */
+} tc_conv_params;
+
+typedef struct {
+    tc_window window;
+    int32_t channel_multiplier; /* outputs for each input channel */
+    tc_dense_params dense;      /* weight [kernel_height * kernel_width][outputs]: channels last, as the map */
+} tc_depthwise_params;
+
+typedef struct {
+    int32_t positions, channels;
+    const int32_t *multiplier; /* [channels] */
+    const int64_t *bias;       /* [channels], in units of 2^-shift; the inputs' zero points and the half for rounding folded in */
+    const int8_t *shift;       /* [channels] */
+    tc_activation activation;
+} tc_scale_params;
+
+/* Elements to step along (height, width, channels); 0 along an axis that is broadcast. */
+typedef struct {
+    int32_t height, width, channels;
+} tc_stride;
+
+typedef struct {
+    tc_shape output;
+    tc_stride stride_a, stride_b;
+    const int32_t *multiplier_a, *multiplier_b; /* [channels] */
+    const int64_t *bias;                        /* [channels], as for scale */
+    const int8_t *shift;                        /* [channels] */
+    tc_activation activation;
+} tc_add_params;
+
+typedef struct {
+    tc_shape output;
+    tc_stride stride_a, stride_b;
+    int32_t zero_point_a, zero_point_b;
+    int32_t multiplier, shift;
+    tc_activation activation;
+} tc_multiply_params;
+
+typedef struct {
+    tc_window window;
+    int32_t multiplier, shift; /* average only: 1 / (kernel_height * kernel_width) is in the factor */
+    tc_activation activation;
+} tc_pool_params;
+
+typedef struct {
+    tc_shape input, output;
+    int32_t factor_height, factor_width;
+} tc_upsample_params;
+
+typedef struct {
+    tc_shape input, output;
+    tc_shape start; /* where the smaller box begins in the larger */
+    int32_t zero_point;
+} tc_box_params;
+
+typedef struct {
+    int32_t count;
+    const int8_t *table; /* [256], indexed by the input + 128 */
+} tc_lookup_params;
+
+/* ---------------------------------------------------------------------------------------------------------- kernels
+ * `scratch` holds one window: kernel_height * kernel_width * group_inputs bytes.
+ * tc_scale, tc_add, tc_multiply and tc_lookup may write over an input that is not broadcast. No other kernel may.
+ */
+void tc_conv(const tc_conv_params *p, const int8_t *input, int8_t *output, int8_t *scratch);
+void tc_depthwise(const tc_depthwise_params *p, const int8_t *input, int8_t *output);
+void tc_linear(const tc_linear_params *p, const int8_t *input, int8_t *output);
+void tc_scale(const tc_scale_params *p, const int8_t *input, int8_t *output);
+void tc_add(const tc_add_params *p, const int8_t *a, const int8_t *b, int8_t *output);
+void tc_multiply(const tc_multiply_params *p, const int8_t *a, const int8_t *b, int8_t *output);
+void tc_max_pool(const tc_pool_params *p, const int8_t *input, int8_t *output);
+void tc_average_pool(const tc_pool_params *p, const int8_t *input, int8_t *output);
+void tc_upsample(const tc_upsample_params *p, const int8_t *input, int8_t *output);
+void tc_crop(const tc_box_params *p, const int8_t *input, int8_t *output);
+void tc_pad(const tc_box_params *p, const int8_t *input, int8_t *output);
+void tc_lookup(const tc_lookup_params *p, const int8_t *input, int8_t *output);
+
+/* Shared by conv and linear: outputs [first, last) of one product. */
+void tc_dense(const tc_dense_params *p, int32_t first, int32_t last, const int8_t *input, int8_t *output);
+
+#endif

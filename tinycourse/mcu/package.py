@@ -1,0 +1,258 @@
+"""A folder that holds a program ready to run: C sources, the built binary, a report of its size, and the program itself.
+
+`export` writes one, `load` opens one again, whatever it was built for: this machine (through ctypes), a Cortex-M (through the
+emulator) or WebAssembly (through wasmtime).
+"""
+
+import ctypes
+import hashlib
+import json
+import math
+import platform
+import sys
+import tempfile
+from pathlib import Path
+
+import numpy as np
+
+from tinycourse.errors import TinycourseError
+from tinycourse.mcu import codegen, toolchain
+from tinycourse.mcu.program import Program
+
+FORMAT = "tinycourse-package-1"
+FUNCTIONS = ("run", "input", "output")
+COUNTER = "multiply-adds are the products with weights of convolutions and linear layers, padding included"
+MACHINE = f"{sys.platform} {platform.machine()}"
+
+
+# ------------------------------------------------------------------------------------------------ running a binary
+
+
+class Library:
+    """A model in a shared library of this machine. `run` takes and returns int8 bytes, as `emulator.Chip` does."""
+
+    def __init__(self, path: str | Path, name: str = "model"):
+        library = ctypes.CDLL(str(path))
+        self.functions = {f: getattr(library, f"{name}_{f}") for f in FUNCTIONS}
+        self.functions["input"].restype = self.functions["output"].restype = ctypes.c_void_p
+
+    def run(self, x: bytes, output_bytes: int) -> bytes:
+        ctypes.memmove(self.functions["input"](), x, len(x))
+        self.functions["run"]()
+        return ctypes.string_at(self.functions["output"](), output_bytes)
+
+
+class WebAssembly:
+    """A model in a WebAssembly module, run by wasmtime. `run` takes and returns int8 bytes."""
+
+    def __init__(self, path: str | Path, name: str = "model"):
+        wasmtime = import_wasmtime()
+        self.store = wasmtime.Store()
+        instance = wasmtime.Instance(self.store, wasmtime.Module.from_file(self.store.engine, str(path)), [])
+        exports = instance.exports(self.store)
+        self.memory, self.functions = exports["memory"], {f: exports[f"{name}_{f}"] for f in FUNCTIONS}
+
+    def run(self, x: bytes, output_bytes: int) -> bytes:
+        self.memory.write(self.store, x, self.functions["input"](self.store))
+        self.functions["run"](self.store)
+        start = self.functions["output"](self.store)
+        return bytes(self.memory.read(self.store, start, start + output_bytes))
+
+
+def import_wasmtime():
+    """The module wasmtime; TinycourseError where it is missing."""
+    try:
+        import wasmtime
+    except ImportError:
+        raise TinycourseError("wasmtime is missing; install it with `python -m pip install wasmtime`.") from None
+    return wasmtime
+
+
+def open_binary(target: str, path: Path, name: str = "model", **options) -> "Library | WebAssembly | object":
+    """The built binary of a target, ready to run. `options` go to the emulated chip."""
+    if target == "host":
+        return Library(path, name)
+    if target == "wasm":
+        return WebAssembly(path, name)
+    try:
+        from tinycourse.mcu.emulator import Chip
+    except ImportError:
+        raise TinycourseError("The emulator is missing; install it with `python -m pip install unicorn pyelftools`.") from None
+    return Chip(path, name, **options)
+
+
+class Runner:
+    """An exported program. `report` says what it needs, `program` is the Program it was made from.
+
+    On an emulated chip `instructions` has the count of the last input that was run, `layers` that of each operation.
+    """
+
+    def __init__(self, folder: Path, report: dict, program: Program):
+        self.report, self.program, self.instructions, self.layers = report, program, None, None
+        self.target, path = report["target"], folder / report["binary"]
+        self.emulated = self.target.startswith("cortex")
+        self.binary = open_binary(self.target, path)
+        self.quick = open_binary(self.target, path, count=False) if self.emulated else self.binary
+
+    def run(self, x: np.ndarray) -> np.ndarray:
+        """int8 [N, *input shape] to int8 [N, *output shape], one after the other."""
+        expected, shape = tuple(self.report["input"]["shape"]), self.report["output"]["shape"]
+        if x.dtype != np.int8 or x.shape[1:] != expected:
+            raise TinycourseError(f"This model takes int8 [N, {', '.join(map(str, expected))}], not {x.dtype} {list(x.shape)}.")
+        size = math.prod(shape)
+        outputs = [(self.binary if i + 1 == len(x) else self.quick).run(clip.tobytes(), size) for i, clip in enumerate(x)]
+        if self.emulated and outputs:
+            self.instructions, self.layers = self.binary.instructions, dict(self.binary.layers)
+        return np.frombuffer(b"".join(outputs), np.int8).reshape(len(x), *shape)
+
+
+# ------------------------------------------------------------------------------------------------ writing a folder
+
+
+def export(program: Program, target: str, out: str | Path) -> dict:
+    """Write `program` for `target` (host, cortex-m4, cortex-m0plus or wasm) into the folder `out`; returns the report.
+
+    What was built is run once and compared with the interpreter. The folder appears complete or not at all; an earlier export
+    there is replaced. Raises TinycourseError for an unknown target, a folder with other things in it, a full disk, and
+    everything that `codegen.generate` and `toolchain.build` refuse.
+    """
+    out = Path(out)
+    if target not in toolchain.TARGETS:
+        raise TinycourseError(f"There is no target '{target}'; choose one of {', '.join(toolchain.TARGETS)}.")
+    if out.exists() and not (out / "report.json").is_file() and (not out.is_dir() or any(out.iterdir())):
+        raise TinycourseError(f"{out} holds something else; choose a new folder for the export.")
+    try:
+        out.parent.mkdir(parents=True, exist_ok=True)
+        with tempfile.TemporaryDirectory(dir=out.parent, prefix=f".{out.name}.", ignore_cleanup_errors=True) as folder:
+            new = Path(folder, "new")
+            new.mkdir()
+            report = write(program, target, new)
+            if out.exists():
+                out.rename(Path(folder, "old"))
+            new.rename(out)
+    except OSError as error:
+        raise TinycourseError(f"Cannot write the export to {out}: {error.strerror or error}.") from None
+    return report
+
+
+def write(program: Program, target: str, folder: Path) -> dict:
+    """Fill an empty folder."""
+    sources = codegen.generate(program)
+    for name, text in sources.items():
+        (folder / name).write_text(text, encoding="utf-8")
+    program.save(folder / "program.safetensors")
+    binary = folder / toolchain.BINARIES[target]
+    toolchain.build([folder / n for n in sources if n.endswith(".c")], target, binary, [f"model_{f}" for f in FUNCTIONS])
+    report = describe(program, target) | {"binary": binary.name}
+    measure(program, target, binary, report)
+    (folder / "README.md").write_text(readme(report), encoding="utf-8")
+    report["sha256"] = {n: digest(folder / n) for n in (binary.name, "program.safetensors")}
+    (folder / "report.json").write_text(json.dumps(report, indent=2) + "\n")
+    return report
+
+
+def describe(program: Program, target: str) -> dict:
+    """What is known without running: sizes, and one entry for each layer."""
+    kernels, plan = codegen.translate(program)
+    tensors, work = program.tensors, codegen.multiply_adds(program)
+    layers = [
+        {
+            "index": i,
+            "kind": op.kind,
+            "kernel": kernel.path,
+            "path": op.path,
+            "output": op.output,
+            "shape": list(tensors[op.output].shape),
+            "multiply_adds": work[i],
+            "weight_bytes": kernel.constant_bytes,
+            "live_bytes": plan.live[i],
+            "instructions": None,
+        }
+        for i, (op, kernel) in enumerate(zip(program.operations, kernels))
+    ]
+    ends = {"input": tensors[program.input], "output": tensors[program.output]}
+    return {
+        "format": FORMAT,
+        "target": target,
+        "machine": MACHINE if target == "host" else target,
+        **{k: {"shape": list(t.shape), "scale": float(t.scale), "zero_point": t.zero_point} for k, t in ends.items()},
+        "flash": {"code_bytes": None, "weight_bytes": sum(k.constant_bytes for k in kernels), "total_bytes": None},
+        "ram": {
+            "arena_bytes": plan.arena,
+            "lower_bound_bytes": plan.lower_bound,
+            "input_bytes": ends["input"].bytes,
+            "output_bytes": ends["output"].bytes,
+            "stack_bytes": None,
+            "total_bytes": None,
+        },
+        "multiply_adds": sum(work),
+        "counter": COUNTER,
+        "instructions": None,
+        "layers": layers,
+        "metadata": program.metadata,
+    }
+
+
+def measure(program: Program, target: str, binary: Path, report: dict) -> None:
+    """Run the binary once on seeded noise: check it against the interpreter, and on a chip enter what it took in the report."""
+    x = np.random.default_rng(0).integers(-128, 128, (1, *program.tensors[program.input].shape), np.int8)
+    model, expected = open_binary(target, binary), program.run(x)
+    if model.run(x.tobytes(), expected.size) != expected.tobytes():
+        raise TinycourseError(f"The program built for {target} differs from the interpreter; please report it.")
+    if not target.startswith("cortex"):
+        return
+    sections = model.sections
+    report["flash"] |= {"code_bytes": sections[".text"], "total_bytes": sections[".text"] + sections[".rodata"]}
+    report["ram"] |= {"stack_bytes": model.stack, "total_bytes": sections[".bss"] + model.stack}
+    report["instructions"] = model.instructions
+    for layer in report["layers"]:
+        layer["instructions"] = model.layers.get(layer["index"], 0)
+
+
+def digest(path: Path) -> str:
+    return hashlib.sha256(path.read_bytes()).hexdigest()
+
+
+def readme(report: dict) -> str:
+    """What the folder holds, for somebody who finds it."""
+    chip = report["target"].startswith("cortex")
+    flash, ram = report["flash"], report["ram"]
+    size = [f"weights and constants {flash['weight_bytes']:,} bytes", f"arena {ram['arena_bytes']:,} bytes"]
+    if chip:
+        size += [f"code {flash['code_bytes']:,} bytes", f"stack {ram['stack_bytes']:,} bytes"]
+        size += [f"{report['instructions']:,} instructions for one input"]
+    return f"""# An int8 network in C, for {report["target"]}
+
+Made by tinycourse. Takes int8 {report["input"]["shape"]}, gives int8 {report["output"]["shape"]}: {", ".join(size)}.
+
+- `model.h`, `model.c`: the network. Fill `model_input()`, call `model_run()`, read `model_output()`.
+- `kernels.h` and the other C files: the kernels. `runtime.c` is for programs without a C library; leave it out of yours.
+- `{report["binary"]}`: all of it, built. Run it with `tinycourse run`.
+- `program.safetensors`: the network as tinycourse reads it. `report.json`: what each layer needs.
+
+To use it in a firmware, compile every C file but `runtime.c` with your project: C99, no libraries, no heap.
+The kernels are Apache-2.0; the weights belong to whoever trained them.
+"""
+
+
+# ------------------------------------------------------------------------------------------------ opening a folder
+
+
+def load(folder: str | Path) -> Runner:
+    """Open what `export` wrote. A host library runs in this process: open only folders that you trust.
+
+    Raises TinycourseError where the folder is missing, damaged, or made for another machine.
+    """
+    folder = Path(folder)
+    if not (folder / "report.json").is_file():
+        raise TinycourseError(f"There is no exported model in {folder}; make one with `tinycourse export`.")
+    try:
+        report = json.loads((folder / "report.json").read_text())
+        damaged = report["format"] != FORMAT or any(digest(folder / n) != h for n, h in report["sha256"].items())
+    except (OSError, ValueError, LookupError, TypeError):
+        damaged = True
+    if damaged:
+        raise TinycourseError(f"The exported model in {folder} is damaged or of another version; export it again.")
+    if report["target"] == "host" and report["machine"] != MACHINE:
+        raise TinycourseError(f"The model in {folder} was built for {report['machine']}, this is {MACHINE}; export it here.")
+    return Runner(folder, report, Program.load(folder / "program.safetensors"))
