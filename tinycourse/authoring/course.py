@@ -1,0 +1,103 @@
+"""What all notebooks share, in one place: the table of lessons, the first code cell, the badges and the map."""
+
+import re
+from dataclasses import dataclass
+from pathlib import Path
+
+from tinycourse.errors import TinycourseError
+
+REPOSITORY = "tinycourse/tinycourse"  # on GitHub: badges and Colab's install line are made from it
+LICENCE = "https://creativecommons.org/licenses/by/4.0/"
+
+FIRST_CELL = '''\
+try:
+    import tinycourse
+except ImportError:  # on Colab, once a session; the torch and the ipywidgets that are there stay as they are
+    %pip install -q "git+https://github.com/{repository}"
+    import tinycourse
+
+session = tinycourse.start("{number}")'''
+
+
+@dataclass(frozen=True)
+class Lesson:
+    """One row of the course. `folder` is its name in lessons/ and, with .ipynb, of its notebooks."""
+
+    number: str
+    folder: str
+    title: str
+    minutes: int
+
+
+LESSONS = (
+    Lesson("00", "00_word_to_chip", "From a spoken word to a chip", 45),
+    Lesson("01", "01_front_end", "What the network hears: MFCC front ends", 60),
+    Lesson("02", "02_baselines", "The networks that came before", 60),
+    Lesson("03", "03_attention_condensers", "Attention condensers", 75),
+    Lesson("04", "04_exploration", "Machine-driven design", 75),
+    Lesson("05", "05_transducer", "The RNN transducer", 75),
+    Lesson("06", "06_cells", "LSTM, CIFG and SRU", 60),
+    Lesson("07", "07_pruning", "Gradual pruning", 60),
+    Lesson("08", "08_quantization", "From floats to integers", 75),
+    Lesson("09", "09_on_the_chip", "Everything on the chip", 75),
+    Lesson("10", "10_capstone", "Capstone: your own wake words", 75),
+)
+
+
+def find(name: str) -> Lesson:
+    """The lesson called by its number or its folder's name. Raises TinycourseError if there is none."""
+    wanted = Path(name).name
+    for lesson in LESSONS:
+        if wanted in (lesson.number, lesson.number.lstrip("0") or "0", lesson.folder):
+            return lesson
+    raise TinycourseError(f"There is no lesson {name!r}; name one of {', '.join(lesson.number for lesson in LESSONS)}.")
+
+
+def written(root: Path) -> list[Lesson]:
+    """The lessons that have a source, in order. Raises TinycourseError for a folder that the table does not know."""
+    folders = {p.parent.name for p in (root / "lessons").glob("*/*.py")}
+    if unknown := sorted(folders - {lesson.folder for lesson in LESSONS}):
+        raise TinycourseError(f"lessons/{unknown[0]} is in no row of LESSONS in tinycourse/authoring/course.py; add it there.")
+    return [lesson for lesson in LESSONS if lesson.folder in folders]
+
+
+def first_cell(lesson: Lesson) -> str:
+    """The code that opens every notebook."""
+    return FIRST_CELL.format(repository=REPOSITORY, number=lesson.number)
+
+
+def badges(path: str) -> str:
+    """Binder, Colab and licence badges, in markdown, for the notebook at `path` in the repository."""
+    binder = f"https://mybinder.org/v2/gh/{REPOSITORY}/HEAD?urlpath=lab/tree/{path}"
+    colab = f"https://colab.research.google.com/github/{REPOSITORY}/blob/main/{path}"
+    return "\n".join(
+        (
+            f"[![Open in Binder](https://mybinder.org/badge_logo.svg)]({binder})",
+            f"[![Open in Colab](https://colab.research.google.com/assets/colab-badge.svg)]({colab})",
+            f"[![Licence: CC BY 4.0](https://img.shields.io/badge/licence-CC%20BY%204.0-lightgrey.svg)]({LICENCE})",
+        )
+    )
+
+
+def course_map(root: Path, here: Lesson, folder: str) -> str:
+    """The table of lessons as seen from `folder`: `here` in bold, the others linked if they are written."""
+    to = "" if folder == "notebooks" else "../notebooks/"
+    rows = ["| | lesson | minutes | |", "|---|---|---|---|"]
+    for lesson in LESSONS:
+        ready = (root / "lessons" / lesson.folder / "lesson.py").is_file()
+        if lesson == here:
+            rows.append(f"| **{lesson.number}** | **{lesson.title}** | **{lesson.minutes}** | **you are here** |")
+        elif ready:
+            rows.append(f"| {lesson.number} | [{lesson.title}]({to}{lesson.folder}.ipynb) | {lesson.minutes} | |")
+        else:
+            rows.append(f"| {lesson.number} | {lesson.title} | {lesson.minutes} | in preparation |")
+    return "\n".join(rows)
+
+
+def repository_root(start: Path | None = None) -> Path:
+    """The clone that `start` (default: the working directory, then this file) lies in. Raises TinycourseError outside of one."""
+    for place in (start or Path.cwd(), Path(__file__)):
+        for folder in (place, *place.resolve().parents):
+            if any(re.match(r"\d\d_", p.name) for p in (folder / "lessons").glob("*")):
+                return folder.resolve()
+    raise TinycourseError("There is no lessons/ folder here; run this inside a clone of the course's repository.")
