@@ -1,0 +1,176 @@
+"""The command line as a contract: what goes where, exit statuses, and one clear sentence for each mistake."""
+
+import json
+import subprocess
+import sys
+
+import pytest
+import soundfile
+import torch
+from recordings import tone, write
+
+from tinycourse import checkpoint, cli, data, training
+
+NAME = "tinyspeech-m-3x3"
+
+
+def call(capsys, *arguments) -> tuple[int, str, str]:
+    """Exit status, standard output, standard error of `tinycourse *arguments`."""
+    status = cli.main([str(a) for a in arguments])
+    return status, *capsys.readouterr()
+
+
+@pytest.fixture(scope="module")
+def small(tmp_path_factory):
+    """A checkpoint that nobody trained: enough for everything that does not ask how good it is."""
+    path = tmp_path_factory.mktemp("small") / "m.safetensors"
+    recogniser = training.seeded("tinyspeech-m", ("silence", "unknown", "yes", "no", "up", "down", "left", "right", "stop", "go"), 0)
+    recogniser.info = {"data": "tinywords"}
+    checkpoint.save(recogniser.eval(), path)
+    return path
+
+
+@pytest.fixture(scope="module")
+def exported(small, tmp_path_factory):
+    """The small checkpoint on every target."""
+    folder = tmp_path_factory.mktemp("exported")
+    for target in ("host", "cortex-m4", "wasm"):
+        assert cli.main(["export", str(small), "--target", target, "--out", str(folder / target)]) == 0
+    return folder
+
+
+def test_models_and_profile(capsys):
+    status, out, _ = call(capsys, "models", "--json")
+    assert status == 0 and {"tinyspeech-x", "tinyspeech-y", "tinyspeech-z", "tinyspeech-m"} <= json.loads(out).keys()
+    status, out, _ = call(capsys, "profile", "tinyspeech-m", "--json")
+    figures = json.loads(out)
+    assert status == 0 and figures["model"] == "tinyspeech-m" and figures["parameters"] == 4729
+    assert figures.keys() >= {"stored_parameters", "multiply_adds", "counter", "activation_bytes"}
+
+
+def test_checkpoints_say_how_they_were_made(capsys):
+    status, out, _ = call(capsys, "checkpoints", "--json")
+    assert status == 0 and json.loads(out)[NAME]["command"].startswith(f"tinycourse train {NAME} --data speech-commands")
+
+
+def test_data_list(capsys):
+    status, out, _ = call(capsys, "data", "list", "--json")
+    names = {row["name"] for row in json.loads(out)["data_sets"]}
+    assert status == 0 and {"tinywords", "speech-commands", "spoken-digits", "an4", "librispeech"} <= names
+
+
+def test_train_resume_evaluate(capsys, small_speech_commands, tmp_path):
+    out = tmp_path / "m.safetensors"
+    train = ("train", "tinyspeech-m", "--data", "speech-commands", "--out", out, "--epochs", "2", "--json")
+    status, text, _ = call(capsys, *train)
+    figures = json.loads(text)
+    assert status == 0 and figures["checkpoint"] == str(out) and len(figures["history"]) == 2
+    assert not training.state_file(out).exists()
+    info = checkpoint.load(out).info
+    assert info["testing"] == figures["testing"] and info["seed"] == 0 and info["epochs"] == 2
+    status, text, _ = call(capsys, "evaluate", out, "--data", "speech-commands", "--json")
+    assert status == 0 and json.loads(text)["accuracy"] == figures["testing"]["accuracy"]
+    status, _, error = call(capsys, *train, "--resume")
+    assert status == 1 and "nothing to resume" in error
+
+
+def test_another_task_on_another_data_set(capsys, real_set, tmp_path):
+    real_set("spoken-digits")
+    out = tmp_path / "digits.safetensors"
+    status, _, _ = call(capsys, "train", "tinyspeech-m", "--data", "spoken-digits", "--out", out, "--epochs", "1")
+    assert status == 0 and checkpoint.load(out).classes == data.DIGITS
+    status, text, _ = call(capsys, "evaluate", out, "--data", "tinywords", "--int8", "--json")
+    assert status == 0 and set(json.loads(text)["per_class"]) == set(data.DIGITS)
+
+
+def test_two_devices_train_one_network(small_speech_commands, tmp_path):
+    """Two processes on the CPU share every batch; the first of them writes the checkpoint."""
+    out = tmp_path / "m.safetensors"
+    train = [sys.executable, "-m", "tinycourse.cli", "train", "tinyspeech-m", "--data", "speech-commands", "--out", out]
+    done = subprocess.run([*train, "--epochs", "1", "--devices", "2", "--json"], capture_output=True, text=True, timeout=300)
+    assert done.returncode == 0, done.stderr
+    assert json.loads(done.stdout)["testing"] == checkpoint.load(out).info["testing"]
+
+
+def test_evaluate_leaves_out_what_the_model_does_not_know(capsys, data_root, small):
+    folder = data_root / "SpeechCommands" / "speech_commands_test_set_v0.02"
+    for name in ("_silence_", "_unknown_", "yes", "on", "off"):
+        for i in range(3):
+            write(folder / name / f"{i}.wav", tone(300 + i))
+    arguments = ("evaluate", small, "--data", "speech-commands-test", "--json")
+    status, out, error = call(capsys, *arguments)
+    figures = json.loads(out)
+    assert status == 0 and figures["count"] == 9 and figures["left_out"] == {"on": 3, "off": 3} and "left out" in error
+    status, out, _ = call(capsys, *arguments, "--int8")
+    assert status == 0 and json.loads(out)["count"] == 9
+
+
+def test_evaluate_bundled(capsys, small):
+    status, out, _ = call(capsys, "evaluate", small, "--data", "tinywords", "--json")
+    figures = json.loads(out)
+    assert status == 0 and figures["count"] == sum(map(sum, figures["confusion"])) > 100
+
+
+def test_run_says_the_same_everywhere(capsys, exported, tmp_path):
+    write(tmp_path / "word.wav", tone(440))
+    answers = {}
+    for target in ("host", "cortex-m4", "wasm"):
+        status, out, _ = call(capsys, "run", exported / target, tmp_path / "word.wav", "--json")
+        (answers[target],) = json.loads(out)["results"]
+        assert status == 0
+    instructions = answers["cortex-m4"].pop("instructions")
+    assert 500_000 < instructions < 50_000_000
+    assert answers["host"].pop("instructions") is None and answers["wasm"].pop("instructions") is None
+    assert answers["host"] == answers["wasm"] == answers["cortex-m4"]
+    assert answers["host"]["label"] == max(answers["host"]["scores"], key=answers["host"]["scores"].get)
+
+
+def test_export_reports_sizes(capsys, small, tmp_path):
+    status, out, _ = call(capsys, "export", small, "--target", "cortex-m4", "--out", tmp_path / "m", "--json")
+    report = json.loads(out)
+    assert status == 0 and report["target"] == "cortex-m4" and (tmp_path / "m" / "model.c").is_file()
+    assert 4_000 < report["flash"]["weight_bytes"] < 30_000 and 0 < report["ram"]["arena_bytes"] < 64_000
+    assert sum(layer["weight_bytes"] for layer in report["layers"]) == report["flash"]["weight_bytes"]
+    status, out, _ = call(capsys, "export", small, "--target", "cortex-m4", "--out", tmp_path / "m")
+    assert status == 0 and "blocks.0.first.grouped" in out and f"{report['instructions']:,} instructions" in out
+
+
+def test_other_rates_and_channels_are_accepted(capsys, exported, tmp_path):
+    stereo = torch.from_numpy(tone(440, rate=44_100))[:, None].repeat(1, 2).numpy()
+    soundfile.write(tmp_path / "word.wav", stereo, 44_100)
+    status, out, _ = call(capsys, "run", exported / "host", tmp_path / "word.wav", "--json")
+    assert status == 0 and json.loads(out)["results"][0]["label"]
+
+
+@pytest.mark.parametrize(
+    "content, words",
+    [(None, "is not there"), (b"", "damaged"), (b"RIFF nonsense", "damaged"), ("short", "less than 10 ms")],
+)
+def test_bad_recordings_are_named(capsys, exported, tmp_path, content, words):
+    path = tmp_path / "word.wav"
+    if content == "short":
+        write(path, tone(440)[:100])
+    elif content is not None:
+        path.write_bytes(content)
+    status, out, error = call(capsys, "run", exported / "host", path)
+    assert status == 1 and out == "" and str(path) in error and words in error
+    assert len(error.strip().splitlines()) == 1
+
+
+@pytest.mark.parametrize(
+    "arguments, words",
+    [
+        (("evaluate", "nowhere.safetensors", "--data", "tinywords"), "There is no checkpoint"),
+        (("profile", "resnet-50"), "no model called 'resnet-50'"),
+        (("train", "tinyspeech-m", "--data", "tinywords", "--out", "m.pth"), "ending"),
+        (("train", "tinyspeech-m", "--data", "mnist", "--out", "m.safetensors"), "mnist"),
+        (("run", "nowhere", "word.wav"), "nowhere"),
+        (("export", NAME, "--target", "z80", "--out", "x"), "z80"),
+    ],
+)
+def test_mistakes_get_one_sentence(capsys, tmp_path, monkeypatch, arguments, words):
+    monkeypatch.chdir(tmp_path)
+    status, out, error = call(capsys, *arguments)
+    last = error.strip().splitlines()[-1]
+    assert status == 1 and out == "" and words in last and last.startswith("tinycourse: ") and "Traceback" not in error
+    assert list(tmp_path.iterdir()) == []

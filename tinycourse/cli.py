@@ -1,0 +1,276 @@
+"""The command line. Figures go to standard output (one JSON object with --json), progress and words to standard error."""
+
+import argparse
+import json
+import shlex
+import sys
+from dataclasses import asdict, replace
+from pathlib import Path
+
+from tinycourse.errors import TinycourseError
+
+# torch takes seconds to import, so every verb imports what it needs.
+
+
+def say(*words) -> None:
+    """To the person, not to the pipe."""
+    print(*words, file=sys.stderr, flush=True)
+
+
+def show(figures: dict, as_json: bool, text: str) -> None:
+    """The result of a verb, for a program or for a person."""
+    print(json.dumps(figures, indent=1) if as_json else text)
+
+
+def table(rows: list[list], header: list[str]) -> str:
+    """Aligned columns."""
+    cells = [[str(c) for c in row] for row in [header, *rows]]
+    widths = [max(map(len, column)) for column in zip(*cells)]
+    return "\n".join("  ".join(c.ljust(w) for c, w in zip(row, widths)).rstrip() for row in cells)
+
+
+# ------------------------------------------------------------------------------------------------- the verbs
+
+
+def doctor(a) -> int:
+    from tinycourse import doctor
+
+    return doctor.main(json=a.json, repair=a.repair)
+
+
+def data_list(a) -> None:
+    from tinycourse import data
+
+    rows = data.status()
+    text = table([[r["name"], r["folder"] or "not found", r["licence"], r["title"]] for r in rows], ["name", "where", "licence", "what"])
+    show({"root": str(data.root()), "data_sets": rows}, a.json, f"data is looked for in {data.root()}\n{text}")
+
+
+def data_get(a) -> None:
+    from tinycourse import download
+
+    for name in a.names:
+        say(f"{name}: {download.get(name)}")
+
+
+def models(a) -> None:
+    from tinycourse.models import MODELS
+
+    show({n: e.about for n, e in MODELS.items()}, a.json, table([[n, e.about] for n, e in MODELS.items()], ["name", "what"]))
+
+
+def checkpoints(a) -> None:
+    from tinycourse import checkpoint
+
+    found = {name: checkpoint.load(name).info for name in checkpoint.shipped()}
+    rows = [[name, *(f"{info[s]['accuracy']:.2%}" for s in ("validation", "testing")), info["command"]] for name, info in found.items()]
+    show(found, a.json, table(rows, ["name", "validation", "testing", "made by"]))
+
+
+def profile(a) -> None:
+    import torch
+
+    from tinycourse import models, profiling
+
+    frontend = models.frontend(a.model)
+    network = models.build(a.model, a.classes)
+    p = profiling.profile(network, torch.zeros(1, 1, frontend.frames(frontend.rate), frontend.bands))
+    figures = {"model": a.model} | asdict(p)
+    lines = [f"{k:18} {v:,}" if isinstance(v, int) else f"{k:18} {v}" for k, v in figures.items() if k != "layers"]
+    show(figures, a.json, "\n".join(lines + [table([[k, f"{v:,}"] for k, v in p.layers.items()], ["layer", "multiply-adds"])]))
+
+
+def train(a) -> None:
+    from lightning_fabric import Fabric
+
+    from tinycourse import checkpoint, data, training
+
+    if a.out.suffix != ".safetensors":
+        raise TinycourseError(f"--out {a.out}: a checkpoint is a .safetensors file; give its name that ending.")
+    fabric = Fabric(accelerator="auto", devices=a.devices, strategy="ddp" if a.devices > 1 else "auto")
+    fabric.launch()
+    config = replace(training.TrainConfig(), seed=a.seed, **({"epochs": a.epochs} if a.epochs else {}))
+    source = open_data(a.data, a.classes, a.extra_unknown)
+    splits = {split: source.clips(split) for split in ("training", "validation", "testing")}
+    recogniser = training.seeded(a.model, source.classes, a.seed)
+    recogniser.info = {
+        "command": "tinycourse " + shlex.join(sys.argv[1:]),
+        "data": a.data,
+        "data_licences": {name: data.DATASETS[name].licence for name in (a.data, *a.extra_unknown)},
+        "seed": a.seed,
+        "epochs": config.epochs,
+    }
+    history = training.fit(recogniser, splits["training"], splits["validation"], training.noise_of(source), config, a.out, a.resume, fabric)
+    if not fabric.is_global_zero:
+        return
+    result = training.evaluate(recogniser, splits["testing"])
+    recogniser.info["testing"] = {"accuracy": result.accuracy, "count": result.count}
+    checkpoint.save(recogniser, a.out)
+    training.state_file(a.out).unlink(missing_ok=True)
+    best = recogniser.info["validation"]
+    figures = {"checkpoint": str(a.out), "validation": best, "testing": recogniser.info["testing"], "history": history}
+    show(figures, a.json, f"{a.out}: {best['accuracy']:.2%} on validation (epoch {best['epoch']}), {result.accuracy:.2%} on testing")
+
+
+def open_data(name: str, classes=None, extra_unknown=()):
+    """A data set with those of the options that were given."""
+    from tinycourse import data
+
+    given = {"classes": classes, "extra_unknown": tuple(extra_unknown)}
+    return data.open_dataset(name, **{k: v for k, v in given.items() if v})
+
+
+def open_task_of(recogniser, name: str):
+    """A data set in the task that a recogniser was trained for, where the data set has tasks."""
+    from tinycourse import data
+
+    task = next((task for task, classes in data.TASKS.items() if classes == recogniser.classes), None)
+    return open_data(name, task if name in ("speech-commands", "tinywords") else None)
+
+
+def evaluate(a) -> None:
+    from tinycourse import checkpoint, deploy, metrics
+
+    recogniser = checkpoint.load(a.checkpoint)
+    clips, left_out = open_task_of(recogniser, a.data).clips(a.split).restrict(recogniser.classes)
+    if left_out:
+        say(f"left out, because {recogniser.name} does not know them: " + ", ".join(f"{k} ({n})" for k, n in left_out.items()))
+    if a.int8:
+        program = deploy.program_of(recogniser, calibration_audio(recogniser, a.calibrate))
+        scores = deploy.integer_logits(program, clips.audio)
+    else:
+        scores = checkpoint.in_batches(recogniser, clips.audio)
+    result = metrics.report(scores, clips.labels, recogniser.classes)
+    figures = {"model": recogniser.name, "data": a.data, "split": a.split, "int8": a.int8, "left_out": left_out} | result.as_dict()
+    rows = [[name, f"{value:.1%}"] for name, value in result.per_class.items()]
+    show(figures, a.json, f"accuracy {result.accuracy:.2%} of {result.count} clips\n" + table(rows, ["class", "recognised"]))
+
+
+def calibration_audio(recogniser, name: str | None, count: int = 500):
+    """Training clips to measure the range of every activation on: of `name`, or of the data it was trained on, or tinywords."""
+    from tinycourse import data
+
+    trained_on = recogniser.info.get("data", "tinywords")
+    name = name or (trained_on if data.find(trained_on) else "tinywords")
+    clips = open_task_of(recogniser, name).clips("training")
+    say(f"calibrating on {count} training clips of {name}")
+    return clips.audio[:: max(1, len(clips) // count)][:count]
+
+
+def export(a) -> None:
+    from tinycourse import checkpoint, deploy
+    from tinycourse.mcu import package
+
+    recogniser = checkpoint.load(a.checkpoint)
+    program = deploy.program_of(recogniser, calibration_audio(recogniser, a.calibrate))
+    report = package.export(program, a.target, a.out)
+    show(report, a.json, deploy.summary(report))
+
+
+def run(a) -> None:
+    from tinycourse import deploy
+
+    results = deploy.recognise(a.dir, a.wav)
+    lines = []
+    for r in results:
+        cost = f", {r['instructions']:,} instructions" if r["instructions"] else ""
+        lines.append(f"{r['file']}: {r['label']} ({r['scores'][r['label']]:.1%}){cost}")
+    show({"results": results}, a.json, "\n".join(lines))
+
+
+def build(a) -> int:
+    from tinycourse.authoring import build
+
+    return build.build(a.names, check=a.check, fast=a.fast)
+
+
+def serve(a) -> int:
+    import subprocess
+
+    from tinycourse.authoring.course import first_notebook
+
+    return subprocess.call([sys.executable, "-m", "jupyterlab", str(first_notebook()), *a.arguments])
+
+
+# ------------------------------------------------------------------------------------------------ the parser
+
+
+def parser() -> argparse.ArgumentParser:
+    p = argparse.ArgumentParser("tinycourse", description="Tiny speech recognition: from a recording to a chip.")
+    verbs = p.add_subparsers(dest="verb", required=True, metavar="VERB")
+
+    def verb(name, run, help, parent=verbs, json=True):
+        v = parent.add_parser(name, help=help, description=help)
+        v.set_defaults(run=run)
+        if json:
+            v.add_argument("--json", action="store_true", help="print one JSON object")
+        return v
+
+    v = verb("doctor", doctor, "is this machine ready, and what to do if not")
+    v.add_argument("--repair", action="store_true", help="make torchaudio load where its compiled part does not fit")
+
+    sub = verbs.add_parser("data", help="data sets: which are here, and getting others").add_subparsers(required=True, metavar="VERB")
+    verb("list", data_list, "every data set and where it was found", sub)
+    verb("get", data_get, "download, check and unpack", sub, json=False).add_argument("names", nargs="+", metavar="NAME")
+
+    verb("models", models, "the names that train, profile and evaluate accept")
+    verb("checkpoints", checkpoints, "the trained networks in the package, and how each was made")
+
+    v = verb("profile", profile, "parameters, multiply-adds and activation memory, without training")
+    v.add_argument("model")
+    v.add_argument("--classes", type=int, default=12)
+
+    v = verb("train", train, "train a network on a data set")
+    v.add_argument("model")
+    v.add_argument("--data", required=True, metavar="SET")
+    v.add_argument("--out", required=True, type=Path, metavar="F.safetensors")
+    v.add_argument("--classes", help="task, of data sets that have several: 10, 12, 35 or digits (default 10)")
+    v.add_argument("--extra-unknown", nargs="*", default=[], metavar="SET", help="cut more unknown speech from these data sets")
+    v.add_argument("--epochs", type=int, help="default: the model's own recipe")
+    v.add_argument("--seed", type=int, default=0)
+    v.add_argument("--devices", type=int, default=1, help="how many GPUs, or CPU processes where there is none")
+    v.add_argument("--resume", action="store_true", help="go on where a killed training stopped")
+
+    v = verb("evaluate", evaluate, "accuracy of a checkpoint")
+    v.add_argument("checkpoint", help="a file, or the name of a shipped checkpoint")
+    v.add_argument("--data", required=True, metavar="SET")
+    v.add_argument("--split", default="testing", choices=("training", "validation", "testing"))
+    v.add_argument("--int8", action="store_true", help="as integers, by the interpreter that the chip agrees with")
+
+    calibrate = {"metavar": "SET", "help": "data to measure ranges on (default: what it was trained on, else tinywords)"}
+    v.add_argument("--calibrate", **calibrate)
+
+    v = verb("export", export, "C sources, a binary and a size report")
+    v.add_argument("--calibrate", **calibrate)
+    v.add_argument("checkpoint", help="a file, or the name of a shipped checkpoint")
+    v.add_argument("--target", required=True, help="host, cortex-m4, cortex-m0plus or wasm")
+    v.add_argument("--out", required=True, type=Path, metavar="DIR")
+
+    v = verb("run", run, "recognise recordings with an exported network")
+    v.add_argument("dir", type=Path)
+    v.add_argument("wav", nargs="+", type=Path)
+
+    v = verb("build", build, "make notebooks, exercises and solutions from lessons/", json=False)
+    v.add_argument("names", nargs="*", help="lessons, such as 00 (default: all)")
+    v.add_argument("--check", action="store_true", help="change nothing; fail if what is built differs from its source")
+    v.add_argument("--fast", action="store_true", help="run notebooks with short trainings")
+
+    v = verb("serve", serve, "JupyterLab on the course", json=False)
+    v.add_argument("arguments", nargs="*", help="passed on to JupyterLab")
+    return p
+
+
+def main(argv: list[str] | None = None) -> int:
+    a = parser().parse_args(argv)
+    try:
+        return a.run(a) or 0
+    except TinycourseError as error:
+        say(f"tinycourse: {error}")
+        return 1
+    except KeyboardInterrupt:
+        say("tinycourse: stopped.")
+        return 130
+
+
+if __name__ == "__main__":
+    sys.exit(main())

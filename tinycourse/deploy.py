@@ -1,0 +1,99 @@
+"""From a trained recogniser to an integer program, and from a recording to what an exported program says."""
+
+import dataclasses
+from pathlib import Path
+
+import numpy as np
+import torch
+from torch import Tensor
+from tqdm.auto import tqdm
+
+from tinycourse.audio import fit_length, read_audio
+from tinycourse.checkpoint import Recogniser, in_batches
+from tinycourse.frontend import Frontend, FrontendConfig
+from tinycourse.mcu import package
+from tinycourse.mcu.program import Program
+from tinycourse.quantization import channels_last, to_program
+
+
+def program_of(recogniser: Recogniser, audio: Tensor) -> Program:
+    """The recogniser's network as int8, its ranges measured on audio [N, 16000].
+
+    The float front end and the class names travel in the metadata, so the program alone is enough to recognise a recording.
+    """
+    front = recogniser.frontend
+    metadata = {
+        "model": recogniser.name,
+        "classes": list(recogniser.classes),
+        "frontend": dataclasses.asdict(front.config),
+        "mean": front.mean.tolist(),
+        "deviation": front.deviation.tolist(),
+    }
+    return to_program(recogniser.network, in_batches(recogniser.frontend, audio), metadata)
+
+
+def frontend_of(program: Program) -> Frontend:
+    """The front end that a program was made with."""
+    front = Frontend(FrontendConfig(**program.metadata["frontend"]))
+    front.mean.copy_(torch.tensor(program.metadata["mean"]))
+    front.deviation.copy_(torch.tensor(program.metadata["deviation"]))
+    return front.eval()
+
+
+def inputs(program: Program, audio: Tensor) -> np.ndarray:
+    """What the chip is given for audio [N, 16000]: int8 [N, frames, bands, 1]."""
+    return program.quantize_input(channels_last(in_batches(frontend_of(program), audio)))
+
+
+def integer_logits(program: Program, audio: Tensor, batch: int = 50) -> Tensor:
+    """Scores by the reference interpreter: audio [N, 16000] -> [N, classes], real numbers again."""
+    x = inputs(program, audio)
+    parts = range(0, len(x), batch)
+    outputs = [program.run(x[i : i + batch]) for i in tqdm(parts, desc="int8", leave=False, delay=2)]
+    return torch.from_numpy(program.dequantize_output(np.concatenate(outputs)))
+
+
+def recognise(folder: str | Path, files: list[Path]) -> list[dict]:
+    """What the exported network in `folder` says to each recording: file, label, scores by class, instructions.
+
+    Instructions are those of an emulated chip, None elsewhere. Raises TinycourseError on a bad folder or recording.
+    """
+    runner = package.load(folder)
+    program, results = runner.program, []
+    for file in files:
+        audio = torch.from_numpy(fit_length(read_audio(file)))[None]  # [1, 16000]
+        logits = torch.from_numpy(program.dequantize_output(runner.run(inputs(program, audio))))[0]
+        scores = dict(zip(program.metadata["classes"], logits.softmax(0).tolist(), strict=True))
+        results.append({"file": str(file), "label": max(scores, key=scores.get), "scores": scores, "instructions": runner.instructions})
+    return results
+
+
+def summary(report: dict) -> str:
+    """The report of `package.export` as text: what the model needs as a whole, and layer by layer."""
+    flash, ram = report["flash"], report["ram"]
+    parts = [
+        ("flash", "code", flash["code_bytes"]),
+        ("", "weights and constants", flash["weight_bytes"]),
+        ("RAM", "arena", ram["arena_bytes"]),
+        ("", "arena, lower bound", ram["lower_bound_bytes"]),
+        ("", "stack", ram["stack_bytes"]),
+    ]
+    lines = [f"{name:6}{what:24}{size:9,} bytes" for name, what, size in parts if size is not None]
+    if report["instructions"]:
+        lines.append(f"{report['instructions']:,} instructions for {report['multiply_adds']:,} multiply-adds")
+    lines.append(f"{'layer':36}{'kind':14}{'output':14}{'multiply-adds':>14}{'weights':>9}{'instructions':>14}")
+    for row in report["layers"]:
+        shape, instructions = "x".join(map(str, row["shape"])), f"{row['instructions']:,}" if row["instructions"] is not None else ""
+        lines.append(f"{row['path']:36}{row['kind']:14}{shape:14}{row['multiply_adds']:14,}{row['weight_bytes']:9,}{instructions:>14}")
+    return "\n".join(lines)
+
+
+def by_module(report: dict, depth: int = 3) -> list[dict]:
+    """The costs of a report's layers, added up over modules: the first `depth` names of a path make a row, called `layer`."""
+    rows = {}
+    for layer in report["layers"]:
+        name = ".".join(layer["path"].split(".")[:depth])
+        row = rows.setdefault(name, {"layer": name, "weight_bytes": 0, "multiply_adds": 0, "instructions": 0})
+        for key in ("weight_bytes", "multiply_adds", "instructions"):
+            row[key] += layer[key] or 0
+    return list(rows.values())
