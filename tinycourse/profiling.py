@@ -23,7 +23,7 @@ class Profile:
 
 
 def weights(network: nn.Module) -> int:
-    """Weights of convolutions and fully connected layers, as the TinySpeech paper counts (FACTS of lesson 03)."""
+    """Weights of convolutions and fully connected layers, which gives the TinySpeech paper's counts (figure 2)."""
     layers = (m for m in network.modules() if isinstance(m, nn.Conv1d | nn.Conv2d | nn.Linear))
     return sum(m.weight.numel() for m in layers)
 
@@ -32,11 +32,10 @@ def weights(network: nn.Module) -> int:
 def profile(network: nn.Module, x: Tensor) -> Profile:
     """Run the network once on x [1, ...] and count."""
     network.eval()
-    largest, hooks = [0], []
+    sizes = []  # bytes of each layer's inputs and output
 
     def measure(module, inputs, output):
-        tensors = [t for t in (*inputs, output) if isinstance(t, Tensor)]
-        largest[0] = max(largest[0], sum(t.numel() * 4 for t in tensors))
+        sizes.append(sum(t.numel() * 4 for t in (*inputs, output) if isinstance(t, Tensor)))
 
     leaves = [m for m in network.modules() if not list(m.children())]
     hooks = [m.register_forward_hook(measure) for m in leaves]
@@ -50,6 +49,6 @@ def profile(network: nn.Module, x: Tensor) -> Profile:
         parameters=weights(network),
         stored_parameters=sum(t.numel() for t in network.state_dict().values()),
         multiply_adds=counter.get_total_flops() // 2,  # the library counts a multiply-add as two operations
-        activation_bytes=largest[0],
+        activation_bytes=max(sizes),
         layers={k: v for k, v in layers.items() if v},
     )
