@@ -58,8 +58,8 @@ def small_program(seed=1) -> Program:
 
     stem = conv("x", (6, 4, 6), 3, stride=2)
     branch = conv(conv(stem, (6, 4, 6), 3, groups=6), (6, 4, 6), 1)
-    half, shift = fixed_point(np.full(6, 0.5))
-    arrays = dict(multiplier_a=half, multiplier_b=half, bias=np.zeros(6, np.int64), shift=shift)
+    half = np.full(6, 2**14, np.int16)
+    arrays = dict(multiplier_a=half, multiplier_b=half, bias=np.zeros(6, np.int32), shift=np.full(6, 15, np.int8))
     total = s.add("add", (stem, branch), (6, 4, 6), {}, arrays, zero_point=0)
     multiplier, shift = fixed_point(1 / 24)
     pool = dict(kernel=(6, 4), stride=(1, 1), multiplier=int(multiplier), shift=int(shift))
@@ -224,7 +224,8 @@ def test_the_lower_bound_by_hand():
     multiplier, shift = fixed_point(np.full(2, 0.5))
     arrays = dict(weight=np.ones((2, 3, 3, 2), np.int8), bias=np.zeros(2, np.int32), multiplier=multiplier, shift=shift)
     conv = Operation("conv", ("x",), "a", dict(stride=(1, 1), padding=(1, 1), dilation=(1, 1), groups=1), arrays)
-    pair = dict(multiplier_a=multiplier, multiplier_b=multiplier, bias=np.zeros(2, np.int64), shift=shift)
+    half = np.full(2, 2**14, np.int16)
+    pair = dict(multiplier_a=half, multiplier_b=half, bias=np.zeros(2, np.int32), shift=np.full(2, 15, np.int8))
     operations = [conv, Operation("lookup", ("a",), "b", {}, table), Operation("add", ("x", "b"), "y", {}, pair)]
     program = Program("x", "y", {n: Tensor(n, (4, 4, 2), 0.1, 0) for n in "xaby"}, operations)
     _, plan = codegen.translate(program)
@@ -257,14 +258,16 @@ def conv_arrays(**changed):
 
 CONV = dict(stride=(1, 1), padding=(0, 0), dilation=(1, 1), groups=1)
 REFUSED = {
-    "may overflow 32 bits": one("conv", CONV, conv_arrays(bias=np.full(2, 2**31 - 1, np.int32))),
+    "may overflow 32 bits; make the layer": one("conv", CONV, conv_arrays(bias=np.full(2, 2**31 - 1, np.int32))),
     "between 1 and 62": one("conv", CONV, conv_arrays(shift=np.full(2, 63, np.int8))),
     "cannot clamp": one("upsample", {"factor": (1, 1), "clamp": (0, 127)}),
     "no C kernel for softmax 'y' \\(from net.layer\\)": one("softmax"),
     "comes out as \\[4, 4, 2\\], not \\[4, 4, 3\\]": one("conv", CONV, conv_arrays(), out=(4, 4, 3)),
     "comes out as \\[1, 4, 2\\]": one("crop", {"start": (3, 0, 0)}),
     "does not fit together": one("reshape", out=(5,)),
-    "may overflow; give it": one("scale", {}, dict(multiplier=np.ones(2, np.int32), bias=np.full(2, 2**62), shift=np.full(2, 9))),
+    "may overflow 32 bits; give it": one(
+        "scale", {}, dict(multiplier=np.ones((1, 1, 2), np.int16), bias=np.full((1, 1, 2), 2**30), shift=np.full(2, 31))
+    ),
 }
 
 

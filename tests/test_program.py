@@ -52,8 +52,9 @@ def slow_linear(op, x, ins, out, position):
 
 
 def slow_scale(op, x, ins, out, position):
-    c, a = position[-1], op.arrays
-    total = (int(x[0][position]) - ins[0].zero_point) * int(a["multiplier"][c]) + int(a["bias"][c])
+    a, c = op.arrays, position[-1]
+    band = tuple(i * bands // size for i, bands, size in zip(position, a["bias"].shape, out.shape))
+    total = (int(x[0][position]) - ins[0].zero_point) * int(a["multiplier"][band]) + int(a["bias"][band])
     return scaled(total, 1, a["shift"][c]) + out.zero_point
 
 
@@ -96,6 +97,15 @@ def slow_crop(op, x, ins, out, position):
 def slow_pad(op, x, ins, out, position):
     source = tuple(i - s for i, s in zip(position, op.parameters["start"]))
     return int(x[0][source]) if all(0 <= i < n for i, n in zip(source, ins[0].shape)) else ins[0].zero_point
+
+
+def slow_shift(op, x, ins, out, position):
+    y, z, c = position
+    for channel, count, dy, dx in op.arrays["runs"].tolist():
+        if c < count:
+            source = (y + dy, z + dx, channel + c)
+            return int(x[0][source]) if all(0 <= i < n for i, n in zip(source, ins[0].shape)) else ins[0].zero_point
+        c -= count
 
 
 def slow_lookup(op, x, ins, out, position):

@@ -89,7 +89,8 @@ def train(a) -> None:
         raise TinycourseError(f"--out {a.out}: a checkpoint is a .safetensors file; give its name that ending.")
     fabric = Fabric(accelerator="auto", devices=a.devices, strategy="ddp" if a.devices > 1 else "auto")
     fabric.launch()
-    config = replace(training.TrainConfig(), seed=a.seed, **({"epochs": a.epochs} if a.epochs else {}))
+    given = {"epochs": a.epochs, "batch": a.batch, "learning_rate": a.learning_rate}
+    config = replace(training.TrainConfig(), seed=a.seed, **{k: v for k, v in given.items() if v})
     source = open_data(a.data, a.classes, a.extra_unknown)
     splits = {split: source.clips(split) for split in ("training", "validation", "testing")}
     recogniser = training.seeded(a.model, source.classes, a.seed)
@@ -226,7 +227,9 @@ def parser() -> argparse.ArgumentParser:
     v.add_argument("--out", required=True, type=Path, metavar="F.safetensors")
     v.add_argument("--classes", help="task, of data sets that have several: 10, 12, 35 or digits (default 10)")
     v.add_argument("--extra-unknown", nargs="*", default=[], metavar="SET", help="cut more unknown speech from these data sets")
-    v.add_argument("--epochs", type=int, help="default: the model's own recipe")
+    v.add_argument("--epochs", type=int)
+    v.add_argument("--batch", type=int)
+    v.add_argument("--learning-rate", type=float)
     v.add_argument("--seed", type=int, default=0)
     v.add_argument("--devices", type=int, default=1, help="how many GPUs, or CPU processes where there is none")
     v.add_argument("--resume", action="store_true", help="go on where a killed training stopped")

@@ -7,6 +7,7 @@
 from collections import Counter
 from dataclasses import dataclass, field
 
+import torch
 import torch.nn.functional as F
 from torch import Tensor
 
@@ -22,7 +23,6 @@ class Node:
     arrays: dict[str, Tensor] = field(default_factory=dict)  # float64; the first axis is the output channel
     clamp: tuple[float, float] | None = None  # a fused ReLU, ReLU6 or Hardtanh
     path: str = ""  # the torch module it came from
-    order: Tensor | None = None  # of a flattened map: where torch keeps the element that we keep at each place
     name: str = "input"
 
 
@@ -68,8 +68,8 @@ def run_linear(node, x):
 
 
 def run_scale(node, x):
-    """x * factor + bias; arrays factor, bias [C]."""
-    return x * along_channels(node.arrays["factor"], x) + along_channels(node.arrays["bias"], x)
+    """x * factor + bias; arrays as x, or of length 1 along H and W."""
+    return x * node.arrays["factor"].to(x) + node.arrays["bias"].to(x)
 
 
 def run_add(node, a, b):
@@ -98,6 +98,15 @@ def run_upsample(node, x):
     """Nearest neighbour: out[y, x] = in[y // fh, x // fw], factor (fh, fw), cropped to the shape."""
     (fh, fw), (_, h, w) = node.parameters["factor"], node.shape
     return x.repeat_interleave(fh, 2).repeat_interleave(fw, 3)[:, :, :h, :w]
+
+
+def run_shift(node, x):
+    """runs of (channel, count, dy, dx): `count` channels from `channel` on, read at an offset, zeros beyond the edges."""
+    _, h, w = node.shape
+    reach = max(max(abs(dy), abs(dx)) for _, _, dy, dx in node.parameters["runs"]) + max(node.shape)
+    x = F.pad(x, (reach, reach, reach, reach))
+    moved = [x[:, c : c + n, reach + dy :, reach + dx :][..., :h, :w] for c, n, dy, dx in node.parameters["runs"]]
+    return torch.cat(moved, 1)
 
 
 def run_crop(node, x):
@@ -160,6 +169,18 @@ def fold(nodes: list[Node], output: Node) -> list[Node]:
     return nodes
 
 
+def by_channel(scale: Node) -> bool:
+    """Whether a scale has one factor and one bias for each channel."""
+    return all(len(array) == array.numel() for array in scale.arrays.values())
+
+
+def repeats(shift: Node) -> bool:
+    """Whether a shift moves nothing, but repeats each channel equally often."""
+    channels = shift.inputs[0].shape[0]
+    runs = [(c, 1, 0, 0) for c in range(channels) for _ in range(shift.shape[0] // channels)]
+    return shift.parameters["runs"] == runs and shift.shape[1:] == shift.inputs[0].shape[1:]
+
+
 def merge(node: Node, readers: Counter) -> Node | None:
     """Merge one node with the one before it, where nobody else reads that one: the node that takes its place, or None."""
     for place, before in enumerate(node.inputs):
@@ -167,15 +188,19 @@ def merge(node: Node, readers: Counter) -> Node | None:
             continue
         free = before.clamp is None
         match node.kind, before.kind:
-            case "scale", "conv" | "linear" | "scale" | "add" if free:  # batch norm into what makes its input
+            case "scale", "scale" if free:
+                factor, bias = (node.arrays[k] for k in ("factor", "bias"))
+                before.arrays = {"factor": before.arrays["factor"] * factor, "bias": before.arrays["bias"] * factor + bias}
+                return before
+            case "scale", "conv" | "linear" | "add" if free and by_channel(node):  # batch norm into what makes its input
                 for key, array in before.arrays.items():
                     before.arrays[key] = array * node.arrays["factor"].reshape(-1, *[1] * (array.dim() - 1))
-                before.arrays["bias"] = before.arrays["bias"] + node.arrays["bias"]
+                before.arrays["bias"] = before.arrays["bias"] + node.arrays["bias"].flatten()
                 return before
-            case "add", "scale" if free:  # S * V into S * V + A
+            case "add", "scale" if free and by_channel(before):  # S * V into S * V + A
                 key = ("factor_a", "factor_b")[place]
-                node.arrays["bias"] = node.arrays["bias"] + node.arrays[key] * before.arrays["bias"]
-                node.arrays[key] = node.arrays[key] * before.arrays["factor"]
+                node.arrays["bias"] = node.arrays["bias"] + node.arrays[key] * before.arrays["bias"].flatten()
+                node.arrays[key] = node.arrays[key] * before.arrays["factor"].flatten()
                 node.inputs[place] = before.inputs[0]
                 return node
             case "clamp", "conv" | "linear" | "scale" | "add" | "multiply" | "average_pool" | "clamp":
@@ -186,6 +211,10 @@ def merge(node: Node, readers: Counter) -> Node | None:
                 (_, top, left), (_, h, w), (_, oh, ow) = before.parameters["start"], before.inputs[0].shape, before.shape
                 extra = (top, oh - h - top, left, ow - w - left)
                 node.parameters["padding"] = tuple(a + b for a, b in zip(node.parameters["padding"], extra))
+                node.inputs = before.inputs
+                return node
+            case "conv", "shift" if node.parameters["groups"] == before.shape[0] and repeats(before):
+                node.parameters["groups"] = before.inputs[0].shape[0]  # depthwise: more outputs for each channel
                 node.inputs = before.inputs
                 return node
             case "crop", "upsample" if node.parameters["start"] == (0, 0, 0) and node.shape[0] == before.shape[0]:

@@ -11,10 +11,11 @@ from torch import Tensor, nn
 from torch.nn import functional as F
 from tqdm.auto import tqdm
 
+from tinycourse.augmentation import Augment
 from tinycourse.checkpoint import Recogniser, as_float, in_batches, read, save, write_whole
 from tinycourse.data import Clips
 from tinycourse.errors import TinycourseError
-from tinycourse.frontend import Augment, AugmentConfig
+from tinycourse.frontend import AugmentConfig, Frontend
 from tinycourse.metrics import Report, report
 
 STATE = "tinycourse-training-1"
@@ -79,6 +80,7 @@ def fit(
     torch.manual_seed(config.seed)
     recogniser.frontend.fit(as_float(training.audio[:: max(1, len(training) // 2000)]))
     recogniser.to(fabric.device)
+    heard = energies_of(recogniser.frontend, training.audio), energies_of(recogniser.frontend, noise[None])[0]
     network, optimizer = fabric.setup(recogniser.network, torch.optim.AdamW(groups(recogniser.network, config.weight_decay)))
     if resume:
         history, best = restore(state_file(out), recogniser, optimizer, config)
@@ -86,7 +88,7 @@ def fit(
         save(recogniser, out)  # at once: a path that cannot be written should not cost an epoch
 
     for epoch in range(len(history), config.epochs):
-        loss = train_epoch(fabric, network, recogniser.frontend, optimizer, training, noise, config, epoch)
+        loss = train_epoch(fabric, network, recogniser.frontend, optimizer, *heard, training.labels, config, epoch)
         accuracy = evaluate(recogniser, validation).accuracy
         history.append({"epoch": epoch + 1, "loss": loss, "rate": optimizer.param_groups[0]["lr"], "accuracy": accuracy})
         if accuracy >= max(h["accuracy"] for h in history):
@@ -110,15 +112,23 @@ def groups(network: nn.Module, weight_decay: float) -> list[dict]:
     ]
 
 
-def train_epoch(fabric, network, frontend, optimizer, clips: Clips, noise: Tensor, config: TrainConfig, epoch: int) -> float:
-    """One pass over the clips; with several devices each takes its share of every batch. Returns the mean loss."""
+def energies_of(frontend: Frontend, audio: Tensor) -> Tensor:
+    """Mel energies of many clips [N, samples]: [N, frames, mels], computed once a training, kept in half the memory."""
+    parts = tqdm(audio.split(250), desc="mel energies", leave=False)
+    with torch.no_grad():
+        return torch.cat([frontend.energies(as_float(part).to(frontend.mean.device)).bfloat16() for part in parts])
+
+
+def train_epoch(fabric, network, frontend, optimizer, energies, noise, labels: Tensor, config: TrainConfig, epoch: int) -> float:
+    """One pass over clips, given by their mel energies [N, frames, mels]; with several devices each takes its share of every
+    batch. `noise` [frames, mels] is cut into background noise. Returns the mean loss."""
     seed = config.seed * 100_003 + epoch
     torch.manual_seed(seed)
-    augment = Augment(config.augment, noise, seed * 64 + fabric.global_rank)
-    whole = len(clips) // config.batch * config.batch
+    augment = Augment(config.augment, frontend.config.hop, noise.float(), seed * 64 + fabric.global_rank)
+    whole = len(labels) // config.batch * config.batch
     if not whole:
-        raise TinycourseError(f"{len(clips)} clips do not fill one batch of {config.batch}; ask for a smaller batch or more clips.")
-    batches = torch.randperm(len(clips))[:whole].view(-1, config.batch)[:, fabric.global_rank :: fabric.world_size]
+        raise TinycourseError(f"{len(labels)} clips do not fill one batch of {config.batch}; ask for a smaller batch or more clips.")
+    batches = torch.randperm(len(labels))[:whole].view(-1, config.batch)[:, fabric.global_rank :: fabric.world_size]
     network.train()
     total = torch.zeros((), device=fabric.device)
     bar = tqdm(batches, desc=f"epoch {epoch + 1}/{config.epochs}", leave=False, disable=not fabric.is_global_zero)
@@ -126,9 +136,8 @@ def train_epoch(fabric, network, frontend, optimizer, clips: Clips, noise: Tenso
         for group in optimizer.param_groups:
             group["lr"] = config.rate(step, config.epochs * len(batches))
         with torch.no_grad():
-            audio = as_float(clips.audio[batch]).to(fabric.device)
-            x = augment.features(frontend(augment.audio(audio)))  # [B, 1, frames, bands]
-        loss = F.cross_entropy(network(x), clips.labels[batch].to(fabric.device), label_smoothing=config.label_smoothing)
+            x = augment.features(frontend.finish(augment.energies(energies[batch].float())))  # [B, 1, frames, bands]
+        loss = F.cross_entropy(network(x), labels[batch].to(fabric.device), label_smoothing=config.label_smoothing)
         optimizer.zero_grad()
         fabric.backward(loss)
         optimizer.step()

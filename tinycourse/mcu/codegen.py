@@ -16,7 +16,7 @@ from tinycourse.mcu.planner import Plan, plan
 from tinycourse.mcu.program import Operation, Program, Tensor
 
 KERNELS = Path(__file__).parent / "kernels"
-C_TYPES = {"int8": "int8_t", "int32": "int32_t", "int64": "int64_t"}
+C_TYPES = {"int8": "int8_t", "int16": "int16_t", "int32": "int32_t"}
 SHARED = {"tc_max_pool": "tc_pool", "tc_average_pool": "tc_pool", "tc_crop": "tc_box", "tc_pad": "tc_box"}  # one struct for two
 CLAMPS = {"conv", "linear", "scale", "add", "multiply", "max_pool", "average_pool", "lookup"}  # kinds that may fuse a ReLU
 
@@ -113,31 +113,30 @@ def linear(op, ins, out):
 
 
 def scale(op, ins, out):
-    arrays = shifted_sum(op, ins, out, "multiplier")
-    *positions, channels = out.shape
-    fields = {"positions": math.prod(positions), "channels": channels} | {k: k for k in arrays}
-    return Kernel("tc_scale", fields | {"activation": activation(op, out)}, arrays)
+    arrays = shifted_sum(op, ins, "multiplier")
+    (height, width, _), (rows, columns, _) = as_map(out.shape), as_map(op.arrays["multiplier"].shape)
+    bands = {"shape": as_map(out.shape), "bands": columns, "band_height": height // rows, "band_width": width // columns}
+    return Kernel("tc_scale", bands | {k: k for k in arrays} | {"activation": activation(op, out)}, arrays)
 
 
 def add(op, ins, out):
-    arrays = shifted_sum(op, ins, out, "multiplier_a", "multiplier_b")
+    arrays = shifted_sum(op, ins, "multiplier_a", "multiplier_b")
     return Kernel("tc_add", broadcast(ins, out) | {k: k for k in arrays} | {"activation": activation(op, out)}, arrays)
 
 
-def shifted_sum(op: Operation, ins: list[Tensor], out: Tensor, *multipliers: str) -> dict[str, np.ndarray]:
-    """Arrays of `scale` and `add`, one number for each channel of the output.
+def shifted_sum(op: Operation, ins: list[Tensor], *multipliers: str) -> dict[str, np.ndarray]:
+    """Arrays of `scale` and `add`, with all that does not depend on x in the bias.
 
     round((sum (x - zero) m + b) / 2**s) = (sum x m + (b - sum zero m + 2**(s-1))) >> s: the bracket is the new bias.
     """
-    shape, shift = out.shape[-1:], np.asarray(op.arrays["shift"], np.int64)
+    shift, bias = op.arrays["shift"].astype(np.int64), op.arrays["bias"].astype(np.int64)
     factors = [op.arrays[k].astype(np.int64) for k in multipliers]
-    largest = 255 * sum(np.abs(m) for m in factors) + np.abs(op.arrays["bias"].astype(np.int64)).clip(max=2**62)
-    if (largest >= 2**61).any() or (largest >> shift >= 2**30).any():
-        raise TinycourseError(f"The sums of {describe(op)} may overflow; give it another shift.")
-    offset = sum(t.zero_point * m for t, m in zip(ins, factors))
-    bias = op.arrays["bias"].astype(np.int64) - offset + (np.int64(1) << (shift - 1))
-    arrays = dict(zip(multipliers, (m.astype(np.int32) for m in factors))) | {"bias": bias, "shift": shift.astype(np.int8)}
-    return {k: np.ascontiguousarray(np.broadcast_to(a, shape)) for k, a in arrays.items()}
+    half = np.int64(1) << (shift - 1)
+    if (256 * sum(np.abs(m) for m in factors) + np.abs(bias) + half).max() >= 2**31:  # of any partial sum
+        raise TinycourseError(f"The sums of {describe(op)} may overflow 32 bits; give it another shift.")
+    bias = bias - sum(t.zero_point * m for t, m in zip(ins, factors)) + half
+    arrays = {k: op.arrays[k].astype(np.int16) for k in multipliers}
+    return arrays | {"bias": bias.astype(np.int32), "shift": op.arrays["shift"].astype(np.int8)}
 
 
 def multiply(op, ins, out):
@@ -180,6 +179,12 @@ def pad(op, ins, out):
     return Kernel("tc_pad", crop(op, ins, out).fields)
 
 
+def shift(op, ins, out):
+    runs = op.arrays["runs"].astype(np.int16)
+    sizes = {"input": ins[0].shape, "output": out.shape, "zero_point": ins[0].zero_point, "runs": len(runs)}
+    return Kernel("tc_shift", sizes | {"run": "run"}, {"run": runs})
+
+
 def lookup(op, ins, out):
     table = np.clip(op.arrays["table"], *op.parameters.get("clamp", (-128, 127))).astype(np.int8)
     return Kernel("tc_lookup", {"count": out.bytes, "table": "table"}, {"table": table})
@@ -189,7 +194,7 @@ def reshape(op, ins, out):
     return Kernel("")  # the same bytes under another name: no code
 
 
-KINDS = conv, linear, scale, add, multiply, max_pool, average_pool, upsample, crop, pad, lookup, reshape
+KINDS = conv, linear, scale, add, multiply, max_pool, average_pool, upsample, crop, pad, shift, lookup, reshape
 TRANSLATE = {f.__name__: f for f in KINDS}
 
 
@@ -329,9 +334,8 @@ def comment(text: str) -> str:
 
 def constant(name: str, values: np.ndarray) -> str:
     """A constant array, one line or more for each row."""
-    suffix = "LL" if values.dtype == np.int64 else ""
     rows = values.reshape(-1, values.shape[-1]).tolist()
-    lines = [line for row in rows for line in wrap([f"{v}{suffix}" for v in row])]
+    lines = [line for row in rows for line in wrap([str(v) for v in row])]
     return f"static const {C_TYPES[values.dtype.name]} {name}[{values.size}] = {{\n" + "\n".join(lines) + "\n};\n"
 
 

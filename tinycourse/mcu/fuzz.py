@@ -53,7 +53,7 @@ class Sketch:
 
     def factor(self, spread: float, count: int | None = None) -> tuple[np.ndarray, np.ndarray]:
         """Multiplier and shift that bring numbers of this spread to int8; now and then far too large, or 0."""
-        wild = self.rng.choice([1.0, 1.0, 1.0, 1.0, 0.0, 1e-4, 1e4], count)
+        wild = self.rng.choice([1.0] * 9 + [0.0, 1e-4, 1e4], count)
         return fixed_point(wild * self.rng.uniform(10, 100, count) / spread)
 
 
@@ -69,7 +69,7 @@ def random_conv(s: Sketch, sort: str) -> str:
     kernel, stride, padding, dilation, size = (1, 1), (1, 1), (0, 0), (1, 1), (h, w)
     if sort != "pointwise":
         kernel, stride, dilation = (tuple(int(v) for v in s.rng.integers(1, n, 2)) for n in (5, 4, 3))
-        padding = tuple(int(s.rng.integers(0, k * d + 1)) for k, d in zip(kernel, dilation))
+        padding = tuple(int(s.rng.integers(-1 if n > 2 else 0, k * d + 1)) for n, k, d in zip((h, w), kernel, dilation))
         reach = [(k - 1) * d for k, d in zip(kernel, dilation)]
         spare = [max(n + p - r - 1 + int(s.rng.integers(0, 4)), 0) for n, p, r in zip((h, w), padding, reach)]
         size = tuple(v // t + 1 for v, t in zip(spare, stride))
@@ -90,12 +90,22 @@ def random_linear(s: Sketch) -> str:
     return s.add("linear", (x,), (*positions, outputs), {}, dict(weight=weight, bias=bias, multiplier=multiplier, shift=shift))
 
 
+def random_sum(s: Sketch, factors: int, shape: Iterable[int]) -> tuple[list[np.ndarray], np.ndarray, np.ndarray]:
+    """Multipliers, bias and shift of `scale` and `add`: factors of up to 1, now and then far larger or smaller."""
+    shape = tuple(shape)
+    wild = s.rng.random(shape[-1]) < 0.1
+    shift = np.where(wild, s.rng.integers(1, 31, shape[-1]), s.rng.integers(6, 16, shape[-1]))
+    step = np.where(wild, 2.0**15, 2.0**shift)
+    multipliers = [(s.rng.uniform(-1, 1, shape) * step).astype(np.int16) for _ in range(factors)]
+    bias = (s.rng.uniform(-1, 1, shape) * np.minimum(50 * 2.0**shift, 2.0**30 - 2.0**25)).astype(np.int32)
+    return multipliers, bias, shift.astype(np.int8)
+
+
 def random_scale(s: Sketch) -> str:
     x = s.pick()
-    channels = s.shape(x)[-1]
-    multiplier, shift = s.factor(70, channels)
-    multiplier *= s.rng.choice([-1, 1], channels).astype(np.int32)
-    bias = (s.rng.uniform(-50, 50, channels) * 2.0 ** shift.clip(max=50).astype(int)).astype(np.int64)
+    *size, channels = s.shape(x)
+    bands = [int(s.rng.choice([1, n, *(b for b in range(2, n) if n % b == 0)])) for n in size]
+    (multiplier,), bias, shift = random_sum(s, 1, (*bands, channels))
     return s.add("scale", (x,), s.shape(x), {}, dict(multiplier=multiplier, bias=bias, shift=shift))
 
 
@@ -117,11 +127,8 @@ def random_pair(s: Sketch) -> tuple[str, str, tuple[int, ...]]:
 
 def random_add(s: Sketch) -> str:
     a, b, shape = random_pair(s)
-    shift = s.rng.integers(1, 50, shape[-1])
-    factors = s.rng.uniform(-1, 1, (2, shape[-1])) * np.minimum(1, 2.0 ** (30 - shift))
-    (multiplier_a, shift_a), (multiplier_b, _) = (fixed_point(f, shift) for f in factors)
-    bias = (s.rng.uniform(-50, 50, shape[-1]) * 2.0**shift).astype(np.int64)
-    return s.add("add", (a, b), shape, {}, dict(multiplier_a=multiplier_a, multiplier_b=multiplier_b, bias=bias, shift=shift_a))
+    (multiplier_a, multiplier_b), bias, shift = random_sum(s, 2, shape[-1:])
+    return s.add("add", (a, b), shape, {}, dict(multiplier_a=multiplier_a, multiplier_b=multiplier_b, bias=bias, shift=shift))
 
 
 def random_multiply(s: Sketch) -> str:
@@ -172,6 +179,15 @@ def random_pad(s: Sketch) -> str:
     start = tuple(int(v) for v in s.rng.integers(0, 3, 3))
     shape = tuple(n + i + int(s.rng.integers(0, 3)) for n, i in zip(s.shape(x), start))
     return s.add("pad", (x,), shape, {"start": start}, zero_point=s.tensors[x].zero_point)
+
+
+def random_shift(s: Sketch) -> str:
+    x = s.pick(3)
+    h, w, c = s.shape(x)
+    first = s.rng.integers(0, c, s.rng.integers(1, 5))
+    runs = np.stack([first, s.rng.integers(1, c - first + 1), *s.rng.integers(-4, 5, (2, len(first)))], 1).astype(np.int16)
+    size = (int(n + s.rng.integers(-min(n - 1, 2), 3)) for n in (h, w))
+    return s.add("shift", (x,), (*size, runs[:, 1].sum()), {}, {"runs": runs}, zero_point=s.tensors[x].zero_point)
 
 
 def random_lookup(s: Sketch) -> str:

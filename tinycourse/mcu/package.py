@@ -5,6 +5,7 @@ emulator) or WebAssembly (through wasmtime).
 """
 
 import ctypes
+import functools
 import hashlib
 import json
 import math
@@ -46,10 +47,7 @@ class WebAssembly:
     """A model in a WebAssembly module, run by wasmtime. `run` takes and returns int8 bytes."""
 
     def __init__(self, path: str | Path, name: str = "model"):
-        wasmtime = import_wasmtime()
-        self.store = wasmtime.Store()
-        instance = wasmtime.Instance(self.store, wasmtime.Module.from_file(self.store.engine, str(path)), [])
-        exports = instance.exports(self.store)
+        self.store, exports = instantiate(Path(path), Path(path).stat().st_mtime_ns)
         self.memory, self.functions = exports["memory"], {f: exports[f"{name}_{f}"] for f in FUNCTIONS}
 
     def run(self, x: bytes, output_bytes: int) -> bytes:
@@ -57,6 +55,15 @@ class WebAssembly:
         self.functions["run"](self.store)
         start = self.functions["output"](self.store)
         return bytes(self.memory.read(self.store, start, start + output_bytes))
+
+
+@functools.lru_cache(maxsize=4)
+def instantiate(path: Path, modified: int) -> tuple:
+    """wasmtime's store and the exports of a module by name; a file that did not change is translated once."""
+    wasmtime = import_wasmtime()
+    store = wasmtime.Store()
+    instance = wasmtime.Instance(store, wasmtime.Module.from_file(store.engine, str(path)), [])
+    return store, dict(instance.exports(store).items())
 
 
 def import_wasmtime():

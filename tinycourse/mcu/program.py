@@ -7,8 +7,9 @@ definition; the C kernels, the emulated chip and WebAssembly have to agree with 
 Maps are stored channels last, [H, W, C] = (time, frequency, channels), as CMSIS-NN and TensorFlow Lite do.
 The interpreter takes a batch of them, [N, H, W, C].
 
-**Rounding, once.** A real factor M is stored as a 32-bit multiplier and a right shift, M = multiplier / 2**shift.
-To apply it to an integer: 64-bit product, add half, arithmetic shift right (see `requantize`).
+**Rounding, once.** A real factor M is stored as an integer multiplier and a right shift, M = multiplier / 2**shift.
+To apply it to an integer: exact product, add half, arithmetic shift right (see `shift_right`). The sum of a convolution takes a
+32-bit multiplier, so that product has 64 bits; an int8 number takes a 16-bit multiplier, and 32 bits are enough.
 """
 
 import json
@@ -58,17 +59,16 @@ class Operation:
 # ---------------------------------------------------------------------------------------------- fixed point
 
 
-def fixed_point(factor: np.ndarray, shift: np.ndarray | None = None) -> tuple[np.ndarray, np.ndarray]:
+def fixed_point(factor: np.ndarray) -> tuple[np.ndarray, np.ndarray]:
     """Write real factors as (multiplier int32, shift int8): factor ~ multiplier / 2**shift.
 
-    Without `shift` each multiplier uses all 31 bits, so the relative error is at most 2**-31.
+    Each multiplier uses all 31 bits, so the relative error is at most 2**-31.
     """
     factor = np.asarray(factor, np.float64)
-    if shift is None:
-        exponent = np.frexp(np.where(factor == 0, 1.0, factor))[1]  # |factor| = mantissa * 2**exponent, 0.5 <= mantissa < 1
-        shift = np.clip(31 - exponent, 1, 62)
-    multiplier = np.minimum(np.rint(factor * np.exp2(np.asarray(shift, np.float64))), 2**31 - 1)
-    return multiplier.astype(np.int32), np.asarray(shift, np.int8)
+    exponent = np.frexp(np.where(factor == 0, 1.0, factor))[1]  # |factor| = mantissa * 2**exponent, 0.5 <= mantissa < 1
+    shift = np.clip(31 - exponent, 1, 62)
+    multiplier = np.minimum(np.rint(factor * np.exp2(shift)), 2**31 - 1)
+    return multiplier.astype(np.int32), shift.astype(np.int8)
 
 
 def shift_right(product: np.ndarray, shift: np.ndarray) -> np.ndarray:
@@ -174,7 +174,8 @@ def patches(x: np.ndarray, kernel, stride, padding, dilation, size, fill) -> np.
     """Windows of [N, H, W, C] as [N, OH, OW, KH, KW, C]; `padding` is (top, left), the rest follows from `size`."""
     (kh, kw), (sh, sw), (top, left), (dh, dw), (oh, ow) = kernel, stride, padding, dilation, size
     height, width = (oh - 1) * sh + (kh - 1) * dh + 1, (ow - 1) * sw + (kw - 1) * dw + 1
-    n, h, w, c = x.shape
+    x = x[:, max(-top, 0) :, max(-left, 0) :]  # negative padding: the windows begin inside
+    (n, h, w, c), top, left = x.shape, max(top, 0), max(left, 0)
     padded = np.full((n, max(height, top + h), max(width, left + w), c), fill, x.dtype)
     padded[:, top : top + h, left : left + w] = x
     a, b, d, e = padded.strides
@@ -185,19 +186,17 @@ def patches(x: np.ndarray, kernel, stride, padding, dilation, size, fill) -> np.
 def conv(op, xs, ins, out):
     """Convolution: weight int8 [O, KH, KW, I / groups]; bias, multiplier int32 [O]; shift int8 [O].
 
-    Parameters stride, padding (top, left), dilation, groups, clamp. Padding holds the zero point, which means 0.
-    Products of int8 are summed in float64, exact up to 2**53.
+    Parameters stride, padding (top, left), dilation, groups, clamp. Padding holds the zero point, which means 0; it is negative
+    where the first window begins inside the map. Products of int8 are summed in float64, exact up to 2**53.
     """
-    p, weight = op.parameters, op.arrays["weight"].astype(np.float64)
-    o, kh, kw, i = weight.shape
-    groups, size = p["groups"], out.shape[:2]
+    p, (o, kh, kw, i), groups, size = op.parameters, op.arrays["weight"].shape, op.parameters["groups"], out.shape[:2]
+    weight = op.arrays["weight"].reshape(groups, o // groups, -1).transpose(0, 2, 1).astype(np.float64)
     windows = patches(xs[0], (kh, kw), p["stride"], p["padding"], p["dilation"], size, ins[0].zero_point)
-    windows = windows.astype(np.float64) - ins[0].zero_point  # [N, OH, OW, KH, KW, C]
-    n = len(windows)
-    windows = windows.reshape(n, *size, kh * kw, groups, i).transpose(4, 0, 1, 2, 3, 5).reshape(groups, -1, kh * kw * i)
-    total = windows @ weight.reshape(groups, o // groups, -1).transpose(0, 2, 1)  # [groups, N*OH*OW, O/groups]
-    total = total.transpose(1, 0, 2).reshape(n, *size, o).astype(np.int64) + op.arrays["bias"]
-    return requantize(total, op.arrays["multiplier"], op.arrays["shift"]) + out.zero_point
+    total = np.empty((len(windows), *size, o), np.int64)
+    for clip, of_clip in zip(windows, total):  # one at a time: the windows of large kernels need much memory
+        x = clip.reshape(-1, kh * kw, groups, i).transpose(2, 0, 1, 3).reshape(groups, -1, kh * kw * i)
+        of_clip[:] = ((x - float(ins[0].zero_point)) @ weight).transpose(1, 0, 2).reshape(*size, o)
+    return requantize(total + op.arrays["bias"], op.arrays["multiplier"], op.arrays["shift"]) + out.zero_point
 
 
 def linear(op, xs, ins, out):
@@ -207,20 +206,32 @@ def linear(op, xs, ins, out):
     return requantize(total, op.arrays["multiplier"], op.arrays["shift"]) + out.zero_point
 
 
+def bands(array: np.ndarray, shape: tuple[int, ...]) -> np.ndarray:
+    """Constants given for bands of equal size along H and W, [SH, SW, C], one for each position: [H, W, C]. [C] stays."""
+    for axis in range(array.ndim - 1):
+        array = array.repeat(shape[axis] // array.shape[axis], axis)
+    return array.astype(np.int64)
+
+
 def scale(op, xs, ins, out):
-    """x * m[c] + bias[c] per channel: multiplier int32 [C], bias int64 [C] in units of 2**-shift, shift int8 [C]. Parameter clamp."""
-    total = (xs[0].astype(np.int64) - ins[0].zero_point) * op.arrays["multiplier"].astype(np.int64) + op.arrays["bias"]
+    """x * m + b, for each channel of each of SH x SW equal bands of a map.
+
+    multiplier int16, bias int32 in units of 2**-shift, both [SH, SW, C], or [C] for a vector; shift int8 [C]. Parameter clamp.
+    """
+    multiplier, bias = (bands(op.arrays[k], out.shape) for k in ("multiplier", "bias"))
+    total = (xs[0].astype(np.int64) - ins[0].zero_point) * multiplier + bias
     return shift_right(total, op.arrays["shift"]) + out.zero_point
 
 
 def add(op, xs, ins, out):
-    """a * ma[c] + b * mb[c] + bias[c], rounded once: multiplier_a, multiplier_b int32 [C], bias int64 [C], shift int8 [C].
+    """a * ma[c] + b * mb[c] + bias[c], rounded once: multiplier_a, multiplier_b int16 [C]; bias int32 [C] in units of 2**-shift;
+    shift int8 [C].
 
     An axis of length 1 in either input is broadcast. Parameter clamp.
     """
     a, b = (x.astype(np.int64) - t.zero_point for x, t in zip(xs, ins))
-    total = a * op.arrays["multiplier_a"].astype(np.int64) + b * op.arrays["multiplier_b"].astype(np.int64)
-    return shift_right(total + op.arrays["bias"], op.arrays["shift"]) + out.zero_point
+    total = a * op.arrays["multiplier_a"] + b * op.arrays["multiplier_b"] + op.arrays["bias"]
+    return shift_right(total, op.arrays["shift"]) + out.zero_point
 
 
 def multiply(op, xs, ins, out):
@@ -268,6 +279,20 @@ def pad(op, xs, ins, out):
     return y
 
 
+def shift(op, xs, ins, out):
+    """Channels of the input, each moved by an offset of its own (Wu et al. 2018, arXiv 1711.08141), zeros beyond the edges.
+
+    runs int16 [R, 4]: (channel, count, dy, dx) appends `count` channels, out[y, x] = in[y + dy, x + dx], from `channel` on.
+    """
+    y, c, (height, width) = np.full((len(xs[0]), *out.shape), ins[0].zero_point, np.int8), 0, out.shape[:2]
+    for channel, count, dy, dx in op.arrays["runs"].tolist():
+        moved = xs[0][:, max(dy, 0) : max(dy + height, 0), max(dx, 0) : max(dx + width, 0), channel : channel + count]
+        top, left = max(-dy, 0), max(-dx, 0)
+        y[:, top : top + moved.shape[1], left : left + moved.shape[2], c : c + count] = moved
+        c += count
+    return y
+
+
 def lookup(op, xs, ins, out):
     """Any function of one number as a table of 256: table int8 [256], indexed by the input + 128."""
     return op.arrays["table"][xs[0].astype(np.int64) + 128]
@@ -279,6 +304,5 @@ def reshape(op, xs, ins, out):
 
 
 INTERPRETER = {
-    f.__name__: f
-    for f in (conv, linear, scale, add, multiply, max_pool, average_pool, upsample, crop, pad, lookup, reshape)
+    f.__name__: f for f in (conv, linear, scale, add, multiply, max_pool, average_pool, upsample, crop, pad, shift, lookup, reshape)
 }

@@ -2,30 +2,70 @@
 
 from collections.abc import Callable
 from dataclasses import dataclass
+from functools import partial
 
 from torch import nn
 
 from tinycourse.errors import TinycourseError
 from tinycourse.frontend import FrontendConfig
+from tinycourse.models import baselines
 from tinycourse.models.condenser import TINYSPEECH, TinySpeech
 
 
 @dataclass(frozen=True)
 class Entry:
-    """How to make a network, what it listens to, and where it comes from."""
+    """How to make a network, what it listens to, where it comes from, and how its paper counts parameters."""
 
     build: Callable[[int], nn.Module]  # number of classes -> network
     frontend: FrontendConfig
     about: str
+    count: str = "trainable"  # one of profiling.COUNTS
 
+
+HONK = FrontendConfig()  # 101 x 40 MFCC, 20 Hz to 4 kHz
+DS_CNN = FrontendConfig(window=640, hop=320, fft=1024, coefficients=10, centred=False)  # 49 x 10 MFCC
+TC_RESNET = FrontendConfig(mels=64, low=80.0, high=7_600.0, centred=False)  # 98 x 40 MFCC
+BC_RESNET = FrontendConfig(kind="log-mel", high=8_000.0)  # 101 x 40
 
 MODELS: dict[str, Entry] = {
-    f"tinyspeech-{letter}": Entry(
-        build=lambda classes, config=config: TinySpeech(config, classes),
-        frontend=FrontendConfig(kind="log-mel"),
-        about=f"TinySpeech-{letter.upper()}, attention condensers (Wong et al. 2020, figure 2)",
-    )
-    for letter, config in TINYSPEECH.items()
+    **{
+        f"tinyspeech-{letter}": Entry(
+            build=partial(TinySpeech, config),
+            frontend=FrontendConfig(kind="log-mel"),
+            about=f"TinySpeech-{letter.upper()}, attention condensers (Wong et al. 2020, figure 2)",
+            count="weights",
+        )
+        for letter, config in TINYSPEECH.items()
+    },
+    "trad-fpool13": Entry(baselines.trad_fpool13, HONK, "cnn-trad-fpool3, two convolutions (Sainath and Parada 2015, honk)"),
+    "tpool2": Entry(baselines.tpool2, HONK, "cnn-tpool2, pooled along time too (Sainath and Parada 2015, honk)"),
+    "one-stride1": Entry(baselines.one_stride1, HONK, "cnn-one-stride1, one kernel as long as the clip (honk)"),
+    **{
+        name: Entry(partial(baselines.ResNet, **shape), HONK, f"{name}, residual network (Tang and Lin 2018, table 1)")
+        for name, shape in baselines.RESNETS.items()
+    },
+    **{
+        f"ds-cnn-{size}": Entry(
+            partial(baselines.ds_cnn, **shape), DS_CNN, f"DS-CNN-{size.upper()}, depthwise separable convolutions (Zhang et al. 2017)"
+        )
+        for size, shape in baselines.DS_CNNS.items()
+    },
+    "tdnn": Entry(baselines.tdnn, HONK, "two-stage time delay network (after Myer and Tomar 2018)"),
+    **{
+        f"tc-resnet{depth}": Entry(
+            partial(baselines.tc_resnet, widths=widths),
+            TC_RESNET,
+            f"TC-ResNet{depth}, temporal convolution (Choi et al. 2019)",
+            count="variables",
+        )
+        for depth, widths in baselines.TC_RESNETS.items()
+    },
+    **{
+        f"bc-resnet-{scale}": Entry(
+            partial(baselines.bc_resnet, scale=scale), BC_RESNET, f"BC-ResNet-{scale}, broadcasted residuals (Kim et al. 2021)"
+        )
+        for scale in (0.625, 1, 1.5, 2, 3, 6, 8)
+    },
 }
 
 
@@ -37,8 +77,10 @@ def entry(name: str) -> Entry:
 
 
 def build(name: str, classes: int) -> nn.Module:
-    """A fresh network."""
-    return entry(name).build(classes)
+    """A fresh network; its attribute `count` tells `profiling` how its paper counts parameters."""
+    network = entry(name).build(classes)
+    network.count = entry(name).count
+    return network
 
 
 def frontend(name: str) -> FrontendConfig:

@@ -11,37 +11,51 @@ from torch import Tensor, nn
 from torch.nn import functional as F
 
 
+Offset = tuple[int, int]  # frames, bands
+
+
 @dataclass(frozen=True)
 class TinySpeechConfig:
     """A network of figure 2 of the paper, and what the paper leaves open.
 
     Numbers of channels are the figure's: `stem`, for every block ((a, b), (c, d)) the grouped and the pointwise convolution
-    of its two condensers, and `last`. The rest is ours to choose: everything below, and that the second condenser of block i
-    spreads its kernel over 1, 2, 4, 4, ... frames.
+    of its two condensers, and `last`. The rest is ours to choose. Lesson 03 measures what each choice brings.
     """
 
     stem: int
     blocks: tuple[tuple[tuple[int, int], tuple[int, int]], ...]
     last: int
     kernel: int = 1  # of the grouped convolution; 1 gives the published parameter counts
+    form: str = "add"  # of selective attention, one of FORMS
+    activation: str = "silu"  # behind the last convolution: a function of torch.nn.functional
     stem_pool: tuple[int, int] = (2, 2)  # max pooling behind the stem: 101 x 40 features become 26 x 10
-    pools: tuple[tuple[int, int], ...] = ((2, 2), (1, 10))  # (time, frequency) windows of a block's two condensers
+    pools: tuple[tuple[int, int], ...] = ((2, 1), (1, 10))  # (time, frequency) windows of a block's two condensers
+    bands: tuple[int, ...] = (1, 2, 4)  # how far the first condenser of a block looks up and down
+    frames: tuple[int, ...] = (1, 2, 4)  # how far the second one looks back and ahead
+
+    @property
+    def offsets(self) -> tuple[list[tuple[Offset, Offset]], list[tuple[Offset, Offset]]]:
+        """Where the two condensers of a block look: pairs of offsets, for each of which there is a share of the channels."""
+        near, far = [((0, -n), (0, n)) for n in self.bands], [((-n, 0), (n, 0)) for n in self.frames]
+        return far[:1] + near, far
 
 
 class AttentionCondenser(nn.Module):
     """V [B, C, H, W] to V' [B, b, H, W] (paper, section 2).
 
     Q = C(V)          condensation: max pooling
-    K = E(Q)          embedding: grouped convolution to `a` channels, then pointwise to `b`
+    K = E(Q)          embedding: grouped convolution to `a` = 2 C channels, then pointwise to `b`
     A = X(K)          expansion: unpooling
     V' = F(V, A, S)   selective attention: S * V + A, which tends to A as S tends to 0
+
+    A grouped convolution with two weights a channel makes two copies of each. Where those weights sit the paper does not say:
+    here the copies look aside, in opposite directions, so that the pointwise convolution compares what was with what comes.
     """
 
-    def __init__(self, channels: int, a: int, b: int, kernel: int, pool: tuple[int, int], dilation: int = 1):
+    def __init__(self, channels: int, a: int, b: int, pool: tuple[int, int], offsets: list, kernel: int = 1, form: str = "add"):
         super().__init__()
-        self.pool = pool
-        reach = (kernel // 2 * dilation, kernel // 2)  # the kernel is spread along time only
-        self.grouped = nn.Conv2d(channels, a, kernel, padding=reach, dilation=(dilation, 1), groups=channels, bias=False)
+        self.pool, self.offsets, self.select = pool, offsets, FORMS[form]
+        self.grouped = nn.Conv2d(a, a, kernel, padding=kernel // 2, groups=a, bias=False)
         self.grouped_norm = nn.BatchNorm2d(a)
         self.pointwise = nn.Conv2d(a, b, 1, bias=False)
         self.pointwise_norm = nn.BatchNorm2d(b)
@@ -50,10 +64,36 @@ class AttentionCondenser(nn.Module):
 
     def forward(self, v: Tensor) -> Tensor:
         q = F.max_pool2d(v, self.pool, ceil_mode=True)  # [B, C, H / ph, W / pw]
-        k = F.relu(self.grouped_norm(self.grouped(q)))  # [B, a, H / ph, W / pw]
+        k = F.relu(self.grouped_norm(self.grouped(look_aside(q, self.offsets))))  # [B, a, H / ph, W / pw]
         k = self.pointwise_norm(self.pointwise(k))  # [B, b, H / ph, W / pw]
         a = unpool(k, self.pool, v.shape[2:])  # [B, b, H, W]
-        return self.norm(self.scale * match_channels(v, a.shape[1]) + a)
+        return self.norm(self.select(match_channels(v, a.shape[1]), a, self.scale))
+
+
+FORMS = {  # F(V, A, S): the paper draws one node marked x / +
+    "add": lambda v, a, s: s * v + a,
+    "gate": lambda v, a, s: s * v * torch.sigmoid(a) + v,  # a public re-implementation; tends to V, not to A
+    "gated add": lambda v, a, s: s * v * torch.sigmoid(a) + a,
+}
+
+
+def look_aside(x: Tensor, pairs: list[tuple[Offset, Offset]]) -> Tensor:
+    """Every channel twice, moved by its pair of offsets (frames, bands): [B, C, H, W] -> [B, 2 C, H, W].
+
+    The channels are shared out among the pairs. What lies outside of the map is 0. Costs no weight and no multiply-add
+    (Wu et al. 2018, arXiv 1711.08141, call it shift).
+    """
+    c, h, w = x.shape[1:]
+    dh, dw = (max(abs(offset[axis]) for pair in pairs for offset in pair) for axis in (0, 1))
+    x = F.pad(x, (dw, dw, dh, dh))
+    shares = [(i * c // len(pairs), (i + 1) * c // len(pairs)) for i in range(len(pairs))]
+    moved = [
+        x[:, start:stop, dh + t : dh + t + h, dw + f : dw + f + w]
+        for (start, stop), pair in zip(shares, pairs)
+        for t, f in pair
+        if start < stop
+    ]  # fmt: skip
+    return torch.cat(moved, 1)
 
 
 def unpool(x: Tensor, pool: tuple[int, int], size: tuple[int, int]) -> Tensor:
@@ -70,11 +110,11 @@ def match_channels(x: Tensor, channels: int) -> Tensor:
 class Block(nn.Module):
     """Two condensers under a skip: [B, C, H, W] -> [B, d, H, W]."""
 
-    def __init__(self, channels: int, shape: tuple[tuple[int, int], tuple[int, int]], config: TinySpeechConfig, dilation: int):
+    def __init__(self, channels: int, shape: tuple[tuple[int, int], tuple[int, int]], config: TinySpeechConfig):
         super().__init__()
-        (a, b), (c, d) = shape
-        self.first = AttentionCondenser(channels, a, b, config.kernel, config.pools[0])
-        self.second = AttentionCondenser(b, c, d, config.kernel, config.pools[1], dilation)
+        ((a, b), (c, d)), (near, far) = shape, config.offsets
+        self.first = AttentionCondenser(channels, a, b, config.pools[0], near, config.kernel, config.form)
+        self.second = AttentionCondenser(b, c, d, config.pools[1], far, config.kernel, config.form)
 
     def forward(self, x: Tensor) -> Tensor:
         y = self.second(self.first(x))
@@ -90,7 +130,7 @@ class TinySpeech(nn.Module):
         self.stem = nn.Conv2d(1, c.stem, 3, stride=2, padding=1, bias=False)
         self.stem_norm = nn.BatchNorm2d(c.stem)
         widths = [c.stem] + [shape[1][1] for shape in c.blocks]
-        self.blocks = nn.Sequential(*(Block(n, shape, c, min(2**i, 4)) for i, (n, shape) in enumerate(zip(widths, c.blocks))))
+        self.blocks = nn.Sequential(*(Block(n, shape, c) for n, shape in zip(widths, c.blocks)))
         self.last = nn.Conv2d(widths[-1], c.last, 3, padding=1, bias=False)
         self.last_norm = nn.BatchNorm2d(c.last)
         self.classifier = nn.Linear(c.last, classes)
@@ -99,7 +139,7 @@ class TinySpeech(nn.Module):
         x = F.relu(self.stem_norm(self.stem(x)))  # [B, stem, 51, 20]
         x = F.max_pool2d(x, self.config.stem_pool, ceil_mode=True)  # [B, stem, 26, 10]
         x = self.blocks(x)
-        x = F.relu(self.last_norm(self.last(x)))  # [B, last, 26, 10]
+        x = getattr(F, self.config.activation)(self.last_norm(self.last(x)))  # [B, last, 26, 10]
         return self.classifier(x.mean((2, 3)))
 
 

@@ -9,9 +9,10 @@
  * Weights      int8, symmetric (zero point 0), one scale for each output channel.
  * Sums         int32. The exporter refuses a network whose sums could overflow, so no kernel has to check.
  *
- * Rounding, once. A real factor M is stored as a 32-bit multiplier and a right shift (1 to 62), M = multiplier / 2^shift.
- * To apply it: 64-bit product, add half, arithmetic shift right. That rounds to nearest, halves upward, and it is the only
- * rounding there is: tc_round_shift() below.
+ * Rounding, once. A real factor M is stored as an integer multiplier and a right shift, M = multiplier / 2^shift. To apply
+ * it: exact product, add half, arithmetic shift right. That rounds to nearest, halves upward, and it is the only rounding
+ * there is. Sums of products have 32-bit multipliers, so their product has 64 bits: tc_round_shift() below. Numbers of int8
+ * (scale, add) have 16-bit multipliers, and 32 bits are enough.
  *
  * Zero points. The sum wanted is bias + sum (x - zero_point) * w. For dense products and conv the exporter folds what does not
  * depend on x into the bias, so that the kernels add plain products x * w. For scale and add it folds in the half for
@@ -59,13 +60,25 @@ static inline int8_t tc_clamp(int32_t value, int32_t minimum, int32_t maximum)
     return (int8_t)(value < minimum ? minimum : value > maximum ? maximum : value);
 }
 
-/* The lower 32 bits of value >> shift, for shifts of 1 to 62, by 32-bit shifts alone. */
-static inline int32_t tc_shift_right(int64_t value, int32_t shift)
+/* ----------------------------------------------------------------------------------------------------------- bytes */
+
+/* Both return where the next byte goes. */
+static inline int8_t *tc_copy(const int8_t *source, int32_t count, int8_t *output)
 {
-    const int32_t high = (int32_t)(value >> 32);
-    if (shift >= 32)
-        return high >> (shift - 32);
-    return (int32_t)(((uint32_t)high << (32 - shift)) | ((uint32_t)value >> shift));
+#if defined(__ARM_FEATURE_UNALIGNED) /* four bytes at a time, wherever they lie */
+    for (; count >= 4; count -= 4, source += 4, output += 4)
+        __builtin_memcpy(output, source, 4);
+#endif
+    while (count-- > 0)
+        *output++ = *source++;
+    return output;
+}
+
+static inline int8_t *tc_fill(int32_t value, int32_t count, int8_t *output)
+{
+    while (count-- > 0)
+        *output++ = (int8_t)value;
+    return output;
 }
 
 /* ------------------------------------------------------------------------------------------------------- parameters */
@@ -139,10 +152,12 @@ typedef struct {
 } tc_depthwise_params;
 
 typedef struct {
-    int32_t positions, channels;
-    const int32_t *multiplier; /* [channels] */
-    const int64_t *bias;       /* [channels], in units of 2^-shift; the inputs' zero points and the half for rounding folded in */
-    const int8_t *shift;       /* [channels] */
+    tc_shape shape;
+    int32_t bands;                   /* along the width; a map has equal bands along height and width, */
+    int32_t band_height, band_width; /* so many positions in each, with constants of their own */
+    const int16_t *multiplier;       /* [bands][channels] */
+    const int32_t *bias;             /* [bands][channels], in units of 2^-shift; zero point and the half for rounding folded in */
+    const int8_t *shift;             /* [channels] */
     tc_activation activation;
 } tc_scale_params;
 
@@ -154,8 +169,8 @@ typedef struct {
 typedef struct {
     tc_shape output;
     tc_stride stride_a, stride_b;
-    const int32_t *multiplier_a, *multiplier_b; /* [channels] */
-    const int64_t *bias;                        /* [channels], as for scale */
+    const int16_t *multiplier_a, *multiplier_b; /* [channels] */
+    const int32_t *bias;                        /* [channels], as for scale */
     const int8_t *shift;                        /* [channels] */
     tc_activation activation;
 } tc_add_params;
@@ -186,6 +201,13 @@ typedef struct {
 } tc_box_params;
 
 typedef struct {
+    tc_shape input, output;
+    int32_t zero_point;
+    int32_t runs;
+    const int16_t *run; /* [runs][4]: first channel, how many, and the offset along height and width where they are read */
+} tc_shift_params;
+
+typedef struct {
     int32_t count;
     const int8_t *table; /* [256], indexed by the input + 128 */
 } tc_lookup_params;
@@ -205,6 +227,7 @@ void tc_average_pool(const tc_pool_params *p, const int8_t *input, int8_t *outpu
 void tc_upsample(const tc_upsample_params *p, const int8_t *input, int8_t *output);
 void tc_crop(const tc_box_params *p, const int8_t *input, int8_t *output);
 void tc_pad(const tc_box_params *p, const int8_t *input, int8_t *output);
+void tc_shift(const tc_shift_params *p, const int8_t *input, int8_t *output);
 void tc_lookup(const tc_lookup_params *p, const int8_t *input, int8_t *output);
 
 /* Shared by conv and linear: outputs [first, last) of one product. */

@@ -1,0 +1,50 @@
+"""What each open choice of TinySpeech-M brings on real recordings: python benchmarks/condenser.py   (45 minutes on one core)
+
+Trains every variant of tinycourse/ablation.py for three epochs with three seeds. Results go to tinycourse/measured/condenser.json after
+every run; a second call goes on. `--try` makes one short run of each on the bundled words and writes nothing.
+"""
+
+import argparse
+import json
+import statistics
+import time
+
+import torch
+
+from tinycourse import ablation, data, training
+
+EPOCHS, SEEDS, CLASSES, SPLITS = 3, range(3), "10", ("training", "validation", "testing")
+
+parser = argparse.ArgumentParser(description=__doc__.split("\n")[0])
+parser.add_argument("--try", dest="short", action="store_true", help="one short run of each variant on the bundled words")
+short = parser.parse_args().short
+torch.set_num_threads(1)
+
+source = data.open_dataset("tinywords") if short else data.open_dataset("speech-commands", classes=CLASSES)
+clips = {split: source.clips(split) for split in SPLITS}
+if short:
+    clips = {split: part.subset(torch.arange(0, len(part), len(part) // 256)) for split, part in clips.items()}
+sounds = ablation.hear(clips, training.noise_of(source))
+about = {
+    "command": "python benchmarks/condenser.py",
+    "data": f"speech-commands, {CLASSES} classes: " + ", ".join(f"{len(part)} {split} clips" for split, part in clips.items()),
+    "epochs": EPOCHS,
+    "batch": 64,
+}
+rows = [] if short else ablation.read(ablation.MEASURED)["rows"]
+done = {(row["variant"], row["seed"]) for row in rows}
+
+for seed in SEEDS[:1] if short else SEEDS:  # the outer loop: if it is cut off, every variant has the same seeds
+    for name in ablation.VARIANTS:
+        if (name, seed) not in done:
+            start = time.perf_counter()
+            row = ablation.run(name, sounds, training.TrainConfig(epochs=EPOCHS, batch=about["batch"], seed=seed))
+            rows.append(row)
+            print(f"{name:34}{row['validation']:7.1%}{row['testing']:7.1%}{time.perf_counter() - start:6.0f} s", flush=True)
+            if not short:
+                ablation.MEASURED.write_text(json.dumps(about | {"rows": rows}, indent=1) + "\n", encoding="utf-8")
+
+print(f"\n{'variant':34}{'validation':>12}{'testing':>10}  seeds")
+tested = ablation.by_variant(rows, "testing")
+for name, accuracies in ablation.by_variant(rows).items():
+    print(f"{name:34}{statistics.mean(accuracies):12.1%}{statistics.mean(tested[name]):10.1%}  {len(accuracies)}")

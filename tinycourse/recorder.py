@@ -1,0 +1,68 @@
+"""Sound from the learner: the microphone, and uploaded files. Both end as mono float32 at 16 kHz, or in one clear sentence."""
+
+import io
+import tempfile
+from collections.abc import Callable
+from pathlib import Path
+
+import anywidget
+import numpy as np
+import soundfile
+import traitlets
+
+from tinycourse.audio import read_audio
+from tinycourse.errors import TinycourseError
+
+
+class Recorder(anywidget.AnyWidget):
+    """A button that records the microphone for `seconds` and calls `heard(samples)` with float32 [samples] at 16 kHz.
+
+    Where the browser gives no microphone, it says why beside the button, and everything else goes on.
+    """
+
+    _esm = Path(__file__).parent / "static" / "recorder.js"
+    seconds = traitlets.Float(2).tag(sync=True)
+    status = traitlets.Unicode("").tag(sync=True)  # shown beside the button
+
+    def __init__(self, heard: Callable[[np.ndarray], None], seconds: float = 2):
+        super().__init__(seconds=seconds)
+        self.heard = heard
+        self.on_msg(self.receive)
+
+    def receive(self, widget, content: dict, buffers: list) -> None:
+        """A message of recorder.js: {"rate": hertz}, and one buffer of float32 samples."""
+        try:
+            samples = from_pcm(buffers[0], content["rate"])
+        except TinycourseError as error:
+            self.status = str(error)
+        else:
+            self.status = ""
+            self.heard(samples)
+
+
+def from_pcm(pcm: bytes, rate: float) -> np.ndarray:
+    """float32 PCM at `rate` to float32 [samples] at 16 kHz. Raises TinycourseError if it is too short, damaged, or all zero."""
+    samples = np.frombuffer(pcm, np.float32)
+    if not samples.any():
+        raise TinycourseError("The recording is silent: is the microphone muted, or another one chosen?")
+    file = io.BytesIO()
+    soundfile.write(file, samples, round(rate), format="WAV", subtype="FLOAT")
+    return from_file(file.getvalue(), "The recording.wav")
+
+
+def from_file(content: bytes, name: str) -> np.ndarray:
+    """The content of an uploaded sound file to float32 [samples] at 16 kHz. Raises TinycourseError as `read_audio`, naming `name`."""
+    with tempfile.TemporaryDirectory() as folder:
+        path = Path(folder) / f"upload{Path(name).suffix}"  # the name itself may be anything
+        path.write_bytes(content)
+        try:
+            return read_audio(path)
+        except TinycourseError as error:
+            raise TinycourseError(str(error).replace(str(path), name)) from None
+
+
+def uploads(value: dict | tuple) -> list[tuple[str, bytes]]:
+    """(name, content) of every file in a FileUpload's value: a dict in ipywidgets 7, a tuple in 8."""
+    if isinstance(value, dict):
+        return [(name, bytes(file["content"])) for name, file in value.items()]
+    return [(file["name"], bytes(file["content"])) for file in value]
