@@ -23,7 +23,7 @@ torch.set_num_threads(1)
 source = data.open_dataset("tinywords") if short else data.open_dataset("speech-commands", classes=CLASSES)
 clips = {split: source.clips(split) for split in SPLITS}
 if short:
-    clips = {split: part.subset(torch.arange(0, len(part), len(part) // 256)) for split, part in clips.items()}
+    clips = {split: part.subset(torch.arange(0, len(part), max(1, len(part) // 256))) for split, part in clips.items()}
 sounds = ablation.hear(clips, training.noise_of(source))
 about = {
     "command": "python benchmarks/condenser.py",

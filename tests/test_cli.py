@@ -11,7 +11,7 @@ from recordings import tone, write
 
 from tinycourse import checkpoint, cli, data, training
 
-NAME = "tinyspeech-m-3x3"
+NAME = "tinyspeech-m"
 
 
 def call(capsys, *arguments) -> tuple[int, str, str]:

@@ -123,3 +123,21 @@ def test_the_learning_rate_climbs_and_falls():
     config = training.TrainConfig(learning_rate=1.0, warmup=0.1)
     rates = [config.rate(step, 100) for step in range(100)]
     assert rates.index(max(rates)) in (9, 10) and max(rates) == 1.0 and rates[-1] < 0.001
+
+
+def test_a_teacher_that_is_copied_exactly_leaves_nothing_to_learn():
+    config = training.TrainConfig(distillation=1.0)
+    taught = torch.randn(8, 4)
+    same = taught.clone().requires_grad_()
+    training.loss_of(same, torch.zeros(8, dtype=torch.long), taught, config).backward()
+    assert same.grad.abs().max() < 1e-6
+    other = torch.randn(8, 4, requires_grad=True)
+    training.loss_of(other, torch.zeros(8, dtype=torch.long), taught, config).backward()
+    assert other.grad.abs().max() > 1e-3
+
+
+def test_a_teacher_of_another_task_is_refused(tmp_path):
+    teacher = training.seeded("tinyspeech-z", ("silence", "unknown", "yes"), 0)
+    checkpoint.save(teacher, tmp_path / "teacher.safetensors")
+    with pytest.raises(TinycourseError, match="knows other classes"):
+        training.answers(str(tmp_path / "teacher.safetensors"), training.seeded("tinyspeech-z", CLASSES, 0), clips(8, 0))

@@ -8,7 +8,6 @@ from pathlib import Path
 import torch
 from lightning_fabric import Fabric
 from torch import Tensor, nn
-from torch.nn import functional as F
 
 from tinycourse import profiling, training
 from tinycourse.checkpoint import as_float
@@ -138,10 +137,9 @@ def run(name: str, sounds: Sounds, config: training.TrainConfig) -> dict:
     network = variant.build(len(sounds.classes))
     optimizer = torch.optim.AdamW(training.groups(network, config.weight_decay))
     trained, optimizer = fabric.setup(network, optimizer)
+    heard = sounds.energies["training"], sounds.noise, sounds.labels["training"]
     for epoch in range(config.epochs):
-        loss = training.train_epoch(
-            fabric, trained, front, optimizer, sounds.energies["training"], sounds.noise, sounds.labels["training"], config, epoch
-        )
+        loss = training.train_epoch(fabric, trained, front, optimizer, *heard, None, config, epoch)
     cost = profiling.profile(network, torch.zeros(1, 1, *sounds.noise[:101].shape), "weights")
     row = {"variant": name, "seed": config.seed, "weights": cost.parameters, "multiply_adds": cost.multiply_adds, "loss": round(loss, 4)}
     tests = [split for split in sounds.energies if split != "training"]

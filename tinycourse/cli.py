@@ -89,7 +89,7 @@ def train(a) -> None:
         raise TinycourseError(f"--out {a.out}: a checkpoint is a .safetensors file; give its name that ending.")
     fabric = Fabric(accelerator="auto", devices=a.devices, strategy="ddp" if a.devices > 1 else "auto")
     fabric.launch()
-    given = {"epochs": a.epochs, "batch": a.batch, "learning_rate": a.learning_rate}
+    given = {"epochs": a.epochs, "batch": a.batch, "learning_rate": a.learning_rate, "teacher": a.teacher}
     config = replace(training.TrainConfig(), seed=a.seed, **{k: v for k, v in given.items() if v})
     source = open_data(a.data, a.classes, a.extra_unknown)
     splits = {split: source.clips(split) for split in ("training", "validation", "testing")}
@@ -230,6 +230,7 @@ def parser() -> argparse.ArgumentParser:
     v.add_argument("--epochs", type=int)
     v.add_argument("--batch", type=int)
     v.add_argument("--learning-rate", type=float)
+    v.add_argument("--teacher", metavar="CKPT", help="learn from this checkpoint's answers too (distillation)")
     v.add_argument("--seed", type=int, default=0)
     v.add_argument("--devices", type=int, default=1, help="how many GPUs, or CPU processes where there is none")
     v.add_argument("--resume", action="store_true", help="go on where a killed training stopped")

@@ -1,9 +1,13 @@
-"""How good is it: accuracy, per class, and who is taken for whom."""
+"""How good is it: accuracy per class and who is taken for whom; on a stream, misses against false alarms."""
 
+from collections.abc import Callable
 from dataclasses import dataclass
+from typing import NamedTuple
 
 import torch
 from torch import Tensor
+
+# ------------------------------------------------------------------------------------------------------------- clips
 
 
 @dataclass
@@ -38,3 +42,59 @@ def report(logits: Tensor, labels: Tensor, classes: tuple[str, ...]) -> Report:
     k = len(classes)
     pairs = labels * k + logits.argmax(1)  # [N], one number for each (true, predicted)
     return Report(tuple(classes), torch.bincount(pairs, minlength=k * k).view(k, k))
+
+
+# ------------------------------------------------------------------------------------------------------------ streams
+
+
+class Spoken(NamedTuple):
+    """A word that was said between two instants, in seconds."""
+
+    word: str
+    start: float
+    end: float
+
+
+class Detection(NamedTuple):
+    """A word that a device believes it heard, the instant at which it said so, in seconds, and its score."""
+
+    word: str
+    time: float
+    score: float
+
+
+class Operating(NamedTuple):
+    """What one threshold gives: the share of spoken words that was missed, 0 to 1, and false alarms in an hour."""
+
+    threshold: float
+    misses: float
+    false_alarms: float
+
+
+def judge(detections: list[Detection], spoken: list[Spoken], tolerance: float = 0.5) -> tuple[list[Detection], list[Detection]]:
+    """Hits and false alarms among detections, in order.
+
+    A detection is a hit if its word was spoken, the word had begun and ended at most `tolerance` seconds ago, and no detection
+    before has claimed that word; everything else is a false alarm: also the right word said twice.
+    """
+    hits, alarms, open_words = [], [], list(spoken)
+    for d in detections:
+        said = next((s for s in open_words if s.word == d.word and s.start <= d.time <= s.end + tolerance), None)
+        if said:
+            open_words.remove(said)
+        (hits if said else alarms).append(d)
+    return hits, alarms
+
+
+def trade_off(
+    detect: Callable[[float], list[Detection]], spoken: list[Spoken], hours: float, thresholds: list[float], tolerance: float = 0.5
+) -> list[Operating]:
+    """Misses against false alarms of a stream of `hours`, for every threshold: the detection-error trade-off (Martin et al. 1997).
+
+    `detect` gives the detections at a threshold.
+    """
+    points = []
+    for threshold in thresholds:
+        hits, alarms = judge(detect(threshold), spoken, tolerance)
+        points.append(Operating(threshold, 1 - len(hits) / len(spoken), len(alarms) / hours))
+    return points

@@ -8,7 +8,7 @@ from torch import Tensor
 
 from tinycourse.plots import waveform
 
-HEIGHT = 1.5  # inches of one row of a tall figure
+COLOURS = plt.get_cmap("cividis", 24)  # few enough for small files, and more than the eye tells apart
 
 
 def decibels(power: Tensor | np.ndarray, below: float = 90) -> np.ndarray:
@@ -21,7 +21,7 @@ def picture(ax, x: Tensor, hop: float, bands: str = "", title: str = "", limits:
     """A map x [frames, bands] with every frame at its instant and every value a rectangle, `limits` the ends of the colours."""
     low, high = limits or (None, None)
     extent = (-hop / 2, (len(x) - 0.5) * hop, 0, x.shape[1])
-    ax.imshow(np.asarray(x).T, origin="lower", aspect="auto", extent=extent, vmin=low, vmax=high, interpolation="nearest")
+    ax.imshow(np.asarray(x).T, origin="lower", aspect="auto", extent=extent, vmin=low, vmax=high, interpolation="nearest", cmap=COLOURS)
     ax.set(xlabel="time (s)", ylabel=bands, title=title, xlim=(0, (len(x) - 1) * hop))
 
 
@@ -37,7 +37,7 @@ def stages(samples: Tensor, frame: int, windowed: Tensor, power: Tensor, bank: T
     samples [T]; windowed [fft] and power [bins] of that frame; bank [bins, mels]; mel (its logarithm) [frames, mels]; mfcc [frames, C];
     hop: seconds between frames. The rate is that of 16 kHz.
     """
-    fig = plt.figure(figsize=(7.5, 10.5))
+    fig = plt.figure(figsize=(6.4, 8.6))
     sound, piece, spectrum, bands, log_mel, cepstrum = fig.subplots(6, 1, height_ratios=(1, 1, 1, 1, 1.3, 1.3))
     waveform(samples, title="1  the word, and one frame of it", ax=sound)
     middle, half = frame * hop, len(windowed) / 32_000
@@ -60,7 +60,7 @@ def stages(samples: Tensor, frame: int, windowed: Tensor, power: Tensor, bank: T
 
 def framing(samples: Tensor, first: int, count: int, size: int, hop: int) -> Figure:
     """How frames overlap: `count` frames of `size` samples, one every `hop`, from sample `first` of samples [T] on."""
-    fig, ax = plt.subplots(figsize=(7.5, 2.8))
+    fig, ax = plt.subplots(figsize=(6.6, 2.6))
     stretch = np.asarray(samples[first : first + size + (count - 1) * hop])
     scale = 0.9 / abs(stretch).max()
     ax.plot(np.arange(len(stretch)) / 16, stretch * scale, lw=0.8, color="black")
@@ -75,11 +75,11 @@ def framing(samples: Tensor, first: int, count: int, size: int, hop: int) -> Fig
 
 def leakage(frame: Tensor, window: Tensor, rectangular: Tensor, windowed: Tensor) -> Figure:
     """A frame [n] under its window [n], and the power spectra [bins] of the frame as it is and windowed."""
-    fig, (left, right) = plt.subplots(1, 2, figsize=(8.5, 2.7), width_ratios=(1, 1.4))
+    fig, (left, right) = plt.subplots(1, 2, figsize=(7.4, 2.3), width_ratios=(1, 1.4))
     time, peak = np.arange(len(frame)) / 16, float(abs(frame).max())
-    left.plot(time, frame, lw=0.7, color="C4", label="as cut")
-    left.plot(time, frame * window, lw=0.9, color="C0", label="windowed")
-    left.plot(time, peak * window, "--", lw=1, color="0.4")
+    left.fill_between(time, -peak * window, peak * window, color="0.9")
+    left.plot(time, frame, lw=0.7, color="C4")
+    left.plot(time, frame * window, lw=0.9, color="C0")
     left.set(xlabel="time (ms)", ylabel="amplitude", xlim=(0, time[-1]))
     hertz = np.linspace(0, 8_000, len(windowed))
     right.plot(hertz, decibels(rectangular), lw=0.8, color="C4", label="as cut")
@@ -91,22 +91,23 @@ def leakage(frame: Tensor, window: Tensor, rectangular: Tensor, windowed: Tensor
 
 def filter_bank(bank: Tensor, rate: int = 16_000) -> Figure:
     """Above, mel against hertz with the centres of the bands; below, the filters bank [bins, mels]."""
-    fig, (top, bottom) = plt.subplots(2, 1, figsize=(7.5, 3.8), sharex=True, height_ratios=(1, 1.1))
+    fig, (top, bottom) = plt.subplots(2, 1, figsize=(6.6, 3.2), sharex=True, height_ratios=(1, 1.1))
     hertz = np.linspace(0, rate / 2, len(bank))
     top.plot(hertz, 2595 * np.log10(1 + hertz / 700), color="black", lw=1)
     for i, triangle in enumerate(np.asarray(bank).T):
-        centre = (triangle * hertz).sum() / triangle.sum()
-        mel = 2595 * np.log10(1 + centre / 700)
-        top.plot([0, centre, centre], [mel, mel, 0], lw=0.5, color=f"C{i % 2}")
+        if i % 3 == 0:
+            centre = (triangle * hertz).sum() / triangle.sum()
+            mel = 2595 * np.log10(1 + centre / 700)
+            top.plot([0, centre, centre], [mel, mel, 0], lw=0.6, color=f"C{i % 2}")
         bottom.plot(hertz, triangle, lw=0.9, color=f"C{i % 2}")
-    top.set(ylabel="mel", ylim=(0, None), title="evenly spaced in mel, ever wider in hertz")
+    top.set(ylabel="mel", ylim=(0, None), title="evenly spaced in mel, ever wider in hertz (every third band)")
     bottom.set(xlabel="frequency (Hz)", ylabel="weight", xlim=(0, rate / 2))
     return fig
 
 
 def logarithm(mel: Tensor, floor: float) -> Figure:
     """Mel energies [frames, mels] as they are and as logarithms."""
-    fig, axes = plt.subplots(1, 2, figsize=(9, 2.5))
+    fig, axes = plt.subplots(1, 2, figsize=(8, 2.3))
     picture(axes[0], mel, 0.01, "mel band", "energy: only the loudest shows")
     picture(axes[1], (mel + floor).log(), 0.01, title="its logarithm: soft and loud")
     return fig
@@ -114,7 +115,7 @@ def logarithm(mel: Tensor, floor: float) -> Figure:
 
 def cosines(dct: Tensor, shown: int = 5) -> Figure:
     """The first columns of dct [mels, coefficients] as curves over the bands, and all of it as a picture."""
-    fig, (left, right) = plt.subplots(1, 2, figsize=(8.5, 3), width_ratios=(1.5, 1))
+    fig, (left, right) = plt.subplots(1, 2, figsize=(7.8, 2.8), width_ratios=(1.5, 1))
     for k in range(shown):
         left.axhline(-0.6 * k, lw=0.4, color="0.7")
         left.plot(np.asarray(dct[:, k]) - 0.6 * k, "o-", ms=2.5, lw=1, color=f"C{k}")
@@ -128,7 +129,7 @@ def cosines(dct: Tensor, shown: int = 5) -> Figure:
 
 def kept(mel: Tensor, rebuilt: dict[int, Tensor]) -> Figure:
     """A log-mel map [frames, mels], and what is left of it with so many coefficients: all on one colour scale."""
-    fig, axes = plt.subplots(1, 1 + len(rebuilt), figsize=(9.5, 2.5), sharey=True)
+    fig, axes = plt.subplots(1, 1 + len(rebuilt), figsize=(8.5, 2.3), sharey=True)
     limits = float(mel.min()), float(mel.max())
     titles = [f"log-mel, {mel.shape[1]} bands", *(f"{count} coefficients" for count in rebuilt)]
     for ax, x, title in zip(axes, (mel, *rebuilt.values()), titles):
@@ -139,7 +140,7 @@ def kept(mel: Tensor, rebuilt: dict[int, Tensor]) -> Figure:
 def maps(rows: dict[str, dict[str, Tensor]], together: bool = False) -> Figure:
     """A grid of feature maps [frames, bands]: rows by name, columns by name. With `together` the maps of a row share their colours."""
     columns = list(next(iter(rows.values())))
-    fig, axes = plt.subplots(len(rows), len(columns), figsize=(9.5, 0.6 + HEIGHT * len(rows)), sharex=True, sharey=True, squeeze=False)
+    fig, axes = plt.subplots(len(rows), len(columns), figsize=(8.5, 0.6 + 1.4 * len(rows)), sharex=True, sharey=True, squeeze=False)
     for number, (line, (name, row)) in enumerate(zip(axes, rows.items())):
         values = np.concatenate([np.asarray(x).ravel() for x in row.values()])
         limits = (values.min(), values.max()) if together else None
@@ -182,7 +183,7 @@ def correlations(matrices: dict[str, Tensor]) -> Figure:
 
 def settings(results: dict[str, dict[str, list[float]]]) -> Figure:
     """Accuracies by setting and network: an open dot for each seed, a bar at their mean."""
-    fig, ax = plt.subplots(figsize=(8, 0.9 + 0.34 * len(results)))
+    fig, ax = plt.subplots(figsize=(7.4, 0.9 + 0.32 * len(results)))
     networks = list(dict.fromkeys(network for row in results.values() for network in row))
     for i, network in enumerate(networks):
         points = [(row + 0.2 * (i - 1), accuracy[network]) for row, accuracy in enumerate(results.values()) if network in accuracy]
@@ -201,7 +202,7 @@ def settings(results: dict[str, dict[str, list[float]]]) -> Figure:
 
 def conditions(panels: dict[str, dict[str, dict[str, list[float]]]]) -> Figure:
     """Panels by name: accuracy of each front end (a line) over the test conditions, a dash for each seed, the line at their mean."""
-    fig, axes = plt.subplots(2, 2, figsize=(8.5, 4.6), sharex=True, sharey=True)
+    fig, axes = plt.subplots(2, 2, figsize=(7.6, 4.2), sharex=True, sharey=True)
     for ax, (title, panel) in zip(axes.flat, panels.items()):
         for i, (name, row) in enumerate(panel.items()):
             ax.plot(range(len(row)), [np.mean(values) for values in row.values()], "os^"[i] + "-", ms=5, color=f"C{i}", label=name)
@@ -218,7 +219,7 @@ def conditions(panels: dict[str, dict[str, dict[str, list[float]]]]) -> Figure:
 
 def front_end(samples: Tensor, mel: Tensor, mfcc: Tensor, hop: float, title: str = "", kind: str = "log-mel") -> Figure:
     """Waveform [T], mel map [frames, mels] and MFCC [frames, coefficients] of one clip under each other, time to the right."""
-    fig, (sound, bands, cepstrum) = plt.subplots(3, 1, figsize=(8, 5.4), height_ratios=(1, 1.4, 1.4))
+    fig, (sound, bands, cepstrum) = plt.subplots(3, 1, figsize=(7, 4.8), height_ratios=(1, 1.4, 1.4))
     waveform(samples, title=title, ax=sound)
     picture(bands, mel, hop, "mel band", kind)
     cepstral(cepstrum, mfcc, hop, "MFCC (without coefficient 0)")

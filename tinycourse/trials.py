@@ -2,7 +2,7 @@
 
 Two small networks with opposite beliefs about the second axis of a feature map. `2-D` slides the same small filters along it: what
 is next to each other belongs together, and a pattern means the same further up. `1-D` gives every band its own weights, and slides
-along time only. The third, TinySpeech-M with 3x3 kernels, is the one that the course ships, and believes what `2-D` does.
+along time only. The third, TinySpeech-M, is one that the course ships, and believes what `2-D` does.
 """
 
 import json
@@ -59,7 +59,7 @@ class BandsFirst(nn.Module):
         return x[:, 0].transpose(1, 2)
 
 
-NETWORKS = {"2-D": over_maps, "1-D": over_time, "TinySpeech": lambda bands, classes: models.build("tinyspeech-m-3x3", classes)}
+NETWORKS = {"2-D": over_maps, "1-D": over_time, "TinySpeech": lambda bands, classes: models.build("tinyspeech-m", classes)}
 
 
 def noisy(clips: Clips, noise: Tensor, snr: tuple[float, float], share: float = 1.0, seed: int = 0) -> Tensor:

@@ -10,11 +10,12 @@ import torch
 from IPython.display import Audio
 from matplotlib.figure import Figure
 
-from tinycourse import plots, plots_frontend
+from tinycourse import anatomy, plots, plots_condenser, plots_frontend
 from tinycourse.checkpoint import Recogniser
 from tinycourse.data import RATE, Clips
 from tinycourse.errors import TinycourseError
 from tinycourse.frontend import Frontend, FrontendConfig, add_noise
+from tinycourse.models.condenser import AttentionCondenser
 from tinycourse.recorder import Recorder, from_file, uploads
 
 
@@ -148,3 +149,47 @@ class FrontEndExplorer(w.VBox):
         figure = plots_frontend.front_end(audio[0], mel, mfcc, config.hop / RATE, self.choice.value, self.kind.value)
         self.picture.value = png(figure)
         self.sound.value = Audio(audio[0].numpy(), rate=RATE)._repr_html_()
+
+
+class CondenserExplorer(w.VBox):
+    """Choose a word and a condenser, change its window and its S, and watch its maps and what the recogniser says then.
+
+    `maps` holds the last maps by step, each [C, H, W]; `scores` the last scores by class.
+    """
+
+    def __init__(self, recogniser: Recogniser, clips: Clips):
+        self.recogniser, self.clips = recogniser, clips
+        words = [name for name, count in clips.counts().items() if count]
+        parts = {path: part for path, part in recogniser.network.named_modules() if isinstance(part, AttentionCondenser)}
+        self.word = w.Dropdown(options=words, value="yes" if "yes" in words else words[0], description="word")
+        self.part = w.Dropdown(options=list(parts.items()), description="condenser")
+        self.channel = w.IntSlider(value=0, min=0, max=8, description="channel", continuous_update=False)
+        self.frames = w.IntSlider(value=1, min=1, max=26, description="pool: frames", continuous_update=False)
+        self.bands = w.IntSlider(value=1, min=1, max=10, description="pool: bands", continuous_update=False)
+        self.strength = w.FloatSlider(value=1, min=0, max=3, step=0.25, description="S, times", continuous_update=False)
+        self.picture = w.Image(format="png")
+        self.part.observe(self.restore, "value")
+        self.restore()
+        for control in (self.word, self.part, self.channel, self.frames, self.bands, self.strength):
+            control.observe(self.redraw, "value")
+        self.redraw()
+        rows = (self.word, self.part, self.channel), (self.frames, self.bands, self.strength)
+        super().__init__([*map(w.HBox, rows), self.picture])
+
+    def restore(self, change=None) -> None:
+        """Window and S as the chosen condenser was trained."""
+        self.frames.value, self.bands.value = self.part.value.pool
+        self.strength.value = 1
+
+    @torch.no_grad()
+    def redraw(self, change=None) -> None:
+        """Take the condenser apart as the controls say, and let the network go on with what it gives."""
+        network, part = self.recogniser.network, self.part.value
+        take = (self.clips.labels == self.clips.classes.index(self.word.value)).nonzero().flatten()[:1]
+        x = self.recogniser.frontend(self.clips.subset(take).waveforms())
+        maps = anatomy.dissect(part, anatomy.given(network, part, x), (self.frames.value, self.bands.value), self.strength.value)
+        hook = part.register_forward_hook(lambda *_: maps["V'"])
+        self.scores = dict(zip(self.recogniser.classes, network(x)[0].softmax(0).tolist()))
+        hook.remove()
+        self.maps = {name: x[0] for name, x in maps.items()}
+        self.picture.value = png(plots_condenser.condensed(self.maps, self.channel.value, self.scores, self.word.value))

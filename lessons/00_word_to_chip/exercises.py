@@ -31,7 +31,7 @@ from IPython.display import Audio, display
 
 from tinycourse import check, checkpoint, data
 
-recogniser = checkpoint.load("tinyspeech-m-3x3")  # trained on real recordings, shipped with the course
+recogniser = checkpoint.load("tinyspeech-m")  # trained on real recordings, shipped with the course
 clips, _ = data.open_dataset("tinywords").clips("testing").restrict(recogniser.classes)  # synthetic voices, bundled
 scores = checkpoint.in_batches(recogniser, clips.audio)  # [N, K]
 print(f"{len(clips)} clips, {len(recogniser.classes)} scores each, from {scores.min():.1f} to {scores.max():.1f}")

@@ -102,7 +102,7 @@ plots.waveform(audio[0], title="yes");
 # %%
 from tinycourse import checkpoint
 
-recogniser = checkpoint.load("tinyspeech-m-3x3")
+recogniser = checkpoint.load("tinyspeech-m")
 ear = recogniser.frontend
 window, hop = (1000 * n / ear.config.rate for n in (ear.config.window, ear.config.hop))
 print(f"windows of {window:.0f} ms, one every {hop:.0f} ms")

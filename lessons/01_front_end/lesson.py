@@ -118,7 +118,8 @@ cut = torch.fft.rfft(frames[loudest]).abs().square()
 figures.leakage(frames[loudest], hann, cut, power[loudest]);
 # %% [markdown]
 # Now the first comparison with torchaudio. Its `MFCC` is a chain of the same steps, and each can be asked for its result. `compare` fails if a
-# difference exceeds the bound: a billionth, which leaves room for rounding in 64 bits and for nothing else.
+# difference exceeds the bound: a billionth, which leaves room for rounding in 64 bits and for nothing else. (While this lesson was
+# written it failed twice, on tables that had been computed in 32 bits by oversight. No picture would have shown that.)
 
 # %%
 import torchaudio
@@ -178,7 +179,7 @@ figures.logarithm(energy, floor=1e-6);
 
 # %% alt="Left, the first cosines over the bands: a constant, half a wave, a whole one and so on; right, the whole matrix in red and blue."
 band = torch.arange(mels).double()[:, None] + 0.5  # the middle of each band, [40, 1]
-dct = (2 / mels) ** 0.5 * torch.cos(torch.pi * torch.arange(mels) * band / mels)  # [bands, coefficients]
+dct = (2 / mels) ** 0.5 * torch.cos(torch.pi * torch.arange(mels).double() * band / mels)  # [bands, coefficients]
 dct[:, 0] /= 2**0.5
 mfcc = log_mel @ dct  # [101, 40]
 compare("cosines", dct, theirs.dct_mat)
@@ -270,12 +271,12 @@ figures.correlations(related);
 # %% tags=["nbval-ignore-output"] alt="Four log-mel maps of the word: as it is, moved to the right, with its soft parts drowned in noise, and with two blank stripes."
 from tinycourse.frontend import add_noise, shift, spec_augment
 
-random = torch.Generator().manual_seed(1)
+random = torch.Generator().manual_seed(5)
 clean = word[None].float()  # [1, 16000]
 kitchen = torch.from_numpy(data.open_dataset("tinywords").noise("training")[1][:16_000])[None]
 ear = Frontend(FrontendConfig(kind="log-mel")).fit(words.waveforms())
 moved, drowned = shift(clean, 4_000, random), add_noise(clean, kitchen, torch.tensor([5.0]))
-maps = {"as it is": ear(clean), "moved": ear(moved), "noise, 5 dB": ear(drowned), "masked": spec_augment(ear(clean), 25, 10, random)}
+maps = {"as it is": ear(clean), "moved": ear(moved), "noise, 5 dB": ear(drowned), "masked": spec_augment(ear(clean), 25, 12, random)}
 figures.maps({"mel band": {name: x[0, 0] for name, x in maps.items()}})
 for snr in (20.0, 5.0, -5.0):
     print(f"{snr:.0f} dB: the noise has {10 ** (-snr / 10):.2f} times the power of the word")
@@ -331,8 +332,8 @@ pcen = (energy / (epsilon + torch.stack(average)) ** alpha + delta) ** r - delta
 compare("PCEN", Frontend(FrontendConfig(kind="pcen")).features(clean)[0], pcen, bound=1e-3)
 
 heard = {"as it is": clean, "noise, 5 dB": drowned, "20 dB softer": clean / 10}
-kinds = {kind: Frontend(FrontendConfig(kind=kind)) for kind in ("log-mel", "pcen")}
-grid = {kind: {name: front.features(x)[0] for name, x in heard.items()} for kind, front in kinds.items()}
+kinds = {name: Frontend(FrontendConfig(kind=name.lower())) for name in ("log-mel", "PCEN")}
+grid = {kind: {name: ear.features(x)[0] for name, x in heard.items()} for kind, ear in kinds.items()}
 figures.maps(grid, together=True);
 
 # %% [markdown]

@@ -4,7 +4,7 @@ A condenser looks at its input through a much smaller map: pool (condense), mix 
 the result decide, together with the input itself, what is passed on (selective attention).
 """
 
-from dataclasses import dataclass, replace
+from dataclasses import dataclass
 
 import torch
 from torch import Tensor, nn
@@ -153,4 +153,3 @@ TINYSPEECH = {
     ),
     "m": TinySpeechConfig(9, (((18, 6), (12, 9)), ((18, 9), (18, 9)), ((18, 8), (16, 9))), 40),
 }
-TINYSPEECH["m-3x3"] = replace(TINYSPEECH["m"], kernel=3)

@@ -1,0 +1,133 @@
+"""What lesson 03 takes apart, varies, draws and lets the learner move."""
+
+import matplotlib
+
+matplotlib.use("Agg")
+
+import matplotlib.pyplot as plt
+import pytest
+import torch
+
+from tinycourse import ablation, anatomy, checkpoint, plots_condenser, widgets
+from tinycourse.data import Clips
+from tinycourse.training import TrainConfig
+
+CLASSES = ("silence", "unknown", "yes", "no")
+
+
+@pytest.fixture(autouse=True)
+def closed():
+    yield
+    plt.close("all")
+
+
+@pytest.fixture
+def recogniser():
+    torch.manual_seed(0)
+    return checkpoint.Recogniser("tinyspeech-m", CLASSES).eval()
+
+
+@pytest.fixture
+def clips():
+    torch.manual_seed(1)
+    return Clips((torch.randn(8, 16_000) * 3_000).to(torch.int16), torch.arange(8) % 4, CLASSES, [str(i) for i in range(8)])
+
+
+def test_dissected_condenser_gives_what_the_condenser_gives(recogniser):
+    x = torch.randn(2, 1, 101, 40)
+    for condenser in ablation.condensers(recogniser.network):
+        v = anatomy.given(recogniser.network, condenser, x)
+        maps = anatomy.dissect(condenser, v)
+        torch.testing.assert_close(maps["V'"], condenser(v))
+        limit = anatomy.dissect(condenser, v, strength=0)
+        torch.testing.assert_close(limit["V'"], condenser.norm(limit["A"]))
+        assert anatomy.dissect(condenser, v, pool=(3, 4))["Q"].shape[2:] == (9, 3)
+
+
+def test_given_leaves_no_hook_behind(recogniser):
+    part = recogniser.network.blocks[1].second
+    v = anatomy.given(recogniser.network, part, torch.randn(1, 1, 101, 40))
+    assert v.shape == (1, 9, 26, 10) and not part._forward_pre_hooks
+
+
+def test_reach_is_the_window_to_the_letter_and_more_when_looking_aside():
+    torch.manual_seed(0)
+    blocks = {name: ablation.VARIANTS[name].build(10).eval().blocks for name in ("straight: nobody looks aside", "ours")}
+    straight, ours = (anatomy.reach(b, (9, 26, 10), (13, 5)) > 0 for b in blocks.values())
+    assert straight.any(1).nonzero().flatten().tolist() == [12, 13]
+    assert ours.sum() > 5 * straight.sum()
+
+
+@pytest.mark.parametrize("name", ablation.VARIANTS)
+def test_every_variant_differs_from_ours(name):
+    networks = []
+    for variant in (ablation.VARIANTS["ours"], ablation.VARIANTS[name]):
+        torch.manual_seed(0)
+        networks.append(variant.build(4).train())
+    x = torch.randn(3, 1, 101, 40)
+    with torch.no_grad():
+        for network in networks:
+            for condenser in ablation.condensers(network):
+                if condenser.scale.requires_grad:
+                    condenser.scale *= torch.linspace(0.5, 1.5, len(condenser.scale))[:, None, None]
+        same = torch.equal(networks[0](x), networks[1](x))
+    assert same == (name in ("ours", "MFCC"))
+    assert (ablation.VARIANTS[name].frontend != ablation.LOG_MEL) == (name == "MFCC")
+
+
+def test_fixed_scales_stay_and_learned_ones_move(clips):
+    sounds = ablation.hear({"training": clips, "testing": clips}, torch.randn(32_000) / 100)
+    config = TrainConfig(epochs=1, batch=4)
+    row = ablation.run("S = 0, fixed: V' = A", sounds, config)
+    assert row["weights"] == 4_729 - 8 * 40 and 0 <= row["testing"] <= 1 and "training" not in row
+    assert row == ablation.run("S = 0, fixed: V' = A", sounds, config)
+    fixed = ablation.VARIANTS["S = 0, fixed: V' = A"].build(4)
+    fixed(torch.randn(2, 1, 101, 40)).sum().backward()
+    assert all(c.scale.grad is None and not c.scale.any() for c in ablation.condensers(fixed))
+
+
+def test_by_variant_keeps_the_order_of_the_table():
+    rows = [{"variant": name, "seed": 0, "validation": 0.5} for name in reversed(ablation.VARIANTS)][:3]
+    assert list(ablation.by_variant(rows)) == list(ablation.VARIANTS)[-3:]
+
+
+def test_every_tried_row_has_an_accuracy():
+    rows = [row for group in ablation.read(ablation.TRIED)["groups"] for row in group["rows"]]
+    assert len(rows) > 10 and all(0 < row["validation"] < 1 for row in rows)
+
+
+def texts(figure) -> str:
+    figure.canvas.draw()
+    return " ".join(t.get_text() for t in figure.findobj(matplotlib.text.Text))
+
+
+def test_figures_show_what_they_are_given():
+    maps = {"V": torch.zeros(9, 26, 10), "K": torch.zeros(6, 13, 10)}
+    assert "6 x 13 x 10" in texts(plots_condenser.steps(maps, (0, 3))) and "channel 3" in texts(plots_condenser.steps(maps, (0, 3)))
+    seeds = plots_condenser.seeds({"ours": [0.5, 0.7], "other": [0.4]}, {"ours": "none", "other": "S"})
+    assert "S  |  other" in texts(seeds) and list(seeds.axes[0].lines[0].get_xdata()) == [0.6, 0.6]
+    readings = plots_condenser.readings({"a": [1, 1, 1, 1], "b": [2, 2, 2, 2]}, marked="a")
+    assert [line.get_label() for line in readings.axes[0].lines if line.get_linewidth() > 2] == ["a"]
+    paper = plots_condenser.against_paper({"x": (10_800, 0.946)}, {"x": (10_923, 0.9)})
+    assert texts(paper).count("X") == 2
+
+
+@pytest.fixture
+def explorer(recogniser, clips):
+    return widgets.CondenserExplorer(recogniser, clips)
+
+
+@pytest.mark.parametrize("control, value", [("word", "no"), ("channel", 3), ("frames", 5), ("bands", 4), ("strength", 0.0)])
+def test_every_control_changes_the_picture(explorer, control, value):
+    before = bytes(explorer.picture.value)
+    getattr(explorer, control).value = value
+    assert before.startswith(b"\x89PNG") and bytes(explorer.picture.value) != before
+
+
+def test_another_condenser_brings_its_own_window_and_untouched_scores(explorer, recogniser):
+    untouched = dict(explorer.scores)
+    explorer.part.value = recogniser.network.blocks[2].second
+    assert (explorer.frames.value, explorer.bands.value) == (1, 10) and explorer.maps["Q"].shape == (8, 26, 1)
+    assert explorer.scores == pytest.approx(untouched, abs=1e-5)
+    explorer.strength.value = 0.0
+    assert explorer.scores != pytest.approx(untouched, abs=1e-4)

@@ -1,0 +1,225 @@
+"""Sound from outside: what the microphone's message and an uploaded file become, in Python and in a real browser."""
+
+import functools
+import http.server
+import io
+import shutil
+import subprocess
+import threading
+import time
+from pathlib import Path
+
+import numpy as np
+import pytest
+import requests
+import soundfile
+from recordings import tone
+
+from tinycourse import recorder
+from tinycourse.errors import TinycourseError
+
+SCRIPT = Path(recorder.__file__).parent / "static" / "recorder.js"
+
+
+def file_bytes(samples, rate=16_000, form="WAV", **options) -> bytes:
+    file = io.BytesIO()
+    soundfile.write(file, samples, rate, format=form, **options)
+    return file.getvalue()
+
+
+@pytest.fixture
+def heard():
+    return []
+
+
+@pytest.fixture
+def widget(heard):
+    return recorder.Recorder(heard.append, seconds=1)
+
+
+@pytest.mark.parametrize("rate", [16_000, 44_100, 48_000])
+def test_a_recording_arrives_at_16_khz(widget, heard, rate):
+    sound = tone(440, rate=rate).astype(np.float32)
+    widget._handle_custom_msg({"rate": rate}, [memoryview(sound.tobytes())])
+    (samples,) = heard
+    assert samples.dtype == np.float32 and len(samples) == 16_000
+    assert np.abs(samples - tone(440))[800:-800].max() < 0.01
+    assert widget.status == ""
+
+
+BAD_RECORDINGS = {
+    "silent": (np.zeros(16_000), "is the microphone muted"),
+    "nothing": (np.zeros(0), "is the microphone muted"),
+    "a click": (np.ones(20), "holds 20 samples"),
+    "no numbers": (np.full(16_000, np.nan), "not numbers"),
+}
+
+
+@pytest.mark.parametrize("samples, sentence", BAD_RECORDINGS.values(), ids=BAD_RECORDINGS)
+def test_a_bad_recording_is_one_sentence_beside_the_button(widget, heard, samples, sentence):
+    widget.receive(widget, {"rate": 48_000}, [samples.astype(np.float32).tobytes()])
+    assert sentence in widget.status and not heard
+    widget.receive(widget, {"rate": 16_000}, [tone(440).astype(np.float32).tobytes()])
+    assert widget.status == "" and len(heard) == 1
+
+
+@pytest.mark.parametrize("form", ["WAV", "FLAC", "OGG", "MP3"])
+def test_an_upload_of_any_format_and_rate(form):
+    stereo = np.stack([tone(440, rate=44_100), tone(440, rate=44_100)], axis=1)
+    samples = recorder.from_file(file_bytes(stereo, 44_100, form), f"word.{form.lower()}")
+    assert samples.ndim == 1 and abs(len(samples) - 16_000) < 1_200  # MP3 pads
+    spectrum = np.abs(np.fft.rfft(samples[:16_000], 16_000))
+    assert abs(int(spectrum.argmax()) - 440) <= 2
+
+
+BAD_UPLOADS = {
+    "no sound": (b"a letter to my aunt", "is damaged or no recording"),
+    "empty file": (b"", "is damaged or no recording"),
+    "cut short": (file_bytes(tone(440))[:9_000], "is cut short"),
+    "no samples": (file_bytes(np.zeros(0)), "holds 0 samples"),
+}
+
+
+@pytest.mark.parametrize("content, sentence", BAD_UPLOADS.values(), ids=BAD_UPLOADS)
+def test_a_bad_upload_is_one_sentence_with_its_own_name(content, sentence):
+    with pytest.raises(TinycourseError) as error:
+        recorder.from_file(content, "../my word.wav")
+    assert str(error.value).startswith("../my word.wav ") and sentence in str(error.value)
+
+
+def test_uploads_of_ipywidgets_7_and_8_are_the_same():
+    seven = {"a.wav": {"metadata": {"name": "a.wav", "size": 2}, "content": b"ab"}}
+    eight = ({"name": "a.wav", "type": "audio/wav", "size": 2, "content": memoryview(b"ab")},)
+    assert recorder.uploads(seven) == recorder.uploads(eight) == [("a.wav", b"ab")]
+    assert recorder.uploads({}) == recorder.uploads(()) == []
+
+
+# ------------------------------------------------------------------------------------------- in a real browser
+
+PAGE = """<!doctype html><div id="here"></div><script type="module">
+import widget from "./recorder.js";
+window.sent = [];
+const state = { seconds: 0.5, status: "" };
+const model = {
+  get: (name) => state[name],
+  on: (event, callback) => (window.changed = callback),
+  send: (content, callbacks, buffers) => window.sent.push([content.rate, Array.from(new Float32Array(buffers[0]))]),
+};
+widget.render({ model, el: document.getElementById("here") });
+window.set = (text) => { state.status = text; window.changed(); };
+</script>"""
+
+
+class Quiet(http.server.SimpleHTTPRequestHandler):
+    """Serves a folder, and says nothing about it."""
+
+    def log_message(self, *arguments):
+        """Requests are no news."""
+
+
+@pytest.fixture
+def page(tmp_path):
+    """A page with the widget, served from this machine; its address."""
+    (tmp_path / "index.html").write_text(PAGE, encoding="utf-8")
+    shutil.copy(SCRIPT, tmp_path)
+    server = http.server.ThreadingHTTPServer(("127.0.0.1", 0), functools.partial(Quiet, directory=tmp_path))
+    threading.Thread(target=server.serve_forever, daemon=True).start()
+    yield f"http://127.0.0.1:{server.server_port}/index.html"
+    server.shutdown()
+    server.server_close()
+
+
+@pytest.fixture
+def driver():
+    """The address of a running chromedriver; skips where there is none."""
+    if not shutil.which("chromedriver") or not shutil.which("chromium"):
+        pytest.skip("no chromium and chromedriver on this machine (Debian and Ubuntu: the packages chromium and chromium-driver)")
+    process = subprocess.Popen(["chromedriver", "--port=0"], stdout=subprocess.PIPE, stderr=subprocess.DEVNULL, text=True)
+    line = next(line for line in process.stdout if "started successfully on port" in line)
+    yield f"http://127.0.0.1:{line.rstrip().rstrip('.').split()[-1]}"
+    process.terminate()
+    process.wait()
+
+
+class Browser:
+    """A headless Chromium at `page`, over the WebDriver protocol."""
+
+    def __init__(self, driver: str, page: str, *options: str):
+        arguments = ["--headless=new", "--no-sandbox", "--disable-dev-shm-usage", *options]
+        wanted = {"browserName": "chrome", "goog:chromeOptions": {"args": arguments}}
+        answer = requests.post(f"{driver}/session", json={"capabilities": {"alwaysMatch": wanted}}, timeout=300).json()["value"]
+        self.session = f"{driver}/session/{answer['sessionId']}"
+        self.do("url", url=page)
+
+    def do(self, command: str, **body):
+        answer = requests.post(f"{self.session}/{command}", json=body, timeout=300).json()["value"]
+        assert not isinstance(answer, dict) or "error" not in answer, answer
+        return answer
+
+    def script(self, text: str):
+        return self.do("execute/sync", script=text, args=[])
+
+    def until(self, text: str):
+        """What the expression `text` gives once it is neither null, 0 nor empty."""
+        for _ in range(600):
+            if found := self.script(f"return {text}"):
+                return found
+            time.sleep(0.1)
+        raise AssertionError(f"{text} never came: {self.script('return document.body.innerText')}")
+
+    def close(self):
+        requests.delete(self.session, timeout=300)
+
+
+FAKE_MICROPHONE = ("--use-fake-device-for-media-stream", "--use-fake-ui-for-media-stream")  # beeps
+
+
+@pytest.fixture
+def browser(driver, page):
+    """A function that opens the page in a Chromium with these options."""
+    opened = []
+
+    def open_page(*options) -> Browser:
+        opened.append(Browser(driver, page, *options))
+        return opened[-1]
+
+    yield open_page
+    for one in opened:
+        one.close()
+
+
+def click(browser) -> None:
+    """Press the button, as a finger would."""
+    button = browser.do("element", using="css selector", value="button")
+    browser.do(f"element/{next(iter(button.values()))}/click")
+
+
+def test_the_button_records_pcm_in_a_real_browser(browser):
+    chromium = browser(*FAKE_MICROPHONE)
+    assert chromium.until("document.querySelector('button')?.textContent") == "Record 0.5 s"
+    click(chromium)
+    ((rate, samples),) = chromium.until("window.sent.length && window.sent")
+    samples = recorder.from_pcm(np.array(samples, np.float32).tobytes(), rate)
+    assert len(samples) == 8_000 and np.isfinite(samples).all()
+    assert chromium.until("!document.querySelector('button').disabled")
+
+
+def test_without_a_microphone_the_widget_says_so_and_can_be_pressed_again(browser):
+    chromium = browser("--deny-permission-prompts")
+    chromium.until("document.querySelector('button')?.textContent")
+    click(chromium)
+    sentence = chromium.until("document.querySelector('[role=status]').textContent")
+    assert "microphone" in sentence.lower() and sentence.endswith("upload a recording.")
+    assert chromium.until("!document.querySelector('button').disabled") and not chromium.script("return window.sent.length")
+
+
+def test_what_python_says_is_shown_beside_the_button(browser):
+    chromium = browser()
+    chromium.until("window.changed && 1")
+    chromium.script("window.set('The recording is silent.')")
+    assert chromium.until("document.querySelector('[role=status]').textContent") == "The recording is silent."
+
+
+def test_the_script_loads_nothing_from_anywhere():
+    text = SCRIPT.read_text(encoding="utf-8")
+    assert "http" not in text.replace("https or localhost", "") and "import" not in text
