@@ -83,6 +83,16 @@ def test_another_task_on_another_data_set(capsys, real_set, tmp_path):
     assert status == 0 and set(json.loads(text)["per_class"]) == set(data.DIGITS)
 
 
+def test_start_and_teacher(capsys, small_speech_commands, small, tmp_path):
+    out = tmp_path / "more.safetensors"
+    train = ("train", "tinyspeech-m", "--data", "speech-commands", "--out", out, "--epochs", "1")
+    assert call(capsys, *train, "--start", small, "--teacher", small, "--learning-rate", "1e-9")[0] == 0
+    before, after = (checkpoint.load(path).network.stem.weight for path in (small, out))
+    torch.testing.assert_close(before, after)  # it began there, and hardly moved
+    status, _, error = call(capsys, *train, "--start", "tinyspeech-z")
+    assert status == 1 and "not tinyspeech-m" in error
+
+
 def test_two_devices_train_one_network(small_speech_commands, tmp_path):
     """Two processes on the CPU share every batch; the first of them writes the checkpoint."""
     out = tmp_path / "m.safetensors"

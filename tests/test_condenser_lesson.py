@@ -91,6 +91,18 @@ def test_by_variant_keeps_the_order_of_the_table():
     assert list(ablation.by_variant(rows)) == list(ablation.VARIANTS)[-3:]
 
 
+def test_table_shows_mean_spread_and_distance_from_the_first():
+    accuracies = {"ours": (0.7, 0.9), "S: one number": (0.6, 0.6)}
+    rows = [
+        {"variant": name, "seed": seed, "weights": 4_649, "validation": value, "testing": 0.5}
+        for name, values in accuracies.items()
+        for seed, value in enumerate(values)
+    ]
+    first, second = ablation.table(rows).splitlines()[1:]
+    assert first.split()[1:] == ["4,649", "80.0%", "70.0%", "to", "90.0%", "+0.0", "50.0%"]
+    assert second.split()[-2:] == ["-20.0", "50.0%"]
+
+
 def test_every_tried_row_has_an_accuracy():
     rows = [row for group in ablation.read(ablation.TRIED)["groups"] for row in group["rows"]]
     assert len(rows) > 10 and all(0 < row["validation"] < 1 for row in rows)

@@ -31,7 +31,7 @@ def test_mfcc_is_torchaudios(config):
 def test_pcen_is_the_papers_recursion():
     audio = 0.1 * torch.randn(2, 16_000 * 2, generator=generator())  # more frames than a block
     front = Frontend(FrontendConfig(kind="pcen"))
-    energy = front.mel(frame(audio, 512, 160)).double()  # [2, frames, 40]
+    energy = front.mel(frame(audio, 512, 160, 256)).double()  # [2, frames, 40]
     assert energy.shape[1] > BLOCK
     m, expected = energy[:, 0], []
     for e in energy.unbind(1):

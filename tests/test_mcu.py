@@ -97,11 +97,12 @@ def test_c_equals_the_interpreter(target, cases, built):
                 assert model.run(clip.tobytes(), expected.size) == expected.tobytes(), f"seed {i}"
 
 
-def test_c_equals_the_interpreter_for_networks_from_torch(tmp_path):
-    programs = {name: networks.program(name) for name in networks.ALL}
-    binary = fuzz.build(list(programs.values()), "host", tmp_path)
+@pytest.mark.parametrize("target, names", {"host": networks.ALL, "wasm": networks.ALL, "cortex-m4": networks.NETWORKS}.items())
+def test_c_equals_the_interpreter_for_networks_from_torch(target, names, tmp_path):
+    programs = {name: networks.program(name) for name in names}
+    binary = fuzz.build(list(programs.values()), target, tmp_path)
     for i, (name, program) in enumerate(programs.items()):
-        model, x = package.Library(binary, f"case{i}"), fuzz.random_input(program, i)
+        model, x = package.open_binary(target, binary, f"case{i}"), fuzz.random_input(program, i)
         for clip, expected in zip(x, program.run(x)):
             assert model.run(clip.tobytes(), expected.size) == expected.tobytes(), name
 

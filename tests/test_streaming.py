@@ -15,6 +15,8 @@ SHAPES = {
     "40/20 ms": {"window": 640, "hop": 320, "fft": 1024},
     "hop beyond half an FFT": {"window": 480, "hop": 480},
     "no overlap": {"window": 512, "hop": 512},
+    "windows within the clip": {"window": 480, "hop": 160, "centred": False},
+    "windows within the clip, as long as the FFT": {"window": 512, "hop": 320, "centred": False},
 }
 
 

@@ -4,6 +4,7 @@ import json
 from collections.abc import Callable
 from dataclasses import dataclass, replace
 from pathlib import Path
+from statistics import mean
 
 import torch
 from lightning_fabric import Fabric
@@ -163,3 +164,15 @@ def by_variant(rows: list[dict], split: str = "validation") -> dict[str, list[fl
     """Accuracies by variant, one for each seed, in the order of VARIANTS."""
     table = {name: [row[split] for row in rows if row["variant"] == name] for name in VARIANTS}
     return {name: values for name, values in table.items() if values}
+
+
+def table(rows: list[dict]) -> str:
+    """A line for each variant: weights, mean, lowest and highest validation accuracy, points between it and the first one, testing."""
+    accuracies, tested = by_variant(rows), by_variant(rows, "testing")
+    weights = {row["variant"]: row["weights"] for row in rows}
+    lines = [f"{'':34}weights    mean   lowest to highest   points   testing"]
+    for name, values in accuracies.items():
+        points = 100 * (mean(values) - mean(next(iter(accuracies.values()))))
+        spread = f"{min(values):.1%} to {max(values):.1%}"
+        lines.append(f"{name:34}{weights[name]:7,}{mean(values):8.1%}{spread:>20}{points:+9.1f}{mean(tested[name]):10.1%}")
+    return "\n".join(lines)

@@ -93,9 +93,12 @@ def train(a) -> None:
     config = replace(training.TrainConfig(), seed=a.seed, **{k: v for k, v in given.items() if v})
     source = open_data(a.data, a.classes, a.extra_unknown)
     splits = {split: source.clips(split) for split in ("training", "validation", "testing")}
-    recogniser = training.seeded(a.model, source.classes, a.seed)
+    recogniser = checkpoint.load(a.start, expect=a.model) if a.start else training.seeded(a.model, source.classes, a.seed)
+    if recogniser.classes != source.classes:
+        raise TinycourseError(f"{a.start} knows other classes than {a.data}; start from a checkpoint of the same task.")
+    earlier = [recogniser.info.get("command", f": {a.start}")] if a.start else []
     recogniser.info = {
-        "command": "tinycourse " + shlex.join(sys.argv[1:]),
+        "command": " && ".join([*earlier, "tinycourse " + shlex.join(sys.argv[1:])]),
         "data": a.data,
         "data_licences": {name: data.DATASETS[name].licence for name in (a.data, *a.extra_unknown)},
         "seed": a.seed,
@@ -230,6 +233,7 @@ def parser() -> argparse.ArgumentParser:
     v.add_argument("--epochs", type=int)
     v.add_argument("--batch", type=int)
     v.add_argument("--learning-rate", type=float)
+    v.add_argument("--start", metavar="CKPT", help="begin with the weights of this checkpoint, and a fresh schedule")
     v.add_argument("--teacher", metavar="CKPT", help="learn from this checkpoint's answers too (distillation)")
     v.add_argument("--seed", type=int, default=0)
     v.add_argument("--devices", type=int, default=1, help="how many GPUs, or CPU processes where there is none")

@@ -138,8 +138,9 @@ def frame(audio: Tensor, size: int, hop: int, edge: int) -> Tensor:
 
     Both ends are continued by `edge` samples of their mirror image. Raises TinycourseError for audio that is too short for that.
     """
-    if audio.shape[-1] <= max(edge, size - 2 * edge - 1):
-        raise TinycourseError(f"{audio.shape[-1]} samples are too short for windows of {size}: give more than {size // 2}.")
+    least = max(edge, size - 2 * edge - 1)
+    if audio.shape[-1] <= least:
+        raise TinycourseError(f"{audio.shape[-1]} samples are too short for windows of {size}: give more than {least}.")
     return nn.functional.pad(audio, (edge, edge), mode="reflect").unfold(-1, size, hop)
 
 

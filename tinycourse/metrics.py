@@ -98,3 +98,12 @@ def trade_off(
         hits, alarms = judge(detect(threshold), spoken, tolerance)
         points.append(Operating(threshold, 1 - len(hits) / len(spoken), len(alarms) / hours))
     return points
+
+
+def acceptance(keywords: Tensor, right: Tensor, others: Tensor, thresholds: Tensor) -> tuple[Tensor, Tensor]:
+    """Who fires at every threshold [T]: the share of `others` [M] whose score reaches it, and of `keywords` [N] that are `right` [N].
+
+    Returns both shares, each [T], in the order of the thresholds.
+    """
+    fires = [(scores >= thresholds[:, None]) for scores in (others, keywords)]  # [T, M], [T, N]
+    return fires[0].double().mean(1), (fires[1] & right).double().mean(1)

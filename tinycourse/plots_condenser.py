@@ -88,11 +88,11 @@ def reaches(maps: dict[str, Tensor], place: tuple[int, int]) -> Figure:
     fig, axes = plt.subplots(1, len(maps), figsize=(9, 2.2), sharey=True)
     for ax, (name, x) in zip(axes, maps.items()):
         x = np.asarray(x)
-        shown = np.ma.masked_equal(x / x.max(), 0)
-        ax.set_facecolor("0.92")
-        ax.imshow(shown.T, origin="lower", aspect="auto", interpolation="nearest", norm="log", vmin=1e-3, vmax=1)
+        shown = np.ma.masked_equal(x / x.max(), 0)  # what is never seen stays white
+        ax.imshow(shown.T, origin="lower", aspect="auto", interpolation="nearest", norm="log")
         ax.plot(*place, marker="x", color="C5", ms=8, mew=2)
         ax.set(title=name, xlabel="frame of the map")
+        ax.spines[["top", "right"]].set_visible(True)
     axes[0].set_ylabel("band")
     return fig
 

@@ -8,7 +8,7 @@ from torch import Tensor
 
 from tinycourse.plots import waveform
 
-COLOURS = plt.get_cmap("cividis", 24)  # few enough for small files, and more than the eye tells apart
+COLOURS = plt.get_cmap("cividis", 16)  # few enough for small files, and more than the eye tells apart
 
 
 def decibels(power: Tensor | np.ndarray, below: float = 90) -> np.ndarray:
@@ -37,7 +37,7 @@ def stages(samples: Tensor, frame: int, windowed: Tensor, power: Tensor, bank: T
     samples [T]; windowed [fft] and power [bins] of that frame; bank [bins, mels]; mel (its logarithm) [frames, mels]; mfcc [frames, C];
     hop: seconds between frames. The rate is that of 16 kHz.
     """
-    fig = plt.figure(figsize=(6.4, 8.6))
+    fig = plt.figure(figsize=(6.2, 8.2))
     sound, piece, spectrum, bands, log_mel, cepstrum = fig.subplots(6, 1, height_ratios=(1, 1, 1, 1, 1.3, 1.3))
     waveform(samples, title="1  the word, and one frame of it", ax=sound)
     middle, half = frame * hop, len(windowed) / 32_000
@@ -60,7 +60,7 @@ def stages(samples: Tensor, frame: int, windowed: Tensor, power: Tensor, bank: T
 
 def framing(samples: Tensor, first: int, count: int, size: int, hop: int) -> Figure:
     """How frames overlap: `count` frames of `size` samples, one every `hop`, from sample `first` of samples [T] on."""
-    fig, ax = plt.subplots(figsize=(6.6, 2.6))
+    fig, ax = plt.subplots(figsize=(6.2, 2.5))
     stretch = np.asarray(samples[first : first + size + (count - 1) * hop])
     scale = 0.9 / abs(stretch).max()
     ax.plot(np.arange(len(stretch)) / 16, stretch * scale, lw=0.8, color="black")
@@ -75,7 +75,7 @@ def framing(samples: Tensor, first: int, count: int, size: int, hop: int) -> Fig
 
 def leakage(frame: Tensor, window: Tensor, rectangular: Tensor, windowed: Tensor) -> Figure:
     """A frame [n] under its window [n], and the power spectra [bins] of the frame as it is and windowed."""
-    fig, (left, right) = plt.subplots(1, 2, figsize=(7.4, 2.3), width_ratios=(1, 1.4))
+    fig, (left, right) = plt.subplots(1, 2, figsize=(6.8, 2.2), width_ratios=(1, 1.4))
     time, peak = np.arange(len(frame)) / 16, float(abs(frame).max())
     left.fill_between(time, -peak * window, peak * window, color="0.9")
     left.plot(time, frame, lw=0.7, color="C4")
@@ -91,7 +91,7 @@ def leakage(frame: Tensor, window: Tensor, rectangular: Tensor, windowed: Tensor
 
 def filter_bank(bank: Tensor, rate: int = 16_000) -> Figure:
     """Above, mel against hertz with the centres of the bands; below, the filters bank [bins, mels]."""
-    fig, (top, bottom) = plt.subplots(2, 1, figsize=(6.6, 3.2), sharex=True, height_ratios=(1, 1.1))
+    fig, (top, bottom) = plt.subplots(2, 1, figsize=(6.2, 3), sharex=True, height_ratios=(1, 1.1))
     hertz = np.linspace(0, rate / 2, len(bank))
     top.plot(hertz, 2595 * np.log10(1 + hertz / 700), color="black", lw=1)
     for i, triangle in enumerate(np.asarray(bank).T):
@@ -115,9 +115,9 @@ def logarithm(mel: Tensor, floor: float) -> Figure:
 
 def cosines(dct: Tensor, shown: int = 5) -> Figure:
     """The first columns of dct [mels, coefficients] as curves over the bands, and all of it as a picture."""
-    fig, (left, right) = plt.subplots(1, 2, figsize=(7.8, 2.8), width_ratios=(1.5, 1))
+    fig, (left, right) = plt.subplots(1, 2, figsize=(7, 2.6), width_ratios=(1.5, 1))
     for k in range(shown):
-        left.axhline(-0.6 * k, lw=0.4, color="0.7")
+        left.hlines(-0.6 * k, 0, len(dct) - 1, lw=0.4, color="0.7")
         left.plot(np.asarray(dct[:, k]) - 0.6 * k, "o-", ms=2.5, lw=1, color=f"C{k}")
         left.text(len(dct), -0.6 * k, f" coefficient {k}", va="center", fontsize=8, color=f"C{k}")
     left.set(xlabel="mel band", yticks=[], xlim=(-0.5, len(dct) + 9))

@@ -30,34 +30,34 @@ def start() -> StreamState:
 
 def step(frontend: Frontend, chunk: Tensor, state: StreamState) -> tuple[Tensor, StreamState]:
     """The frames that `chunk` [samples] completes, normalised [frames, bands], often none, and the state after it."""
-    fft, hop, half = frontend.config.fft, frontend.config.hop, frontend.config.fft // 2
+    fft, hop, edge = frontend.config.fft, frontend.config.hop, frontend.config.edge
     audio, begin = torch.cat([state.kept, chunk]), state.begin
     if begin is None:
-        if len(audio) <= half:
+        if len(audio) <= edge:
             return audio.new_zeros(0, frontend.config.bands), StreamState(audio)
-        audio, begin = torch.cat([audio[1 : half + 1].flip(0), audio]), 0
+        audio, begin = torch.cat([audio[1 : edge + 1].flip(0), audio]), 0
     count = max(0, (len(audio) - begin - fft) // hop + 1)
     if not count:
         return audio.new_zeros(0, frontend.config.bands), StreamState(audio, begin, state.average)
     frames = audio[begin:].unfold(0, fft, hop)  # [count, fft]
     features, average = frontend.compress(frontend.mel(frames)[None], state.average)  # [1, count, bands]
     begin += count * hop
-    drop = min(begin, len(audio) - half - 1)  # the mirror image at the end needs half + 1 samples
+    drop = min(begin, len(audio) - edge - 1)  # the mirror image at the end needs edge + 1 samples
     return frontend.normalise(features[0]), StreamState(audio[drop:].clone(), begin - drop, average)
 
 
 def finish(frontend: Frontend, state: StreamState) -> Tensor:
     """The last frames of a recording, which reach beyond its end: normalised [frames, bands].
 
-    Raises TinycourseError if the recording was shorter than half an FFT.
+    Raises TinycourseError if the recording was too short to be mirrored.
     """
-    half = frontend.config.fft // 2
+    edge = frontend.config.edge
     if state.begin is None:
-        raise TinycourseError(f"The stream ended after {len(state.kept)} samples, too few for one frame: give more than {half}.")
-    return step(frontend, state.kept[-half - 1 : -1].flip(0), state)[0]
+        raise TinycourseError(f"The stream ended after {len(state.kept)} samples, too few for one frame: give more than {edge}.")
+    return step(frontend, state.kept[-edge - 1 : -1].flip(0), state)[0]
 
 
 def most_kept(frontend: Frontend) -> int:
     """The largest number of samples that are kept between two steps."""
-    fft = frontend.config.fft
-    return max(fft - 1, fft // 2 + frontend.config.hop)
+    c = frontend.config
+    return max(c.fft - 1, c.edge + c.hop)

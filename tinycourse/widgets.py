@@ -110,7 +110,9 @@ class FrontEndExplorer(w.VBox):
         """Another clip to choose from, float32 [samples] at 16 kHz; it is chosen at once."""
         name = next(n for n in (name, *(f"{name} ({i})" for i in range(2, 10_000))) if n not in self.sounds)
         self.sounds[name] = torch.as_tensor(samples[: self.LONGEST])
+        self.choice.unobserve(self.redraw, "value")
         self.choice.options = list(self.sounds)  # ipywidgets then chooses the first one
+        self.choice.observe(self.redraw, "value")
         self.choice.value = name
         if len(samples) > self.LONGEST:
             self.tell(f"{name} is long: shown are its first {self.LONGEST // RATE} seconds.")
@@ -193,3 +195,43 @@ class CondenserExplorer(w.VBox):
         hook.remove()
         self.maps = {name: x[0] for name, x in maps.items()}
         self.picture.value = png(plots_condenser.condensed(self.maps, self.channel.value, self.scores, self.word.value))
+
+
+class ThresholdExplorer(w.VBox):
+    """When should a device act? Move threshold, smoothing and deaf time, and watch misses and false alarms change places.
+
+    posteriors [N, classes] are those of `recording`, a window every `hop` seconds. `here` is the last operating point.
+    """
+
+    THRESHOLDS = tuple(torch.linspace(-1.5, 7, 40, dtype=torch.float64).sigmoid().tolist())  # closer and closer to 1
+    SHOWN = 20  # seconds in the upper picture
+
+    def __init__(self, posteriors: torch.Tensor, classes: tuple[str, ...], recording: stream.Recording, hop: float = 0.2):
+        self.posteriors, self.classes, self.recording, self.hop = posteriors, classes, recording, hop
+        options = [(f"{t:.3f}", t) for t in self.THRESHOLDS]
+        self.threshold = w.SelectionSlider(options=options, value=self.THRESHOLDS[15], description="threshold", continuous_update=False)
+        wide = {"continuous_update": False, "style": {"description_width": "120px"}}
+        self.windows = w.IntSlider(2, 1, 8, description="mean over windows", **wide)
+        self.refractory = w.FloatSlider(1.0, min=0.2, max=3.0, step=0.2, description="deaf for (s)", **wide)
+        last = max(1, int(recording.hours * 3600) - self.SHOWN)
+        self.start = w.IntSlider(0, 0, last, description="shown from (s)", **wide)
+        self.picture = w.Image(format="png")
+        controls = (self.threshold, self.windows, self.refractory, self.start)
+        for control in controls:
+            control.observe(self.redraw, "value")
+        self.redraw()
+        super().__init__([w.HBox(controls[:2]), w.HBox(controls[2:]), self.picture])
+
+    def redraw(self, change=None) -> None:
+        """Detect anew with the settings as they are."""
+        score, words = stream.best_keyword(stream.smooth(self.posteriors, self.windows.value), self.classes)
+
+        def detect(threshold: float) -> list[metrics.Detection]:
+            return stream.detect(score, words, threshold, self.hop, self.refractory.value)
+
+        spoken, hours = self.recording.spoken, self.recording.hours
+        curve = metrics.trade_off(detect, spoken, hours, self.THRESHOLDS)
+        self.here = curve[self.THRESHOLDS.index(self.threshold.value)]
+        found = metrics.judge(detect(self.here.threshold), spoken)
+        span = self.start.value, self.start.value + self.SHOWN
+        self.picture.value = png(plots_baselines.operating(score, self.hop, spoken, *found, self.here, curve, hours, span))

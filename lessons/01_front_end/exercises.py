@@ -125,7 +125,7 @@ plt.show()
 def mel_filters(bins: int, mels: int, low: float, high: float, rate: int) -> torch.Tensor:
     """A bank of triangular filters.
 
-    bins: of the power spectrum, from 0 to rate / 2 hertz. mels: number of bands, from `low` to `high` hertz. rate: samples a second.
+    bins: of the power spectrum, from 0 to rate / 2 hertz. mels: bands, from `low` to `high` hertz. rate: samples a second.
     Returns float32 [bins, mels]: what each bin weighs in each band, so that power [frames, bins] @ filters is [frames, mels].
 
     >>> mel_filters(bins=5, mels=2, low=0.0, high=4000.0, rate=8000)

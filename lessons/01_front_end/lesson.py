@@ -205,7 +205,7 @@ figures.stages(word, loudest, faded[loudest], power[loudest], bank, log_mel, mfc
 
 # %% alt="The log-mel map of the word, and what twenty, ten and five coefficients leave of it: ever smoother along the bands."
 rebuilt = {count: mfcc[:, :count] @ dct[:, :count].T for count in (20, 10, 5)}
-figures.kept(log_mel, rebuilt);
+figures.kept(log_mel, rebuilt)
 for count, x in rebuilt.items():
     print(f"{count:2} coefficients keep {1 - (x - log_mel).var() / log_mel.var():.1%} of the variance of this map")
 
@@ -271,12 +271,13 @@ figures.correlations(related);
 # %% tags=["nbval-ignore-output"] alt="Four log-mel maps of the word: as it is, moved to the right, with its soft parts drowned in noise, and with two blank stripes."
 from tinycourse.frontend import add_noise, shift, spec_augment
 
-random = torch.Generator().manual_seed(5)
+random = torch.Generator().manual_seed(1255)  # a seed that shows all three well
 clean = word[None].float()  # [1, 16000]
 kitchen = torch.from_numpy(data.open_dataset("tinywords").noise("training")[1][:16_000])[None]
 ear = Frontend(FrontendConfig(kind="log-mel")).fit(words.waveforms())
 moved, drowned = shift(clean, 4_000, random), add_noise(clean, kitchen, torch.tensor([5.0]))
-maps = {"as it is": ear(clean), "moved": ear(moved), "noise, 5 dB": ear(drowned), "masked": spec_augment(ear(clean), 25, 12, random)}
+maps = {"as it is": ear(clean), "moved": ear(moved), "noise, 5 dB": ear(drowned)}
+maps["masked"] = spec_augment(maps["as it is"], 25, 12, random)
 figures.maps({"mel band": {name: x[0, 0] for name, x in maps.items()}})
 for snr in (20.0, 5.0, -5.0):
     print(f"{snr:.0f} dB: the noise has {10 ** (-snr / 10):.2f} times the power of the word")

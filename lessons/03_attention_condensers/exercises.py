@@ -119,7 +119,8 @@ plt.show()
 def expand(k: torch.Tensor, pool: tuple[int, int], size: tuple[int, int]) -> torch.Tensor:
     """A = X(K): every value over the window it came from.
 
-    k: float32 [B, b, h, w]. pool: (ph, pw), frames and bands of a window. size: (H, W) of V, with h = ceil(H / ph), w = ceil(W / pw).
+    k: float32 [B, b, h, w]. pool: (ph, pw), frames and bands of a window.
+    size: (H, W) of V, where h = ceil(H / ph) and w = ceil(W / pw).
     Returns float32 [B, b, H, W].
 
     >>> expand(torch.tensor([[[[1.0, 2.0]]]]), (2, 2), (2, 3))
@@ -266,7 +267,8 @@ def look_aside(q: torch.Tensor, distance: int) -> torch.Tensor:
     """Every channel twice, as it was and as it will be.
 
     q: float32 [B, C, H, W], H frames. distance: frames, at least 1 and less than H.
-    Returns float32 [B, 2 C, H, W]: at frame t channel c holds q[:, c, t - distance], channel C + c holds q[:, c, t + distance]; 0 outside.
+    Returns float32 [B, 2 C, H, W]: at frame t channel c holds q[:, c, t - distance] and channel C + c holds
+    q[:, c, t + distance]; 0 where that lies outside.
 
     >>> look_aside(torch.tensor([1.0, 2.0, 3.0]).view(1, 1, 3, 1), 1).squeeze().tolist()
     [[0.0, 1.0, 2.0], [2.0, 3.0, 0.0]]
@@ -390,10 +392,10 @@ count_weights = check.lesson03.count_weights.catch_up(count_weights)
 # Your count beside what the paper says of its four networks.
 
 # %% tags=["nbval-check-output"]
-for letter, c in TINYSPEECH.items():
-    if letter in detective.PUBLISHED:
-        mine, published = count_weights(c.stem, c.blocks, c.last, 12), detective.PUBLISHED[letter].parameters
-        print(f"TinySpeech-{letter.upper()}: {mine:7,}   published {published:7,}   {100 * (mine / published - 1):+.1f} %")
+for letter, paper in detective.PUBLISHED.items():
+    c = TINYSPEECH[letter]
+    counted = count_weights(c.stem, c.blocks, c.last, 12)
+    print(f"{letter.upper()}: {counted:7,}   published {paper.parameters:7,.0f}   {counted / paper.parameters - 1:+.1%}")
 
 # %% [markdown]
 # ### The whole network on your functions
@@ -405,9 +407,10 @@ for letter, c in TINYSPEECH.items():
 def mine(condenser, inputs, output):
     """What `condenser` gives, computed by the functions of this notebook; torch calls it behind every condenser."""
     (v,) = inputs
-    embed = torch.nn.Sequential(condenser.grouped, condenser.grouped_norm, torch.nn.ReLU(), condenser.pointwise, condenser.pointwise_norm)
     copies = aside(condense(v, condenser.pool), condenser.offsets)  # yours looks along time only
-    a = expand(embed(copies), condenser.pool, tuple(v.shape[2:]))
+    grouped = condenser.grouped_norm(condenser.grouped(copies)).relu()
+    k = condenser.pointwise_norm(condenser.pointwise(grouped))
+    a = expand(k, condenser.pool, tuple(v.shape[2:]))
     return condenser.norm(attend(v, a, condenser.scale.flatten()))
 
 

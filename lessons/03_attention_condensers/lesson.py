@@ -54,7 +54,8 @@
 # %% alt="Eight boxes in a row, joined by arrows: recording, features, network, design, and so on; the box of the network is filled."
 from tinycourse import plots
 
-plots.path("03")
+plots.path("03");
+
 # %% [markdown]
 # ## 1. Condensation
 #
@@ -89,9 +90,7 @@ print(f"features {list(x.shape[1:])} became V {list(v.shape[1:])}: channels, fra
 for name in ("first", "second"):
     pool = getattr(network.blocks[0], name).pool
     q = F.max_pool2d(v, pool, ceil_mode=True)
-    print(
-        f"{name:6} condenser, window {pool[0]} x {pool[1]}: {list(v.shape[1:])} -> {list(q.shape[1:])}, 1 in {v.numel() / q.numel():.0f} numbers"
-    )
+    print(f"{name:6} condenser, window {pool}: {list(v.shape[1:])} -> {list(q.shape[1:])}, 1 in {v.numel() / q.numel():.0f}")
 
 # %% [markdown]
 # ## 2. Embedding
@@ -144,7 +143,8 @@ print(f"V {list(v.shape[1:])}, A {list(a.shape[1:])}, V' {list(chosen.shape[1:])
 
 # %% alt="A grid of small maps: five rows for V, Q, K, A and V', four columns for channels; Q and K are coarser, A is blocky, V' fine again."
 maps = {step: m[0] for step, m in anatomy.dissect(condenser, v).items()}
-figures.steps(maps, channels=(0, 1, 2, 3))
+figures.steps(maps, channels=(0, 1, 2, 3));
+
 # %% [markdown]
 # The second condenser takes over. Its window spans all bands, so what it thinks is one value for each frame: *this moment matters*, whatever
 # the pitch. Look at A: vertical stripes, and V' is V seen through them.
@@ -152,7 +152,8 @@ figures.steps(maps, channels=(0, 1, 2, 3))
 # %% alt="The same five rows for the second condenser: Q and K are single rows of values over time, A shows vertical stripes."
 second = network.blocks[0].second
 maps = {step: m[0] for step, m in anatomy.dissect(second, anatomy.given(network, second, x)).items()}
-figures.steps(maps, channels=(0, 1, 2, 3))
+figures.steps(maps, channels=(0, 1, 2, 3));
+
 # %% [markdown]
 # ### What the limit decides
 #
@@ -165,10 +166,10 @@ from tinycourse.models.condenser import FORMS
 strengths = [1, 0.5, 0.25, 0.1, 0.01, 0]
 near = match_channels(v, a.shape[1])
 distances = {form: [float((f(near, a, s) - a).abs().max()) for s in strengths] for form, f in FORMS.items()}
-print("S      " + "".join(f"{s:8g}" for s in strengths))
 for form, values in distances.items():
-    print(f"{form:10}" + "".join(f"{value:8.3f}" for value in values))
-figures.limit(strengths, distances)
+    print(f"{form:10} S = 1: {values[0]:6.3f}   S = 0.01: {values[4]:6.3f}   S = 0: {values[5]:6.3f}")
+figures.limit(strengths, distances);
+
 # %% [markdown]
 # So the paper's own sentence rules the gate out: it tends to V, not to A. It does not decide between the other two. That is a question for
 # an experiment, in section 8.
@@ -197,10 +198,11 @@ for letter in "xyzm":
 rows = {}
 for layer in profiling.layers(network, x):
     part = ".".join(layer.path.split(".")[:3]) if layer.path.startswith("blocks") else layer.path.split("_")[0]
-    row = rows.setdefault(part, {"layer": part, "parameters": 0, "multiply_adds": 0})
+    row = rows.setdefault(part, {"layer": part, "parameters": 0, "thousands": 0})
     row["parameters"] += layer.parameters
-    row["multiply_adds"] += layer.multiply_adds
-plots.layer_costs(list(rows.values()), (("parameters", "parameters"), ("multiply_adds", "thousand multiply-adds")))
+    row["thousands"] += layer.multiply_adds / 1000
+plots.layer_costs(list(rows.values()), (("parameters", "parameters"), ("thousands", "thousand multiply-adds")));
+
 # %% [markdown]
 # ## 5. A detective story
 #
@@ -216,7 +218,7 @@ plots.layer_costs(list(rows.values()), (("parameters", "parameters"), ("multiply
 # Five questions with two answers each. Nobody answers our mail, but we can count. Every reading gives four numbers, and a reading that misses
 # one of them is not the paper's. Before you run the next cell, take a guess: how many of the readings will survive?
 
-# %% tags=["nbval-check-output"]
+# %% alt="Thirty-two lines over the four networks, each a count divided by the published one; one line stays at one, all others rise above."
 from tinycourse import detective
 
 suspects = sorted(detective.READINGS, key=detective.worst)
@@ -225,12 +227,11 @@ for reading in suspects[:6]:
     numbers = "".join(f"{n:8,}" for n in detective.counts(reading).values())
     odd = [name for name in ("halves", "bias", "norm", "again") if getattr(reading, name)]
     print(f"{numbers}  {detective.worst(reading):6.1%}  {reading.kernel}x{reading.kernel} {' '.join(odd)}")
-print("".join(f"{p.parameters:8,}" for p in detective.PUBLISHED.values()), "  published")
-
-# %% alt="Thirty-two lines over the four networks, each a count divided by the published one; one line stays at one, all others rise above."
+print("".join(f"{p.parameters:8,.0f}" for p in detective.PUBLISHED.values()), "  published")
 ratios = {str(i): [1 + miss for miss in detective.misses(r).values()] for i, r in enumerate(suspects)}
 ratios["1x1, one group a channel, weights alone"] = ratios.pop("0")
-figures.readings(ratios, marked="1x1, one group a channel, weights alone")
+figures.readings(ratios, marked="1x1, one group a channel, weights alone");
+
 # %% [markdown]
 # One survives: **grouped means 1x1 with one group for each channel, and only weights are counted**; no bias, batch norm folded away, S not counted. The runner-up counts batch norm, and
 # gives itself away on X, Y and Z, not on M, which has none. There are two more clues. The figure says that X's classifier has 456 synapses (paper, figure 2): 38 channels times 12 classes, and no bias.
@@ -238,12 +239,9 @@ figures.readings(ratios, marked="1x1, one group a channel, weights alone")
 
 # %% tags=["nbval-check-output"]
 survivor = suspects[0]
-for letter, published in detective.PUBLISHED.items():
-    c, weights = TINYSPEECH[letter], detective.counts(survivor)[letter]
-    places = published.multiply_adds / (weights - c.last * detective.CLASSES)
-    print(
-        f"{letter.upper()}: {published.multiply_adds:10,} multiply-adds / {weights - c.last * detective.CLASSES:6,} weights = {places:5,.0f} places"
-    )
+for letter, paper in detective.PUBLISHED.items():
+    used = detective.counts(survivor)[letter] - TINYSPEECH[letter].last * detective.CLASSES  # all but the classifier's
+    print(f"{letter.upper()}: {paper.multiply_adds:10,.0f} / {used:6,} weights = {paper.multiply_adds / used:5,.0f} places")
 print(f"a stem that takes every second of 101 frames and 40 bands leaves 51 x 20 = {detective.POSITIONS:,}")
 
 # %% [markdown]
@@ -280,8 +278,7 @@ for name in ("straight: nobody looks aside", "ours"):
 # There it is. With 1x1 kernels every place of the map is treated alone, and pooling forgets the order within its window. All the blocks together are **blind to order**: *on* played
 # backwards, or a word cut into snippets and mixed, is to them the same bag of sounds. Only the stem and the last convolution, both 3x3, see two
 # neighbours at a time. And *which sound comes after which* is what a word is.
-
-# %% [markdown]
+#
 # ## 7. Looking aside
 #
 # The survivor's count is right, and its eyes are shut. Is there a network with the *same* weights that sees? Look again at the two copies that the grouped
@@ -304,15 +301,18 @@ for name, candidate in (("to the letter", literal), ("looking aside", ours)):
 
 # %% [markdown]
 # In our networks different channels look to different distances, 1, 2 and 4: the first condenser of a block mostly up and down, the second one back and
-# ahead. Here is how far one output of the blocks sees, for three networks of the same size. Grey is what it can never see.
+# ahead. Here is how far one output, at the cross, sees: through the blocks of both networks, and through the first block of ours alone. What is white
+# it cannot see, whatever the weights.
 
-# %% alt="Three maps of frames by bands: to the letter only two frames are seen, in time only a middle stretch, in ours nearly the whole map."
-names = {"to the letter": "straight: nobody looks aside", "aside in time": "aside in time only", "ours": "ours"}
+# %% alt="Three maps of frames by bands: to the letter two frames are seen, one block of ours sees a wide stretch, three blocks the whole map."
 torch.manual_seed(0)
-seen = {short: anatomy.reach(ablation.VARIANTS[name].build(10).eval().blocks, (9, 26, 10), (13, 5)) for short, name in names.items()}
-for short, field in seen.items():
-    print(f"{short:14} sees {(field > 0).float().mean():4.0%} of the map")
-figures.reaches(seen, place=(13, 5))
+blind, seeing = literal.eval().blocks, ours.eval().blocks
+parts = {"to the letter, all blocks": blind, "ours, the first block": seeing[:1], "ours, all blocks": seeing}
+seen = {name: anatomy.reach(part, (9, 26, 10), (13, 5)) for name, part in parts.items()}
+for name, field in seen.items():
+    print(f"{name:26} {(field > 0).float().mean():4.0%} of the map")
+figures.reaches(seen, place=(13, 5));
+
 # %% [markdown]
 # ### A minute of proof
 #
@@ -340,18 +340,8 @@ for name in ("straight: nobody looks aside", "straight, grouped 3x3", "ours"):
 # %% alt="Rows for every variant with a dot for each of three seeds and a bar at the mean; a dashed line marks ours."
 measured = ablation.read(ablation.MEASURED)
 print(measured["command"], f"{measured['data']}, {measured['epochs']} epochs", sep="\n")
-accuracies = ablation.by_variant(measured["rows"])
-figures.seeds(accuracies, {name: variant.choice for name, variant in ablation.VARIANTS.items()})
-# %%
-from statistics import mean
-
-tested = ablation.by_variant(measured["rows"], "testing")
-weights = {row["variant"]: row["weights"] for row in measured["rows"]}
-base = mean(accuracies["ours"])
-print(f"{'':36}weights   mean  (lowest to highest)  against ours   testing")
-for name, values in accuracies.items():
-    spread = f"({min(values):.1%} to {max(values):.1%})"
-    print(f"{name:36}{weights[name]:7,}{mean(values):7.1%}  {spread:>20}{100 * (mean(values) - base):+11.1f}{mean(tested[name]):13.1%}")
+print(ablation.table(measured["rows"]))
+figures.seeds(ablation.by_variant(measured["rows"]), {name: variant.choice for name, variant in ablation.VARIANTS.items()});
 
 # %% [markdown]
 # How to read it: the bars' distance from the dashed line is the effect, the distance between the dots of a row is the noise. Where the effect is smaller than the
@@ -391,14 +381,13 @@ CondenserExplorer(recogniser, words)
 # %% alt="Accuracy over number of weights: hollow circles for the four networks of the paper, filled squares for those shipped here."
 shipped = {letter: checkpoint.load(name) for letter in "xyzm" if (name := f"tinyspeech-{letter}") in checkpoint.shipped()}
 points = {}
-print("         weights         multiply-adds           accuracy")
-print("     paper    here      paper       here      paper   here")
+print("      weights: paper    here   multiply-adds: paper      here   accuracy: paper    here")
 for letter, own in shipped.items():
     paper, cost = detective.PUBLISHED[letter], profiling.profile(models.build(own.name, 12), empty)
     points[letter] = (cost.parameters, own.info["testing"]["accuracy"])
-    print(f"{letter.upper()}  {paper.parameters:7,} {cost.parameters:7,} {paper.multiply_adds:10,} {cost.multiply_adds:10,}", end="")
-    print(f"     {paper.accuracy:6.1%} {points[letter][1]:6.1%}   {own.info['epochs']} epochs, {own.info['testing']['count']} clips")
-figures.against_paper({letter: (p.parameters, p.accuracy) for letter, p in detective.PUBLISHED.items()}, points)
+    counts = f"{paper.parameters:18,.0f}{cost.parameters:8,}{paper.multiply_adds:23,.0f}{cost.multiply_adds:10,}"
+    print(f"{letter.upper()} {counts}{paper.accuracy / 100:18.1%}{points[letter][1]:8.1%}")
+figures.against_paper({letter: (p.parameters, p.accuracy / 100) for letter, p in detective.PUBLISHED.items()}, points);
 
 # %% [markdown]
 # ## Quiz

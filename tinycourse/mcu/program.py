@@ -187,16 +187,33 @@ def conv(op, xs, ins, out):
     """Convolution: weight int8 [O, KH, KW, I / groups]; bias, multiplier int32 [O]; shift int8 [O].
 
     Parameters stride, padding (top, left), dilation, groups, clamp. Padding holds the zero point, which means 0; it is negative
-    where the first window begins inside the map. Products of int8 are summed in float64, exact up to 2**53.
+    where the first window begins inside the map.
     """
-    p, (o, kh, kw, i), groups, size = op.parameters, op.arrays["weight"].shape, op.parameters["groups"], out.shape[:2]
-    weight = op.arrays["weight"].reshape(groups, o // groups, -1).transpose(0, 2, 1).astype(np.float64)
-    windows = patches(xs[0], (kh, kw), p["stride"], p["padding"], p["dilation"], size, ins[0].zero_point)
-    total = np.empty((len(windows), *size, o), np.int64)
+    p, kernel = op.parameters, op.arrays["weight"].shape[1:3]
+    windows = patches(xs[0], kernel, p["stride"], p["padding"], p["dilation"], out.shape[:2], ins[0].zero_point)
+    products = depthwise_products if p["groups"] == windows.shape[-1] else window_products
+    total = products(windows, ins[0].zero_point, op.arrays["weight"], p["groups"]) + op.arrays["bias"].astype(np.int64)
+    return requantize(total, op.arrays["multiplier"], op.arrays["shift"]) + out.zero_point
+
+
+def depthwise_products(windows: np.ndarray, zero_point: int, weight: np.ndarray, groups: int) -> np.ndarray:
+    """Sums of products of [N, OH, OW, KH, KW, C] with [O, KH, KW, 1]: one input channel for each output; [N, OH, OW, O]."""
+    total = np.zeros((*windows.shape[:3], len(weight)), np.int32)  # room for 65,000 taps
+    for ky, kx in np.ndindex(weight.shape[1:3]):
+        x = windows[:, :, :, ky, kx].astype(np.int32) - zero_point
+        total += x.repeat(len(weight) // groups, -1) * weight[:, ky, kx, 0]
+    return total
+
+
+def window_products(windows: np.ndarray, zero_point: int, weight: np.ndarray, groups: int) -> np.ndarray:
+    """The same of any other convolution, as matrix products. In float64 they are exact up to 2**53."""
+    o, kh, kw, i = weight.shape
+    matrix = weight.reshape(groups, o // groups, -1).transpose(0, 2, 1).astype(np.float64)  # [groups, KH * KW * I, O / groups]
+    total = np.empty((*windows.shape[:3], o), np.int64)
     for clip, of_clip in zip(windows, total):  # one at a time: the windows of large kernels need much memory
         x = clip.reshape(-1, kh * kw, groups, i).transpose(2, 0, 1, 3).reshape(groups, -1, kh * kw * i)
-        of_clip[:] = ((x - float(ins[0].zero_point)) @ weight).transpose(1, 0, 2).reshape(*size, o)
-    return requantize(total + op.arrays["bias"], op.arrays["multiplier"], op.arrays["shift"]) + out.zero_point
+        of_clip[:] = ((x - float(zero_point)) @ matrix).transpose(1, 0, 2).reshape(of_clip.shape)
+    return total
 
 
 def linear(op, xs, ins, out):
