@@ -1,6 +1,6 @@
-"""What each open choice of TinySpeech-M brings on real recordings: python benchmarks/condenser.py   (20 minutes on one core)
+"""What each open choice of TinySpeech-M brings on real recordings: python benchmarks/condenser.py   (a quarter of an hour on one core)
 
-Trains every variant of tinycourse/ablation.py on every second clip, for three epochs, with three seeds. Results go to
+Trains every variant of tinycourse/ablation.py on every second clip, for two epochs, with three seeds. Results go to
 tinycourse/measured/condenser.json after every run; a second call goes on. `--try` makes one short run of each on the bundled
 words and writes nothing.
 """
@@ -13,7 +13,7 @@ import torch
 
 from tinycourse import ablation, data, training
 
-EPOCHS, SEEDS, CLASSES, SPLITS = 3, range(3), "10", ("training", "validation", "testing")
+EPOCHS, SEEDS, CLASSES, SPLITS = 2, range(3), "10", ("training", "validation", "testing")
 
 parser = argparse.ArgumentParser(description=__doc__.split("\n")[0])
 parser.add_argument("--try", dest="short", action="store_true", help="one short run of each variant on the bundled words")

@@ -11,7 +11,7 @@ import torch
 
 from tinycourse import data, profiling, training, trials
 
-CLIPS, EPOCHS, SEEDS, CLASSES = 4_000, 6, range(3), "10"
+CLIPS, EPOCHS, SEEDS, CLASSES = 3_000, 5, range(3), "10"
 IN_NOISE = ("MFCC, 40 of 40", "log-mel", "PCEN")  # these are also trained on clips of which half have noise added
 KEYS = ("setting", "network", "training", "seed")
 

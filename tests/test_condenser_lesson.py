@@ -106,6 +106,9 @@ def test_table_shows_mean_spread_and_distance_from_the_first():
 def test_every_tried_row_has_an_accuracy():
     rows = [row for group in ablation.read(ablation.TRIED)["groups"] for row in group["rows"]]
     assert len(rows) > 10 and all(0 < row["validation"] < 1 for row in rows)
+    lines = ablation.diary([{"about": "small", "epochs": 3, "rows": [rows[0], rows[-1]]}]).splitlines()
+    assert lines[0].startswith("small, 3 epochs, one seed") and lines[1].split()[-1] == f"{rows[0]['validation']:.1%}"
+    assert lines[2].split()[-2:] == [f"{rows[-1]['validation']:.1%}", f"{rows[-1]['testing']:.1%}"]
 
 
 def texts(figure) -> str:

@@ -246,10 +246,10 @@ def test_factors_use_all_bits(name):
 def test_relu_clamps_at_zero_and_relu6_at_six():
     network, x = nn.Sequential(nn.Conv2d(1, 1, 1), nn.ReLU6()), torch.linspace(-10, 10, 100).view(-1, 1, 1, 1)
     nn.init.ones_(network[0].weight)
-    program = to_program(network, x)
+    program = to_program(network, x, observer=MinMax)
     y = program.dequantize_output(program.run(program.quantize_input(channels_last(x))))
     assert y.min() == 0 and y.max() == pytest.approx(6)
-    hidden = to_program(nn.Sequential(*network, nn.Conv2d(1, 1, 1)), x)
+    hidden = to_program(nn.Sequential(*network, nn.Conv2d(1, 1, 1)), x, observer=MinMax)
     assert hidden.operations[0].parameters.get("clamp", (-128, 127))[0] == hidden.tensors["conv_1"].zero_point
 
 

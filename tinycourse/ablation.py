@@ -176,3 +176,15 @@ def table(rows: list[dict]) -> str:
         spread = f"{min(values):.1%} to {max(values):.1%}"
         lines.append(f"{name:34}{weights[name]:7,}{mean(values):8.1%}{spread:>20}{points:+9.1f}{mean(tested[name]):10.1%}")
     return "\n".join(lines)
+
+
+def diary(groups: list[dict]) -> str:
+    """What was tried on the way, as in TRIED: a line for each row, validation and, where it was measured, testing accuracy."""
+    lines = []
+    for group in groups:
+        lines.append(f"{group['about'] + ', ' + str(group['epochs']) + ' epochs, one seed':76}validation   testing")
+        for row in group["rows"]:
+            testing = f"{row['testing']:10.1%}" if row["testing"] else ""
+            lines.append(f"   {row['what']:73}{row['validation']:10.1%}{testing}")
+        lines.append("")
+    return "\n".join(lines)

@@ -32,7 +32,7 @@ def given(network: nn.Module, part: nn.Module, x: Tensor) -> Tensor:
     return seen[0]
 
 
-def reach(layers: nn.Module, shape: tuple[int, int, int], place: tuple[int, int], trials: int = 16) -> Tensor:
+def reach(layers: nn.Module, shape: tuple[int, int, int], place: tuple[int, int], trials: int = 128) -> Tensor:
     """Which positions of its input one output of `layers` depends on: a map [H, W], the mean size of the gradient.
 
     shape: [C, H, W] of the input; place: row and column of the output. Random inputs, as a maximum looks at one value at a time.

@@ -14,67 +14,81 @@ percent = "{:.0%}".format
 
 
 def costs(rows: list[Layer], title: str = "") -> Figure:
-    """Parameters, multiply-adds and memory of every layer, a row each, from the input at the top to the answer at the bottom."""
+    """Parameters, multiply-adds and memory of every layer that multiplies, from the input at the top to the answer at the bottom."""
     columns = (("parameters", "thousand parameters"), ("multiply_adds", "thousand multiply-adds"), ("activation_bytes", "kB, in and out"))
-    table = [vars(row) | {"layer": f"{row.path} {row.kind}"} for row in rows]
+    shapes = {row.path: " x ".join(map(str, row.shape)) for row in rows}
+    table = [vars(row) | {"layer": f"{row.path}: {shapes[row.path]}"} for row in rows if row.multiply_adds]
     figure = layer_costs(table, columns, unit=1000)
-    for ax in figure.axes:
-        ax.tick_params(axis="y", labelsize=7)
+    figure.axes[0].set_ylabel("layer: its output")
     figure.suptitle(title, fontsize=10)
     return figure
+
+
+LOWEST = 89.0  # percent: what lies below is named at the lower edge
 
 
 def accuracy_against_size(published: tuple[Published, ...], ours: list[tuple[str, float, float, float]]) -> Figure:
     """Accuracy over parameters and over multiply-adds. Open circles: published; filled diamonds: ours, (name, accuracy in percent,
     parameters, multiply-adds); a thin line joins the two of one network."""
-    fig, axes = plt.subplots(1, 2, figsize=(9.6, 4.4), sharey=True)
-    for ax, key, label in zip(axes, ("parameters", "multiply_adds"), ("parameters", "multiply-adds of one second")):
-        place = {p.name: (getattr(p, key), p.accuracy) for p in published}
+    fig, axes = plt.subplots(2, 1, figsize=(9, 7.8))
+    for ax, key, label in zip(axes, ("parameters", "multiply_adds"), ("parameters", "multiply-adds in one second")):
+        place = {p.name: (getattr(p, key), max(p.accuracy, LOWEST)) for p in published}
+        names = {p.name: p.name if p.accuracy > LOWEST else f"{p.name}: {p.accuracy:.1f} %" for p in published}
         ax.plot(*zip(*place.values()), "o", mfc="white", color="C0", ms=5, label="published, 12 classes")
-        for name, (x, y) in place.items():
-            ax.annotate(name, (x, y), xytext=(4, -3), textcoords="offset points", fontsize=6.5, color="0.25")
         for i, (name, accuracy, *size) in enumerate(ours):
             at = (size[0] if key == "parameters" else size[1], accuracy)
             if name in place:
-                ax.plot(*zip(place[name], at), "-", lw=0.7, color="C5")
+                ax.plot(*zip(place[name], at), "-", lw=0.8, color="C5")
             ax.plot(*at, "D", ms=5, color="C5", label=None if i else "ours, 10 classes")
-        ax.set(xscale="log", xlabel=label)
+        ax.set(xscale="log", xlabel=label, ylabel="accuracy (%)", ylim=(LOWEST - 0.4, 99.5))
         ax.grid(color="0.93")
-    axes[0].set(ylabel="accuracy (%)")
-    axes[0].legend(loc="lower right")
+        marks = [*place.values(), *((row[2 if key == "parameters" else 3], row[1]) for row in ours)]
+        write_beside(ax, {names[name]: at for name, at in place.items()}, marks)
+    axes[0].legend(loc="lower left")
     return fig
+
+
+def write_beside(ax, labels: dict[str, tuple[float, float]], marks: list[tuple[float, float]]) -> None:
+    """Each text beside its point, where it hides neither one of the marks nor another text if that can be helped."""
+    ax.figure.canvas.draw()
+    taken = [(x - 4, y - 4, x + 4, y + 4) for x, y in ax.transData.transform(marks)]
+    for text, at in sorted(labels.items(), key=lambda item: item[1][1]):
+        x, y = ax.transData.transform(at)
+        width, height = 4.6 * len(text), 9
+        corners = [(x + dx, y + dy) for dy in (-4, 4, -12, 11, -20) for dx in (6, -width - 6)] + [(x - width / 2, y + d) for d in (7, -16)]
+        boxes = [(left, low, left + width, low + height) for left, low in corners]
+        box = min(boxes, key=lambda b: sum(b[0] < t[2] and t[0] < b[2] and b[1] < t[3] and t[1] < b[3] for t in taken))
+        taken.append(box)
+        ax.annotate(text, at, xytext=(box[0] - x, box[1] - y + 1), textcoords="offset pixels", fontsize=7.5, color="0.25")
 
 
 def seen(maps: dict[str, Tensor]) -> Figure:
-    """What one unit of each network looks at: maps [frames, bands], white where nothing of the input reaches it."""
-    fig, axes = plt.subplots(2, (len(maps) + 1) // 2, figsize=(9.2, 4.2), squeeze=False)
+    """What one unit of each network looks at in one second: maps [frames, bands], blank where nothing of the input reaches it."""
+    fig, axes = plt.subplots(2, (len(maps) + 1) // 2, figsize=(8.4, 4), squeeze=False, sharex=True)
+    colours = plt.get_cmap().resampled(7)
     for ax, (name, x) in zip(axes.flat, maps.items()):
         x = np.ma.masked_equal(np.asarray(x).T, 0)
-        ax.imshow(x / x.max(), origin="lower", aspect="auto", vmin=0, vmax=1, extent=(0, x.shape[1], 0, x.shape[0]))
+        ax.imshow((x / x.max()) ** 0.5, origin="lower", aspect="auto", vmin=0, vmax=1, extent=(0, 1, 0, len(x)), cmap=colours)
         ax.set_title(name, fontsize=9)
-        ax.tick_params(labelsize=7)
-        ax.set_facecolor("white")
-    for ax in axes.flat[len(maps) :]:
-        ax.axis("off")
-    fig.supxlabel("frame", fontsize=9)
-    fig.supylabel("band", fontsize=9)
+    fig.supxlabel("time (s)", fontsize=9)
+    fig.supylabel("band or coefficient", fontsize=9)
     return fig
 
 
-def gradients(norms: dict[str, list[float]]) -> Figure:
-    """The size of the gradient at every convolution, from the first to the last, one line for each network."""
+def gradients(sizes: dict[str, list[float]]) -> Figure:
+    """The size of the gradient at the map behind every layer, from the first to the last, one line for each network."""
     fig, ax = plt.subplots(figsize=(6.4, 2.8))
-    for i, (name, values) in enumerate(norms.items()):
+    for i, (name, values) in enumerate(sizes.items()):
         ax.semilogy(range(1, len(values) + 1), values, "os^D"[i] + "-", ms=4, label=name)
-    ax.set(xlabel="convolution, counted from the input", ylabel="size of its gradient")
-    ax.legend()
+    ax.set(xlabel="layer, counted from the input", ylabel="gradient, relative\nto the last layer's")
+    ax.legend(loc="lower right")
     return fig
 
 
 def learning(curves: dict[str, list[dict]]) -> Figure:
     """Loss and accuracy after every epoch, a column for each training: solid on what it practised on, dashed on voices it never
     heard. Epochs are dicts with `training` and `validation`, each (loss, accuracy)."""
-    fig, axes = plt.subplots(2, len(curves), figsize=(8.4, 4.4), sharex=True, sharey="row", squeeze=False)
+    fig, axes = plt.subplots(2, len(curves), figsize=(9, 4.4), sharex="col", sharey="row", squeeze=False)
     for column, (name, epochs) in zip(axes.T, curves.items()):
         for i, (part, style) in enumerate((("training", "-"), ("validation", "--"))):
             for ax, values in zip(column, zip(*(epoch[part] for epoch in epochs))):

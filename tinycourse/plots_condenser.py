@@ -124,8 +124,10 @@ def against_paper(paper: dict[str, tuple[int, float]], ours: dict[str, tuple[int
         xs, ys = zip(*points.values()) if points else ((), ())
         ax.plot(xs, ys, marker, mfc=face, color="C0" if face != "none" else "black", label=label)
         for letter, (x, y) in points.items():
-            ax.annotate(letter.upper(), (x, y), xytext=(5, 4), textcoords="offset points", fontsize=8)
+            side = (6, 3) if face == "none" else (-14, 3)
+            ax.annotate(letter.upper(), (x, y), xytext=side, textcoords="offset points", fontsize=8)
     ax.set(xlabel="weights", ylabel="accuracy on test clips")
-    ax.yaxis.set_major_formatter(PercentFormatter(1, decimals=0))
+    ax.margins(0.1)
+    ax.yaxis.set_major_formatter(PercentFormatter(1, decimals=1))
     ax.legend(loc="lower right")
     return fig

@@ -130,13 +130,14 @@ class MeanSquareError(Histogram):
             parameters = affine_parameters(*bounds)
             return (counts * np.square(x - dequantize(quantize(x, *parameters), *parameters))).sum()
 
-        return min(itertools.product(min(self.low, 0.0) * parts, max(self.high, 0.0) * parts), key=error)
+        lows, highs = np.unique(min(self.low, 0.0) * parts), np.unique(max(self.high, 0.0) * parts)[::-1]
+        return min(itertools.product(lows, highs), key=error)
 
 
 SHARED = {"max_pool", "upsample", "crop", "pad", "shift", "reshape"}  # move numbers about: the output keeps scale and zero point
 
 
-def calibrate(graph: Graph, x: Tensor, observer: Callable[[], MinMax] = MinMax, batch: int = 32) -> dict[str, IntegerTensor]:
+def calibrate(graph: Graph, x: Tensor, observer: Callable[[], MinMax] = MeanSquareError, batch: int = 32) -> dict[str, IntegerTensor]:
     """Run x [N, C, H, W] through the float graph and choose scale and zero point for every tensor, by name.
 
     Shapes come out channels last, (H, W, C).
@@ -276,7 +277,7 @@ EMIT |= {"pad": emit_crop, "clamp": emit_lookup}
 # ------------------------------------------------------------------------------------------ the whole network
 
 
-def to_program(module: nn.Module, calibration: Tensor, metadata: dict | None = None, observer: Callable[[], MinMax] = MinMax) -> Program:
+def to_program(module: nn.Module, calibration: Tensor, metadata: dict | None = None, observer: Callable[[], MinMax] = MeanSquareError) -> Program:
     """Post-training quantization of any module made of supported operations.
 
     `calibration` holds inputs as the network will meet them, float [N, C, H, W] or [N, C]; `observer()` makes one observer.

@@ -99,6 +99,12 @@ def best_keyword(posteriors: Tensor, classes: tuple[str, ...]) -> tuple[Tensor, 
     return score, [classes[keywords[i]] for i in place.tolist()]
 
 
+def answers(recogniser: Recogniser, words: Clips) -> tuple[Tensor, Tensor]:
+    """Single clips, labelled by the word that is spoken: the score of the best keyword, and whether that is the word, each [N]."""
+    score, best = best_keyword(in_batches(recogniser, words.audio).double().softmax(1), recogniser.classes)
+    return score, torch.tensor([words.classes[label] == word for label, word in zip(words.labels.tolist(), best)])
+
+
 def detect(score: Tensor, words: list[str], threshold: float, hop: float = 0.2, refractory: float = 1.0) -> list[Detection]:
     """Fire where score [N] reaches the threshold, then be deaf until `refractory` seconds have passed; words [N] says what fires."""
     detections = []

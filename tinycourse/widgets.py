@@ -10,7 +10,7 @@ import torch
 from IPython.display import Audio
 from matplotlib.figure import Figure
 
-from tinycourse import anatomy, plots, plots_condenser, plots_frontend
+from tinycourse import anatomy, metrics, plots, plots_baselines, plots_condenser, plots_frontend, stream
 from tinycourse.checkpoint import Recogniser
 from tinycourse.data import RATE, Clips
 from tinycourse.errors import TinycourseError

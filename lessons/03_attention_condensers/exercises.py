@@ -38,7 +38,8 @@ network = recogniser.network
 words, _ = data.open_dataset("tinywords").clips("validation").restrict(recogniser.classes)  # synthetic voices, bundled
 x = recogniser.frontend(words.waveforms()[words.labels == words.classes.index("yes")][:1])  # [1, 1, 101, 40]
 v = anatomy.given(network, network.blocks[0].first, x)  # what its first condenser is given: [1, C, frames, bands]
-print(f"V is {list(v.shape)}: clips, channels, frames, bands")
+shown = int(v[0].var(dim=(1, 2)).argmax())  # the channel with most to see
+print(f"V is {list(v.shape)}: clips, channels, frames, bands; channel {shown} is shown below")
 
 # %% [markdown]
 # ## Exercise 1: condense
@@ -103,7 +104,7 @@ condense = check.lesson03.condense.catch_up(condense)
 figure, axes = plt.subplots(1, 4, figsize=(9, 2))
 for axis, pool in zip(axes, ((1, 1), (2, 1), (4, 4), (1, 10)), strict=True):
     q = condense(v, pool)[0]
-    figures.picture(axis, q[1])
+    figures.picture(axis, q[shown])
     axis.set_title(f"{pool}: {q.shape[1]} x {q.shape[2]}")
 plt.show()
 
@@ -165,9 +166,10 @@ expand = check.lesson03.expand.catch_up(expand)
 # %% [markdown]
 # ### There and back
 # `expand` does not undo `condense`: the maximum of a window stands in all its places. So what comes back lies above V everywhere. How much is
-# lost? Here is the share of V's variance that the way there and back explains, for windows of growing height.
+# lost? Here is the share of V's variance that the way there and back explains, for windows of growing height. It falls, but not evenly: now and then the
+# edges of the windows happen to lie where the sound changes.
 
-# %% alt="A falling curve: the share of variance explained over the height of the window, near one at the left, low at the right."
+# %% alt="The share of variance explained over the height of the window: one at the left, and mostly falling to the right."
 heights = range(1, 14)
 explained = []
 for height in heights:
@@ -241,7 +243,8 @@ attend = check.lesson03.attend.catch_up(attend)
 # %% [markdown]
 # ### Do we need S?
 # S is learned. If all of them had gone to zero, the network would be telling us that A is enough; if S stood still at 1, where it began, that S is not
-# needed. Here is what training made of it, condenser by condenser.
+# needed. Here is what training made of it, condenser by condenser. Some dots lie on top of each other just below the dashed line. They belong to channels that V does not have: zeros are
+# multiplied there, so nothing moved these numbers but the weight decay of the training.
 
 # %% alt="Dots in six columns, one for each condenser: the learned values of S for every channel, spread around a dashed line at one."
 figure, axes = plt.subplots(figsize=(7, 2.6))
@@ -320,9 +323,9 @@ look_aside = check.lesson03.look_aside.catch_up(look_aside)
 # %% alt="Three pictures: one channel of the word, where it rises, and where it falls; onset and end of the sound light up."
 back, ahead = look_aside(v, 1).chunk(2, dim=1)
 figure, axes = plt.subplots(1, 3, figsize=(9, 2))
-pictures = {"channel 1": v, "rising": (ahead - back).relu(), "falling": (back - ahead).relu()}
+pictures = {f"channel {shown}": v, "rising": (ahead - back).relu(), "falling": (back - ahead).relu()}
 for axis, (title, picture) in zip(axes, pictures.items(), strict=True):
-    figures.picture(axis, picture[0, 1])
+    figures.picture(axis, picture[0, shown])
     axis.set_title(title)
 plt.show()
 

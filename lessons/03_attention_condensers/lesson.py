@@ -139,7 +139,8 @@ print(f"V {list(v.shape[1:])}, A {list(a.shape[1:])}, V' {list(chosen.shape[1:])
 
 # %% [markdown]
 # Here are all five maps, four channels of each; time runs to the right, pitch goes up. Q is V in coarse. K no longer looks like the word: it says
-# things such as "more energy to the left than to the right". A is K with larger pixels. V' is fine again where V had something to say.
+# things such as "the energy is not where it was a moment ago". A is K stretched to the frames of V, every column twice. V' has the details of V
+# again, where V had something to say.
 
 # %% alt="A grid of small maps: five rows for V, Q, K, A and V', four columns for channels; Q and K are coarser, A is blocky, V' fine again."
 maps = {step: m[0] for step, m in anatomy.dissect(condenser, v).items()}
@@ -147,7 +148,7 @@ figures.steps(maps, channels=(0, 1, 2, 3));
 
 # %% [markdown]
 # The second condenser takes over. Its window spans all bands, so what it thinks is one value for each frame: *this moment matters*, whatever
-# the pitch. Look at A: vertical stripes, and V' is V seen through them.
+# the pitch. Look at A: vertical stripes. V' is V with these stripes laid over it.
 
 # %% alt="The same five rows for the second condenser: Q and K are single rows of values over time, A shows vertical stripes."
 second = network.blocks[0].second
@@ -353,12 +354,7 @@ figures.seeds(ablation.by_variant(measured["rows"]), {name: variant.choice for n
 # And here is the diary: one seed each, so mind the noise, but in the order in which we stumbled. First we bought eyes with weights, 3x3 kernels; then we found the free ones.
 
 # %%
-tried = ablation.read(ablation.TRIED)
-for group in tried["groups"]:
-    print(f"\n{group['about']}; {group['epochs']} epochs, one seed" + " " * 20 + "validation  testing")
-    for row in group["rows"]:
-        test = f"{row['testing']:9.1%}" if row["testing"] else ""
-        print(f"  {row['what']:68}{row['validation']:9.1%}{test}")
+print(ablation.diary(ablation.read(ablation.TRIED)["groups"]))
 
 # %% [markdown]
 # ## Play with it

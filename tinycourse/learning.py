@@ -1,0 +1,64 @@
+"""Training to be watched: the plain loop, judged after every pass on what it practised on and on what it never heard.
+
+`training.fit` trains what ships: it resumes, chooses the best epoch and runs on several devices. This one is for looking on.
+"""
+
+import torch
+from torch import Tensor, nn
+from torch.nn import functional as F
+from tqdm.auto import tqdm
+
+from tinycourse import training
+from tinycourse.augmentation import Augment
+from tinycourse.checkpoint import Recogniser
+from tinycourse.data import Clips
+from tinycourse.frontend import AugmentConfig
+
+UNDISTURBED = AugmentConfig(shift=0, noise=0.0, time=0, bands=0)
+
+
+def one_pass(network: nn.Module, hear, labels: Tensor, optimizer, schedule, batch: int = 32) -> None:
+    """Meet every clip once, in a new order; `hear(clips)` gives the features of some clips, disturbed anew each time."""
+    network.train()
+    for clips in torch.randperm(len(labels)).split(batch):
+        answer = network(hear(clips))  # [batch, classes]
+        loss = F.cross_entropy(answer, labels[clips])
+        optimizer.zero_grad()
+        loss.backward()  # which way is uphill for every weight?
+        optimizer.step()  # a small step the other way
+        schedule.step()
+
+
+@torch.no_grad()
+def judge(network: nn.Module, x: Tensor, labels: Tensor) -> tuple[float, float]:
+    """Mean loss and accuracy on features x [N, 1, frames, bands]."""
+    network.eval()
+    answers = torch.cat([network(part) for part in x.split(250)])
+    return float(F.cross_entropy(answers, labels)), float((answers.argmax(1) == labels).double().mean())
+
+
+def learn(
+    name: str, practice: Clips, held_out: Clips, noise: Tensor, disturb: AugmentConfig, epochs: int, seed: int = 0
+) -> tuple[Recogniser, list[dict]]:
+    """Train the network `name` on `practice`; after every epoch a dict of `training` and `validation`, each (loss, accuracy).
+
+    held_out is restricted to the classes of `practice`; noise [samples] is what background noise is cut from. Returns the recogniser
+    as it is after the last epoch, whatever its accuracy, and the history.
+    """
+    recogniser = training.seeded(name, practice.classes, seed)
+    ear, network = recogniser.frontend, recogniser.network
+    ear.fit(practice.subset(range(0, len(practice), 4)).waveforms())
+    parts = {"training": practice, "validation": held_out.restrict(practice.classes)[0]}
+    heard = {part: training.energies_of(ear, clips.audio).float() for part, clips in parts.items()}  # [N, frames, mels]
+    augment = Augment(disturb, ear.config.hop, training.energies_of(ear, noise[None])[0].float(), seed)
+    optimizer = torch.optim.AdamW(network.parameters(), weight_decay=0.01)
+    schedule = torch.optim.lr_scheduler.OneCycleLR(optimizer, 0.01, epochs=epochs, steps_per_epoch=-(-len(practice) // 32))
+
+    def hear(chosen: Tensor) -> Tensor:
+        return augment.features(ear.finish(augment.energies(heard["training"][chosen])))
+
+    history = []
+    for _ in tqdm(range(epochs), desc=name, leave=False):
+        one_pass(network, hear, practice.labels, optimizer, schedule)
+        history.append({part: judge(network, ear.finish(heard[part]), clips.labels) for part, clips in parts.items()})
+    return recogniser.eval(), history
