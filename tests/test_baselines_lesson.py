@@ -114,7 +114,7 @@ def test_learning_has_a_column_for_each_run():
     epochs = [{"training": (1.0, 0.5), "validation": (1.5, 0.4)}, {"training": (0.1, 0.9), "validation": (1.0, 0.6)}]
     figure = plots_baselines.learning({"few": epochs, "many": epochs})
     loss = figure.axes[0].lines
-    assert [line.get_ydata() for line in loss] == [(1.0, 0.1), (1.5, 1.0)] and [line.get_linestyle() for line in loss] == ["-", "--"]
+    assert [list(line.get_ydata()) for line in loss] == [[1.0, 0.1], [1.5, 1.0]] and [line.get_linestyle() for line in loss] == ["-", "--"]
     assert len(figure.axes) == 4 and "few" in texts(figure)
 
 

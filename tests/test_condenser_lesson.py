@@ -100,7 +100,12 @@ def test_table_shows_mean_spread_and_distance_from_the_first():
     ]
     first, second = ablation.table(rows).splitlines()[1:]
     assert first.split()[1:] == ["4,649", "80.0%", "70.0%", "to", "90.0%", "+0.0", "50.0%"]
-    assert second.split()[-2:] == ["-20.0", "50.0%"]
+    assert second.split()[-3:] == ["-20.0", "50.0%", "worse"]
+
+
+def test_verdict_is_given_only_where_the_seeds_are_apart():
+    assert ablation.verdict([0.8, 0.9], [0.6, 0.7]) == "better"
+    assert ablation.verdict([0.5, 0.7], [0.6, 0.8]) == ""
 
 
 def test_every_tried_row_has_an_accuracy():

@@ -211,7 +211,7 @@ def test_integers_follow_the_float_network(name):
 @pytest.mark.parametrize("name", networks.ALL)
 def test_integers_have_the_promised_types_and_fit_their_accumulators(name):
     program = networks.program(name)
-    types = {"weight": np.int8, "shift": np.int8, "table": np.int8, "bias": np.int32}
+    types = {"weight": np.int8, "shift": np.int8, "table": np.int8, "bias": np.int32, "runs": np.int16}
     for op in program.operations:
         for key, array in op.arrays.items():
             factor = np.int16 if op.kind in ("scale", "add") else np.int32

@@ -166,15 +166,22 @@ def by_variant(rows: list[dict], split: str = "validation") -> dict[str, list[fl
     return {name: values for name, values in table.items() if values}
 
 
+def verdict(values: list[float], base: list[float]) -> str:
+    """ "better" or "worse" where no seed of the one reaches a seed of the other, else ""."""
+    return "better" if min(values) > max(base) else "worse" if max(values) < min(base) else ""
+
+
 def table(rows: list[dict]) -> str:
-    """A line for each variant: weights, mean, lowest and highest validation accuracy, points between it and the first one, testing."""
+    """A line for each variant: weights, mean, lowest and highest validation accuracy, points from the first one, testing, verdict."""
     accuracies, tested = by_variant(rows), by_variant(rows, "testing")
     weights = {row["variant"]: row["weights"] for row in rows}
+    base = next(iter(accuracies.values()), [])
     lines = [f"{'':34}weights    mean   lowest to highest   points   testing"]
     for name, values in accuracies.items():
-        points = 100 * (mean(values) - mean(next(iter(accuracies.values()))))
+        points = 100 * (mean(values) - mean(base))
         spread = f"{min(values):.1%} to {max(values):.1%}"
-        lines.append(f"{name:34}{weights[name]:7,}{mean(values):8.1%}{spread:>20}{points:+9.1f}{mean(tested[name]):10.1%}")
+        numbers = f"{weights[name]:7,}{mean(values):8.1%}{spread:>20}{points:+9.1f}{mean(tested[name]):10.1%}"
+        lines.append(f"{name:34}{numbers}   {verdict(values, base)}".rstrip())
     return "\n".join(lines)
 
 

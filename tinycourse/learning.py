@@ -47,7 +47,7 @@ def learn(
     """
     recogniser = training.seeded(name, practice.classes, seed)
     ear, network = recogniser.frontend, recogniser.network
-    ear.fit(practice.subset(range(0, len(practice), 4)).waveforms())
+    ear.fit(practice.subset(range(0, len(practice), max(1, len(practice) // 300))).waveforms())
     parts = {"training": practice, "validation": held_out.restrict(practice.classes)[0]}
     heard = {part: training.energies_of(ear, clips.audio).float() for part, clips in parts.items()}  # [N, frames, mels]
     augment = Augment(disturb, ear.config.hop, training.energies_of(ear, noise[None])[0].float(), seed)

@@ -124,7 +124,7 @@ def against_paper(paper: dict[str, tuple[int, float]], ours: dict[str, tuple[int
         xs, ys = zip(*points.values()) if points else ((), ())
         ax.plot(xs, ys, marker, mfc=face, color="C0" if face != "none" else "black", label=label)
         for letter, (x, y) in points.items():
-            side = (6, 3) if face == "none" else (-14, 3)
+            side = (-14, 3) if face == "none" else (6, 3)
             ax.annotate(letter.upper(), (x, y), xytext=side, textcoords="offset points", fontsize=8)
     ax.set(xlabel="weights", ylabel="accuracy on test clips")
     ax.margins(0.1)

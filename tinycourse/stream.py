@@ -66,11 +66,13 @@ def compose(
         placed[key].append(Spoken(word, at, at + 1))
         at += 1
     power = np.square(audio).sum() / (RATE * max(1, len(placed[0]) + len(placed[1])))  # of the words, while they are spoken
-    knots = np.arange(0, len(audio) + LEVEL_SECONDS * RATE, LEVEL_SECONDS * RATE)
     for recording in noise:
-        level = np.interp(np.arange(len(audio)), knots, -chance.uniform(*snr, len(knots)))  # decibels
-        gain = np.sqrt(power / np.square(recording).mean()) * 10 ** (level / 20)
-        audio += (np.resize(recording, len(audio)) * gain).astype(np.float32)
+        levels = -chance.uniform(*snr, seconds // LEVEL_SECONDS + 2)  # decibels, LEVEL_SECONDS apart
+        loudness = np.sqrt(power / np.square(recording).mean())
+        for second in range(seconds):  # one after the other: an hour of intermediate results would not fit into memory
+            samples = np.arange(second * RATE, (second + 1) * RATE)
+            level = np.interp(samples / RATE, np.arange(len(levels)) * LEVEL_SECONDS, levels)
+            audio[samples] += (recording[samples % len(recording)] * loudness * 10 ** (level / 20)).astype(np.float32)
     return Recording(torch.from_numpy(audio), placed[1], placed[0])
 
 

@@ -127,18 +127,20 @@ def by_setting(rows: list[dict], test: str = "clean", how: str = "clean") -> dic
 
 
 def table(rows: list[dict], notes: dict[str, str] | None = None) -> str:
-    """What every setting costs and brings, a line each: numbers in a map, multiply-adds, mean accuracy of both small networks.
+    """What every setting costs and brings to both small networks, a line each: numbers in a map, multiply-adds, mean accuracy.
 
     `notes` chooses settings, and adds a note to each.
     """
+    tests = {"clean": by_setting(rows), "10 dB": by_setting(rows, "10 dB")}
     costs = {(row["setting"], row["network"]): row for row in rows}
-    lines = [f"{'setting':26}{'numbers':>8}{'multiply-adds: 2-D':>20}{'1-D':>9}{'accuracy: 2-D':>15}{'1-D':>7}"]
-    for name, accuracies in by_setting(rows).items():
-        if notes is None or name in notes:
-            two, one = costs[name, "2-D"], costs[name, "1-D"]
-            right, other = (mean(accuracies[network]) for network in ("2-D", "1-D"))
-            line = f"{name:26}{two['values']:8,}{two['multiply_adds']:20,}{one['multiply_adds']:9,}{right:15.1%}{other:7.1%}"
-            lines.append(f"{line}  {notes[name]}" if notes else line)
+    head = "".join(f"{text:>20}" for text in ("multiply-adds", "accuracy", "in noise, 10 dB"))
+    lines = [f"{'':34}{head}", f"{'setting':26}{'numbers':>8}" + 3 * f"{'2-D':>11}{'1-D':>9}"]
+    for name in tests["clean"] if notes is None else notes:
+        costs_of = [costs[name, network] for network in ("2-D", "1-D")]
+        right = [f"{mean(found[name][network]):.1%}" for found in tests.values() for network in ("2-D", "1-D")]
+        cells = [f"{row['multiply_adds']:,}" for row in costs_of] + right
+        line = f"{name:26}{costs_of[0]['values']:8,}" + "".join(f"{x:>11}{y:>9}" for x, y in zip(cells[::2], cells[1::2]))
+        lines.append(f"{line}   {notes[name]}" if notes else line)
     return "\n".join(lines)
 
 

@@ -268,8 +268,9 @@ print(inspect.getsource(learning.one_pass))
 from tinycourse import data, training
 from tinycourse.frontend import AugmentConfig
 
-tinywords, epochs = data.open_dataset("tinywords"), 2 if session.fast else 20
+tinywords, epochs = data.open_dataset("tinywords"), 1 if session.fast else 20
 practice, held_out, noise = tinywords.clips("training"), tinywords.clips("validation"), training.noise_of(tinywords)
+practice = practice.subset(range(0, len(practice), 3)) if session.fast else practice
 runs = {
     "a quarter of the clips": (practice.subset(range(0, len(practice), 4)), learning.UNDISTURBED),
     "all clips": (practice, learning.UNDISTURBED),
@@ -311,11 +312,11 @@ KEYWORDS = testing.classes[2:]
 words = data.open_dataset("tinywords", classes="all", synthesizer="espeak-ng").clips("testing")  # every word, labelled as itself
 is_key = torch.tensor([name in KEYWORDS for name in words.classes])[words.labels]
 only_words = learning.learn("tc-resnet8", practice.restrict(KEYWORDS)[0], held_out, noise, AugmentConfig(), epochs)[0]
-fired, levels = {}, torch.linspace(-4, 12, 200).double().sigmoid()
+fired, levels = {}, torch.linspace(-4, 16, 200).double().sigmoid()
 for name, one in {"with unknown and silence": recogniser, "eight words alone": only_words}.items():
     score, right = stream.answers(one, words)
     others, keywords = fired[name] = metrics.acceptance(score[is_key], right[is_key], score[~is_key], levels)
-    print(f"{name:25} to catch {0.8:.0%} of the keywords it fires on {float(others[keywords >= 0.8].min()):.0%} of the other words")
+    print(f"{name:25} while it fires on {0.1:.0%} of the other words, it catches {float(keywords[others <= 0.1].max()):.0%} of the keywords")
 draw.acceptance(fired)
 # %% [markdown]
 # A threshold alone repairs much, but not all: the two classes teach the network *where words end*. They cost, too: look at the column
@@ -343,7 +344,7 @@ draw.stream(score, hop, recording.spoken, hits, alarms, 0.9, (20, 60))
 
 # %% alt="Keywords missed over false alarms an hour, a falling curve for each recogniser; the one trained on disturbed clips lies lowest."
 contestants = {name: one for name, (one, _) in trained.items()} | {"ds-cnn-s, taught by people": checkpoint.load("ds-cnn-s")}
-thresholds = torch.linspace(-1.5, 9, 30).double().sigmoid().tolist()
+thresholds = torch.linspace(-1.5, 12, 36).double().sigmoid().tolist()
 
 
 def curve(recogniser):
@@ -354,7 +355,7 @@ def curve(recogniser):
 
 curves, allowed = {name: curve(one) for name, one in contestants.items()}, 60
 for name, points in curves.items():
-    misses = min(p.misses for p in points if p.false_alarms <= allowed)
+    misses = min((p.misses for p in points if p.false_alarms <= allowed), default=1)
     clips = training.evaluate(contestants[name], held_out).accuracy
     print(f"{name:27} {clips:.1%} of clips right; at {allowed} false alarms an hour it misses {misses:.0%} of the keywords")
 print(

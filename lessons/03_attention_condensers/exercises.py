@@ -167,7 +167,7 @@ expand = check.lesson03.expand.catch_up(expand)
 # ### There and back
 # `expand` does not undo `condense`: the maximum of a window stands in all its places. So what comes back lies above V everywhere. How much is
 # lost? Here is the share of V's variance that the way there and back explains, for windows of growing height. It falls, but not evenly: now and then the
-# edges of the windows happen to lie where the sound changes.
+# edges of the windows happen to lie where the sound changes. Below zero what comes back is further from V than V's own mean is.
 
 # %% alt="The share of variance explained over the height of the window: one at the left, and mostly falling to the right."
 heights = range(1, 14)
