@@ -19,6 +19,8 @@ def costs(rows: list[Layer], title: str = "") -> Figure:
     shapes = {row.path: " x ".join(map(str, row.shape)) for row in rows}
     table = [vars(row) | {"layer": f"{row.path}: {shapes[row.path]}"} for row in rows if row.multiply_adds]
     figure = layer_costs(table, columns, unit=1000)
+    for ax in figure.axes:
+        ax.locator_params(axis="x", nbins=4)
     figure.axes[0].set_ylabel("layer: its output")
     figure.suptitle(title, fontsize=10)
     return figure
@@ -103,11 +105,11 @@ def learning(curves: dict[str, list[dict]]) -> Figure:
 
 
 def acceptance(curves: dict[str, tuple[Tensor, Tensor]]) -> Figure:
-    """Of the keywords and of everything else: the share that is taken for a keyword, one line for each recogniser, over its threshold."""
+    """Of all keywords the share that fires, and rightly, over the share of other words that fires, one line for each recogniser."""
     fig, ax = plt.subplots(figsize=(6, 3.2))
     for i, (name, (others, keywords)) in enumerate(curves.items()):
         ax.plot(others, keywords, ("-", "--", ":")[i], lw=1.8, color=f"C{i}", label=name)
-    ax.set(xlabel="other words and noise that fire", ylabel="keywords that fire, and rightly", ylim=(0, 1.02))
+    ax.set(xlabel="other words that fire", ylabel="keywords that fire, and rightly", ylim=(0, 1.02))
     for axis in (ax.xaxis, ax.yaxis):
         axis.set_major_formatter(lambda value, _: percent(value))
     ax.grid(color="0.93")
@@ -142,7 +144,7 @@ def stream(
 def trade_off(curves: dict[str, list[Operating]], hours: float, here: Operating | None = None, ax=None) -> Figure:
     """Misses against false alarms an hour, one line for each recogniser; `here` is circled. No alarm at all in so many `hours` is
     drawn in the grey strip at the left: so short a recording cannot see less."""
-    ax = ax or plt.subplots(figsize=(6, 4))[1]
+    ax = ax or plt.subplots(figsize=(8, 3.8))[1]
     least = 1 / hours
     for i, (name, points) in enumerate(curves.items()):
         x = [max(p.false_alarms, least / 2) for p in points]
@@ -151,11 +153,11 @@ def trade_off(curves: dict[str, list[Operating]], hours: float, here: Operating 
         ax.plot(max(here.false_alarms, least / 2), here.misses, "o", ms=12, mfc="none", mew=2, color="C5")
     ax.axvspan(least / 2.5, least * 0.75, color="0.93", lw=0)
     ax.text(least / 1.85, 0.5, "no alarm heard", rotation=90, va="center", ha="center", fontsize=8, color="0.4")
-    ax.set(xscale="log", xlabel="false alarms an hour", ylabel="keywords missed", ylim=(0, 1.02))
+    ax.set(xscale="log", xlabel="false alarms an hour", ylabel="keywords missed", ylim=(0, 1.04))
     ax.set_xlim(left=least / 2.5)
     ax.yaxis.set_major_formatter(lambda value, _: percent(value))
     ax.grid(color="0.93")
-    ax.legend()
+    ax.legend(loc="upper left", bbox_to_anchor=(1, 1))
     return ax.figure
 
 

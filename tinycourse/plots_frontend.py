@@ -75,7 +75,7 @@ def framing(samples: Tensor, first: int, count: int, size: int, hop: int) -> Fig
 
 def leakage(frame: Tensor, window: Tensor, rectangular: Tensor, windowed: Tensor) -> Figure:
     """A frame [n] under its window [n], and the power spectra [bins] of the frame as it is and windowed."""
-    fig, (left, right) = plt.subplots(1, 2, figsize=(6.8, 2.2), width_ratios=(1, 1.4))
+    fig, (left, right) = plt.subplots(1, 2, figsize=(6.4, 2.2), width_ratios=(1, 1.4))
     time, peak = np.arange(len(frame)) / 16, float(abs(frame).max())
     left.fill_between(time, -peak * window, peak * window, color="0.9")
     left.plot(time, frame, lw=0.7, color="C4")
@@ -85,7 +85,7 @@ def leakage(frame: Tensor, window: Tensor, rectangular: Tensor, windowed: Tensor
     right.plot(hertz, decibels(rectangular), lw=0.8, color="C4", label="as cut")
     right.plot(hertz, decibels(windowed), lw=1, color="C0", label="windowed")
     right.set(xlabel="frequency (Hz)", ylabel="power (dB)", xlim=(0, 8_000))
-    right.legend(loc="upper right", ncols=2)
+    right.legend(loc="lower right", bbox_to_anchor=(1, 1), ncols=2)
     return fig
 
 
@@ -100,7 +100,7 @@ def filter_bank(bank: Tensor, rate: int = 16_000) -> Figure:
             mel = 2595 * np.log10(1 + centre / 700)
             top.plot([0, centre, centre], [mel, mel, 0], lw=0.6, color=f"C{i % 2}")
         bottom.plot(hertz, triangle, lw=0.9, color=f"C{i % 2}")
-    top.set(ylabel="mel", ylim=(0, None), title="evenly spaced in mel, ever wider in hertz (every third band)")
+    top.set(ylabel="mel", ylim=(0, None), title="evenly spaced in mel, ever wider in hertz (drawn: every third band)")
     bottom.set(xlabel="frequency (Hz)", ylabel="weight", xlim=(0, rate / 2))
     return fig
 
@@ -129,7 +129,7 @@ def cosines(dct: Tensor, shown: int = 5) -> Figure:
 
 def kept(mel: Tensor, rebuilt: dict[int, Tensor]) -> Figure:
     """A log-mel map [frames, mels], and what is left of it with so many coefficients: all on one colour scale."""
-    fig, axes = plt.subplots(1, 1 + len(rebuilt), figsize=(8.5, 2.3), sharey=True)
+    fig, axes = plt.subplots(1, 1 + len(rebuilt), figsize=(7.6, 2.1), sharey=True)
     limits = float(mel.min()), float(mel.max())
     titles = [f"log-mel, {mel.shape[1]} bands", *(f"{count} coefficients" for count in rebuilt)]
     for ax, x, title in zip(axes, (mel, *rebuilt.values()), titles):
@@ -140,7 +140,7 @@ def kept(mel: Tensor, rebuilt: dict[int, Tensor]) -> Figure:
 def maps(rows: dict[str, dict[str, Tensor]], together: bool = False) -> Figure:
     """A grid of feature maps [frames, bands]: rows by name, columns by name. With `together` the maps of a row share their colours."""
     columns = list(next(iter(rows.values())))
-    fig, axes = plt.subplots(len(rows), len(columns), figsize=(8.5, 0.6 + 1.4 * len(rows)), sharex=True, sharey=True, squeeze=False)
+    fig, axes = plt.subplots(len(rows), len(columns), figsize=(7.8, 0.6 + 1.35 * len(rows)), sharex=True, sharey=True, squeeze=False)
     for number, (line, (name, row)) in enumerate(zip(axes, rows.items())):
         values = np.concatenate([np.asarray(x).ravel() for x in row.values()])
         limits = (values.min(), values.max()) if together else None
@@ -173,7 +173,7 @@ def stream(size: int, hop: int, arrived: int, frames: int, kept: int) -> Figure:
 
 def correlations(matrices: dict[str, Tensor]) -> Figure:
     """Correlation matrices [bands, bands] side by side, all on the scale from -1 to 1."""
-    fig, axes = plt.subplots(1, len(matrices), figsize=(3.6 * len(matrices), 3.1), squeeze=False)
+    fig, axes = plt.subplots(1, len(matrices), figsize=(2.9 * len(matrices), 2.5), squeeze=False)
     for ax, (name, matrix) in zip(axes[0], matrices.items()):
         image = ax.imshow(np.asarray(matrix), origin="lower", cmap="RdBu", vmin=-1, vmax=1, interpolation="nearest")
         ax.set(title=name, xlabel="number", ylabel="number" if ax is axes[0, 0] else "")
@@ -202,7 +202,7 @@ def settings(results: dict[str, dict[str, list[float]]]) -> Figure:
 
 def conditions(panels: dict[str, dict[str, dict[str, list[float]]]]) -> Figure:
     """Panels by name: accuracy of each front end (a line) over the test conditions, a dash for each seed, the line at their mean."""
-    fig, axes = plt.subplots(2, 2, figsize=(7.6, 4.2), sharex=True, sharey=True)
+    fig, axes = plt.subplots(2, 2, figsize=(6.6, 3.9), sharex=True, sharey=True)
     for ax, (title, panel) in zip(axes.flat, panels.items()):
         for i, (name, row) in enumerate(panel.items()):
             ax.plot(range(len(row)), [np.mean(values) for values in row.values()], "os^"[i] + "-", ms=5, color=f"C{i}", label=name)
@@ -211,9 +211,9 @@ def conditions(panels: dict[str, dict[str, dict[str, list[float]]]]) -> Figure:
         ax.set_xticks(range(len(row)), list(row))
         ax.yaxis.set_major_formatter(lambda value, _: f"{value:.0%}")
         ax.grid(axis="y", color="0.92")
-        ax.set_title(title)
-    axes[0, 0].set_ylabel("accuracy")
-    axes[0, 0].legend(fontsize=8)
+        ax.margins(x=0.15)
+        ax.set_title(title, fontsize=10)
+    fig.legend(*axes[0, 0].get_legend_handles_labels(), loc="outside upper center", ncols=3)
     return fig
 
 

@@ -233,7 +233,8 @@ assert cepstrum(torch.zeros(3, 40), 10, 1e-6).isfinite().all()
 # <details>
 # <summary>Hint 1</summary>
 #
-# The transform is a product with a matrix [mels, coefficients] that knows nothing of the sound. Build it once; `energy` then meets it with `@`.
+# The transform is a product with a matrix [mels, coefficients] that knows nothing of the sound. Build it once; `energy` then meets it
+# with `@`.
 # </details>
 #
 # <details>

@@ -42,8 +42,8 @@
 #
 # ## Time and machine
 #
-# An hour to read and play; a few minutes to run on two processor cores, with less than a gigabyte of memory. Nothing is downloaded. Headphones help.
-# A microphone is welcome, and not needed.
+# An hour to read and play; a few minutes to run on two processor cores, with less than a gigabyte of memory. Nothing is downloaded.
+# Headphones help. A microphone is welcome, and not needed.
 #
 # ## The map of the course
 #
@@ -59,8 +59,8 @@ plots.path("01");
 # %% [markdown]
 # ## 1. Frames
 #
-# Here is a *yes*, spoken by a synthesizer. We keep it as 64-bit floats for a while: then two ways of computing the same thing differ only by
-# rounding, rounding is tiny, and a mistake stands out.
+# Here is a *yes*, spoken by a synthesizer. We keep it as 64-bit floats for a while: then two ways of computing the same thing differ only
+# by rounding, rounding is tiny, and a mistake stands out.
 
 # %% tags=["nbval-ignore-output"]
 import torch
@@ -78,12 +78,12 @@ display(Audio(word.numpy(), rate=data.RATE))
 # hundredths of a second a sound hardly changes. So we cut the second into short **frames**. They overlap, because a sound that falls on the
 # edge of one frame should fall into the middle of the next.
 #
-# The paper takes windows of 30 ms and begins a new one every 10 ms (TinySpeech paper, section 3). At 16,000 samples a second that is 480 and 160 samples. <!-- definition -->
-# A frame here is a little longer, 512, because a fast Fourier transform likes powers of two; the window will
-# fade out the rest. Frames are centred on their instant. So that the first and the last have something to look at, both ends
+# The paper takes windows of 30 ms and begins a new one every 10 ms (TinySpeech paper, section 3). At 16,000 samples a second that is 480
+# and 160 samples. <!-- definition --> A frame here is a little longer, 512, because a fast Fourier transform likes powers of two; the
+# window will fade out the rest. Frames are centred on their instant. So that the first and the last have something to look at, both ends
 # of the sound are continued by their mirror image.
 
-# %% tags=["nbval-check-output"] alt="A short piece of a waveform; below it five bars for five frames, each a hop to the right of the one before, overlapping."
+# %% tags=["nbval-check-output"] alt="A piece of a waveform; below it five overlapping bars for five frames, each a hop further right."
 window, hop, fft = 480, 160, 512
 mirrored = torch.nn.functional.pad(word[None], (fft // 2, fft // 2), mode="reflect")[0]  # [16512]
 starts = range(0, len(mirrored) - fft + 1, hop)
@@ -117,8 +117,8 @@ loudest = int(power.sum(dim=1).argmax())  # the frame that we follow
 cut = torch.fft.rfft(frames[loudest]).abs().square()
 figures.leakage(frames[loudest], hann, cut, power[loudest]);
 # %% [markdown]
-# Now the first comparison with torchaudio. Its `MFCC` is a chain of the same steps, and each can be asked for its result. `compare` fails if a
-# difference exceeds the bound: a billionth, which leaves room for rounding in 64 bits and for nothing else. (While this lesson was
+# Now the first comparison with torchaudio. Its `MFCC` is a chain of the same steps, and each can be asked for its result. `compare` fails
+# if a difference exceeds the bound: a billionth, which leaves room for rounding in 64 bits and for nothing else. (While this lesson was
 # written it failed twice, on tables that had been computed in 32 bits by oversight. No picture would have shown that.)
 
 # %%
@@ -141,13 +141,14 @@ compare("power spectrum", power, theirs.MelSpectrogram.spectrogram(word).T)
 # %% [markdown]
 # ## 3. Mel filters
 #
-# The spectrum has more than 250 bins, evenly spaced. Our ear is not even: it tells two low pitches apart that are a few hertz from each other, and
-# high ones only if they are a hundred apart. The *mel* scale $m = 2595 \log_{10}(1 + f / 700)$ puts pitches at equal distances that sound so.
-# Bands of equal width in mel are narrow at the bottom and wide at the top. Each is a triangle, and neighbours overlap by half.
+# The spectrum has more than 250 bins, evenly spaced. Our ear is not even: it tells two low pitches apart that are a few hertz from each
+# other, and high ones only if they are a hundred apart. The *mel* scale $m = 2595 \log_{10}(1 + f / 700)$ puts pitches at equal distances
+# that sound so. Bands of equal width in mel are narrow at the bottom and wide at the top. Each is a triangle, and neighbours overlap by
+# half.
 #
 # The paper listens from 20 Hz to 4 kHz, (TinySpeech paper, section 3). Forty bands are the usual choice.
 
-# %% alt="Above, the curve of mel over hertz with evenly spaced steps; below, forty triangles, narrow at low frequencies and wide at high ones."
+# %% alt="Above, mel over hertz with even steps; below, forty triangles, narrow at low and wide at high frequencies."
 mels = 40
 low, high = 2595 * torch.log10(1 + torch.tensor([20.0, 4000.0]).double() / 700)  # in mel
 edges = 700 * (10 ** (torch.linspace(low, high, mels + 2, dtype=torch.float64) / 2595) - 1)  # [42], in hertz
@@ -229,9 +230,9 @@ for name in ("MFCC, 40 of 40", "MFCC, 10 of 40", "log-mel", "PCEN"):
     print(f"{name:20}{right['2-D']:10.1%}{right['1-D']:10.1%}")
 
 # %% [markdown]
-# One seed, few clips: a hint, not a result. So the same was done with people, for longer, three seeds for each setting. The results come with
-# the course. The command that made them is printed below; whoever has the recordings can run it. A third network joins in for
-# two settings: TinySpeech-M, the one of lesson 00.
+# One seed, few clips: a hint, not a result. So the same was done with people, for longer, three seeds for each setting. The results come
+# with the course. The command that made them is printed below; whoever has the recordings can run it. A third network joins in for three
+# settings, with one seed: TinySpeech-M, which lesson 03 takes apart.
 
 # %% alt="Dots for three seeds and a bar at their mean, for each setting of the front end and each network."
 measured = trials.measured()
@@ -240,15 +241,16 @@ accuracy = trials.by_setting(measured["rows"])
 print(trials.table(measured["rows"]))
 figures.settings(accuracy);
 # %% [markdown]
-# How to read it. The dots of one setting lie a point or two apart; a smaller difference between settings says nothing. A few epochs on a part
-# of the data are a short training: it rewards features that make learning easy.
+# How to read it. The dots of one setting lie a point or two apart; a smaller difference between settings says nothing. A few epochs on a
+# part of the data are a short training: it rewards features that make learning easy.
 #
 # - **Window and hop.** A slightly shorter window changes nothing that three seeds could show. Twice the hop halves the work of the network,
 #   and accuracy stays, or rises.
 # - **Ten coefficients beat forty**, by much in the 2-D network. The other thirty carry ripple. A network with weights for each
 #   coefficient can learn to ignore them. One that slides the same filters over all of them cannot.
 # - **Log-mel beats forty MFCC**, by little in the 1-D network, by more in the 2-D one, and by far in TinySpeech.
-# - **Higher bands** help on clean clips: there the *s* lives. In noise that nobody trained for, they cost more than they bring.
+#   (Trained with noise it does not: section 8.)
+# - **Higher bands** mostly help on clean clips: there the *s* lives. In noise that nobody trained for, they cost more than they bring.
 # - **PCEN** is ahead everywhere. What it is comes in section 8.
 #
 # ### Why the network decides
@@ -267,17 +269,19 @@ for kind in ("log-mel", "mfcc"):
 figures.correlations(related);
 # %% [markdown]
 # A network that gives every band its own weights can do without neighbours. The cosine transform is a rotation, and a first layer that
-# mixes all bands can undo it, if the training is long enough to find out. MFCC were made for classifiers that could not: with a diagonal Gaussian, uncorrelated
-# numbers are the whole point. The TinySpeech paper feeds MFCC to two-dimensional convolutions, as its predecessors did (paper, section 3).
+# mixes all bands can undo it, if the training is long enough to find out. MFCC were made for classifiers that could not: with a diagonal
+# Gaussian, uncorrelated numbers are the whole point. The TinySpeech paper feeds MFCC to two-dimensional convolutions, as its predecessors
+# did (paper, section 3).
 #
 # ## 6. Augmentation
 #
-# The same word is spoken early or late, in a kitchen or a car, into a bad microphone. A training set never has all of that, so we make it up,
-# anew for every clip in every epoch. A **shift** moves the word. **Noise** is mixed in at a *signal to noise ratio* (SNR): the
-# power of the word over that of the noise, in decibels. **SpecAugment** (Park et al. 2019, [arXiv 1904.08779](https://arxiv.org/abs/1904.08779))
-# acts on the features: it blanks a stretch of time and some bands, so that the network cannot lean on a single one.
+# The same word is spoken early or late, in a kitchen or a car, into a bad microphone. A training set never has all of that, so we make it
+# up, anew for every clip in every epoch. A **shift** moves the word. **Noise** is mixed in at a *signal to noise ratio* (SNR): the power
+# of the word over that of the noise, in decibels. **SpecAugment** (Park et al. 2019, [arXiv
+# 1904.08779](https://arxiv.org/abs/1904.08779)) acts on the features: it blanks a stretch of time and some bands, so that the network
+# cannot lean on a single one.
 
-# %% tags=["nbval-ignore-output"] alt="Four log-mel maps of the word: as it is, moved to the right, with its soft parts drowned in noise, and with two blank stripes."
+# %% tags=["nbval-ignore-output"] alt="Four log-mel maps: the word as it is, moved to the right, in noise, and with two blank stripes."
 from tinycourse.frontend import add_noise, shift, spec_augment
 
 random = torch.Generator().manual_seed(1255)  # a seed that shows all three well
@@ -302,7 +306,7 @@ for snr in (20.0, 5.0, -5.0):
 # needs only its own samples. As soon as the last one is in, it can be computed, and all samples before the *next* frame's
 # beginning can go. What is kept is the **state**. It goes into every step and comes out of it.
 
-# %% alt="Samples as a bar, of which the older part is gone and the newer part kept; below it three complete frames and one that lacks samples."
+# %% alt="A bar of samples, the older ones gone, the newer ones kept; below, three complete frames and one that is not."
 from tinycourse import streaming
 
 ear = Frontend(FrontendConfig()).fit(words.waveforms())
@@ -317,15 +321,15 @@ compare("stream", torch.cat(maps), ear(clean)[0, 0], bound=1e-4)
 print(f"{len(maps) - 1} chunks; at most {most} samples kept, {most / data.RATE * 1000:.0f} ms of sound")
 figures.stream(fft, hop, arrived=910, frames=3, kept=910 - 3 * hop);
 # %% [markdown]
-# Equal, but for rounding: the bound is a ten-thousandth of a band's spread. The same frames meet the same tables; only the order in
-# which 32-bit sums are taken may differ. This test is worth keeping: most bugs of streaming front ends sit at the seam between two chunks, and a
-# picture does not show them.
+# Equal, but for rounding: the bound is a ten-thousandth of a band's spread. The same frames meet the same tables; only the order in which
+# 32-bit sums are taken may differ. This test is worth keeping: most bugs of streaming front ends sit at the seam between two chunks, and
+# a picture does not show them.
 #
 # ## 8. Beyond: PCEN
 #
 # The logarithm is fair to ratios, and so it blows up what is soft: the hum of a fridge becomes a bright carpet. And when the speaker
-# steps back, the whole map darkens. **Per-channel energy normalisation** (Wang et al. 2017, [arXiv 1607.05666](https://arxiv.org/abs/1607.05666))
-# follows the recent loudness $M$ of every band, with a moving average, and divides by it:
+# steps back, the whole map darkens. **Per-channel energy normalisation** (Wang et al. 2017, [arXiv
+# 1607.05666](https://arxiv.org/abs/1607.05666)) follows the recent loudness $M$ of every band, with a moving average, and divides by it:
 #
 # $$M_t = (1 - s)\,M_{t-1} + s\,E_t \qquad \mathrm{PCEN}_t = \left(\frac{E_t}{(\varepsilon + M_t)^\alpha} + \delta\right)^r - \delta^r$$
 #
@@ -333,7 +337,7 @@ figures.stream(fft, hop, arrived=910, frames=3, kept=910 - 3 * hop);
 # keeps soft things soft. By hand, every average waits for the one before. The library computes them at once: each $M_t$ is a weighted
 # sum of all energies so far, so one product with a triangular matrix gives them all.
 
-# %% alt="Two rows of three maps: with the logarithm noise fills the picture and a soft word is dark, with PCEN the word stands out in all three."
+# %% alt="Two rows of three maps: the logarithm shows the noise and darkens the soft word, PCEN shows the word."
 s, alpha, delta, r, epsilon = 0.025, 0.98, 2.0, 0.5, 1e-6  # (Wang et al. 2017, section 3)
 average = [energy[0]]
 for now in energy[1:]:
@@ -347,18 +351,20 @@ grid = {kind: {name: ear.features(x)[0] for name, x in heard.items()} for kind, 
 figures.maps(grid, together=True);
 
 # %% [markdown]
-# Pictures do not decide. Here are the two networks again, on the validation clips as they are, in noise that was never heard in training, and
-# recorded softly. Each front end was trained twice: on clean clips, and on clips of which half had noise added.
+# Pictures do not decide. Here are the two networks again, on the validation clips as they are, in noise that was never heard in training,
+# and recorded softly. Each front end was trained twice: on clean clips, and on clips of which half had noise added.
 
 # %% alt="Four panels, by network and by training on clean or noisy clips: accuracy of MFCC, log-mel and PCEN over four conditions."
 print(f"noise: {measured['noise']}")
 figures.conditions(trials.in_noise(measured["rows"], ("MFCC, 40 of 40", "log-mel", "PCEN")));
 # %% [markdown]
-# Trained on clean clips, the logarithm loses most of what it knew at equal power of word and noise, and a softer recording alone costs it
-# several points: the whole map has moved, and the network never saw it there. PCEN loses far less in noise, and nothing when softer. Training
-# with noise helps every front end, and PCEN still leads. That agrees with what its authors report for far and noisy speech
-# (Wang et al. 2017, section 4). Two caveats: they also *train* $\\alpha$, $\\delta$, $r$ and $s$, which we leave as they are; and PCEN needs a state, so
-# a clip that begins in the middle of a word looks different from the same clip in a stream.
+# Trained on clean clips, the logarithm loses a good part of what it knew in moderate noise, PCEN little. Where word and noise are equally
+# strong, all of them fail. A softer recording alone costs log-mel several points, for the whole map has moved, and the network never saw
+# it there; PCEN does not notice, and MFCC suffer less than log-mel, for loudness is a matter of coefficient 0 alone. Training with noise
+# helps every front end in noise, at the price of some accuracy on clean clips in so short a training. There MFCC are as good as log-mel,
+# or better: features are ranked by what they are used for. PCEN leads throughout. That agrees with what its authors report for far and
+# noisy speech (Wang et al. 2017, section 4). Two caveats: they also *train* $\alpha$, $\delta$, $r$ and $s$, which we leave as they are;
+# and PCEN has a state, so a clip that begins in the middle of a word looks different from the same word in a stream.
 #
 # ## Play with it
 #
@@ -366,7 +372,7 @@ figures.conditions(trials.in_noise(measured["rows"], ("MFCC, 40 of 40", "log-mel
 # which becomes sharper, time or pitch? Let the bands end early: where did the *s* go? Take many bands that end early, and read
 # what the message says. Switch to PCEN, and whisper again.
 
-# %% tags=["widget", "nbval-ignore-output"] alt="Choice, upload, recording and six sliders above three pictures of a clip: waveform, log-mel map, MFCC."
+# %% tags=["widget", "nbval-ignore-output"] alt="Controls and sliders above three pictures of a clip: waveform, log-mel, MFCC."
 from tinycourse.widgets import FrontEndExplorer
 
 FrontEndExplorer(words)
@@ -374,8 +380,8 @@ FrontEndExplorer(words)
 # %% [markdown]
 # ## An honest comparison
 #
-# What others chose, and what our small networks make of the same choice. They are not the same experiments: other networks, far more training.
-# Compare the rows with each other, not with the papers' accuracies.
+# What others chose, and what our small networks make of the same choice. They are not the same experiments: other networks, far more
+# training. Compare the rows with each other, not with the papers' accuracies.
 
 # %%
 choices = {
@@ -388,9 +394,9 @@ print(trials.table(measured["rows"], choices))
 
 # %% [markdown]
 # Forty MFCC are, of these four, the hardest diet for small networks and short trainings. That does not refute the TinySpeech paper: its
-# networks train longer, and its accuracies are what they are. But it is why the networks of this course listen to log-mel. *Hello Edge* chose for
-# microcontrollers, and it shows: its setting is by far the cheapest, and among the best. Whether a long training with PCEN beats log-mel on the
-# paper's own task is a question that this table asks and does not answer.
+# networks train longer, and its accuracies are what they are. But it is why the networks of this course listen to log-mel. *Hello Edge*
+# chose for microcontrollers, and it shows: its setting is by far the cheapest, and among the best. Whether a long training with PCEN
+# beats log-mel on the paper's own task is a question that this table asks and does not answer.
 #
 # ## Quiz
 #
@@ -402,8 +408,8 @@ print(trials.table(measured["rows"], choices))
 #
 # <details><summary>Answer</summary>
 #
-# **(b).** The logarithm of zero is minus infinity, and the cosine transform spreads it over the whole frame; infinities of both signs add up
-# to NaN. (a) smears spectra, but keeps them finite. (c) scales coefficients, and finite ones stay finite.
+# **(b).** The logarithm of zero is minus infinity, and the cosine transform spreads it over the whole frame; infinities of both signs add
+# up to NaN. (a) smears spectra, but keeps them finite. (c) scales coefficients, and finite ones stay finite.
 # </details>
 #
 # **2. You halve the number of frames by doubling the hop. What becomes cheaper?**
@@ -412,18 +418,19 @@ print(trials.table(measured["rows"], choices))
 #
 # <details><summary>Answer</summary>
 #
-# **(b).** Every layer slides over half as many frames, so multiply-adds and activations halve all through the network. (a) overlooks that the map is
-# what the network works on. (c) is wrong: weights do not know how often they are used.
+# **(b).** Every layer slides over half as many frames, so multiply-adds and activations halve all through the network. (a) overlooks that
+# the map is what the network works on. (c) is wrong: weights do not know how often they are used.
 # </details>
 #
 # **3. A two-dimensional convolution does worse on 40 MFCC than on 40 log-mel bands. Is information missing in the MFCC?**
 #
-# (a) Yes, the cosine transform loses it. (b) No, it is arranged so that small sliding filters find it hard to use. (c) Yes, the floor hides it.
+# (a) Yes, the cosine transform loses it. (b) No, it is arranged so that small sliding filters find it hard to use. (c) Yes, the floor
+# hides it.
 #
 # <details><summary>Answer</summary>
 #
-# **(b).** Forty of forty coefficients are a rotation, and its transpose leads back. (a) would be true of ten coefficients, which may even help.
-# (c): the floor is the same in both.
+# **(b).** Forty of forty coefficients are a rotation, and its transpose leads back. (a) would be true of ten coefficients, which may even
+# help. (c): the floor is the same in both.
 # </details>
 #
 # **4. You mix noise at a ratio of zero decibels. What is true?**
@@ -444,8 +451,8 @@ print(trials.table(measured["rows"], choices))
 #
 # ## What comes next
 #
-# Do [the exercises of this lesson](../exercises/01_front_end.ipynb): five functions, from the first frame to the stream. Lesson 02 then brings
-# the networks that listened before TinySpeech, and the ways to tell how good one is.
+# Do [the exercises of this lesson](../exercises/01_front_end.ipynb): five functions, from the first frame to the stream. Lesson 02 then
+# brings the networks that listened before TinySpeech, and the ways to tell how good one is.
 #
 # ## References
 #

@@ -52,7 +52,8 @@
 # %% alt="Eight boxes in a row, joined by arrows: recording, features, network, design, and so on; the box of the network is filled."
 from tinycourse import plots
 
-plots.path("02")
+plots.path("02");
+
 # %% [markdown]
 # ## 1. What a network costs
 #
@@ -104,7 +105,8 @@ print(p.counter.partition("; ")[2])
 # %% alt="Three bar charts, a row for each of ten layers: parameters and multiply-adds alternate long and short, memory stays level."
 from tinycourse import plots_baselines as draw
 
-draw.costs(profiling.layers(*made("ds-cnn-s")), "DS-CNN-S")
+draw.costs(profiling.layers(*made("ds-cnn-s")), "DS-CNN-S");
+
 # %% [markdown]
 # ## 2. Six years in one picture
 #
@@ -118,7 +120,8 @@ ours = published.ours()  # from the headers of the shipped checkpoints
 old, new = (next(p for p in published.PUBLISHED if p.name == name) for name in ("trad-fpool13", "bc-resnet-1"))
 times = (old.parameters / new.parameters, (100 - old.accuracy) / (100 - new.accuracy))
 print(f"from {old.name} to {new.name}: {times[0]:.0f} times fewer parameters, {times[1]:.1f} times fewer errors")
-draw.accuracy_against_size(published.PUBLISHED, ours)
+draw.accuracy_against_size(published.PUBLISHED, ours);
+
 # %% [markdown]
 # The two panels do not tell the same story. A network can be small and slow: few weights, used at very many places. Or large and quick.
 # *Small* is three questions, one for each kind of memory and one for time. And everywhere the newest networks win on all three.
@@ -137,7 +140,8 @@ for name in ("trad-fpool13", "tpool2", "one-stride1"):
     rows = profiling.layers(*made(name))
     share = max(row.parameters for row in rows) / sum(row.parameters for row in rows)
     print(f"{name:13} {share:4.0%} of the weights in one layer; {sum(row.multiply_adds for row in rows) / 1e6:6.1f}M multiply-adds")
-draw.costs(profiling.layers(*made("trad-fpool13")), "trad-fpool13")
+draw.costs(profiling.layers(*made("trad-fpool13")), "trad-fpool13");
+
 # %% [markdown]
 # Nearly all weights sit in one matrix, which flattens the whole map and so learns each word once more for every instant at which
 # it may begin. Nearly all work is in the second convolution: large kernels, at thousands of places. One long kernel saves nearly
@@ -182,7 +186,8 @@ def stack(depth, skip):
     return [size / sizes[-1] for size in sizes]
 
 
-draw.gradients({"without": stack(24, False), "with a skip": stack(24, True)})
+draw.gradients({"without": stack(24, False), "with a skip": stack(24, True)});
+
 # %% [markdown]
 # Without the skip each layer hands on a fraction, and fractions multiply. With it, the gradient has a way around every layer. A skip
 # costs no parameter, and yet it is not free: what will be added has to wait in memory. `res15` also *dilates*: its kernels
@@ -238,9 +243,10 @@ for name, view in views.items():
     frames, bands = (int((view.sum(axis) > 0).sum()) for axis in (1, 0))
     said = f"{frames * ear.hop / ear.rate:.2f} s, {bands} of {ear.bands}"
     print(f"{name:14}{p.parameters:11,}{p.multiply_adds:15,}{p.activation_bytes / 1e3:11.0f} kB{said:>18}")
-draw.seen(views)
+draw.seen(views);
+
 # %% [markdown]
-# Each idea buys *reach* at a lower price. The pale rims matter too: `res8` may look far, and mostly looks near.
+# Each idea buys *reach* at a lower price. The dark rims matter too: `res8` may look far, and mostly looks near.
 #
 # | idea | what it sees | what it saves | what it pays |
 # |---|---|---|---|
@@ -284,7 +290,8 @@ for name, (_, history) in trained.items():
     print(
         f"{name:23} loss {loss:.3f} and {new_loss:.3f}, accuracy {right:.1%} and {new_right:.1%}: {100 * (right - new_right):4.1f} points apart"
     )
-draw.learning({name: history for name, (_, history) in trained.items()})
+draw.learning({name: history for name, (_, history) in trained.items()});
+
 # %% [markdown]
 # Look at the gap between the lines, not at either of them. **Overfitting** is when practice goes on getting better and the rest does not: on the left
 # the network has learned its few clips by heart. More clips help, because there is more to learn by heart. Disturbing them helps, because
@@ -296,7 +303,8 @@ draw.learning({name: history for name, (_, history) in trained.items()})
 # %% alt="A confusion matrix with ten rows and columns, most of the weight on the diagonal; some words are taken for unknown."
 recogniser = trained["all clips, disturbed"][0]
 testing = tinywords.clips("testing")
-plots.confusion(training.evaluate(recogniser, testing), title="voices and a synthesizer that it never heard")
+plots.confusion(training.evaluate(recogniser, testing), title="voices and a synthesizer that it never heard");
+
 # %% [markdown]
 # ## 5. Two classes that are no words
 #
@@ -317,7 +325,8 @@ for name, one in {"with unknown and silence": recogniser, "eight words alone": o
     score, right = stream.answers(one, words)
     others, keywords = fired[name] = metrics.acceptance(score[is_key], right[is_key], score[~is_key], levels)
     print(f"{name:25} while it fires on {0.1:.0%} of the other words, it catches {float(keywords[others <= 0.1].max()):.0%} of the keywords")
-draw.acceptance(fired)
+draw.acceptance(fired);
+
 # %% [markdown]
 # A threshold alone repairs much, but not all: the two classes teach the network *where words end*. They cost, too: look at the column
 # *unknown* of the confusion matrix. Every keyword in it is a word that the device will ignore.
@@ -329,14 +338,15 @@ draw.acceptance(fired)
 # a recording: words at known times, most of them none of its business, noise that swells and ebbs.
 
 # %% alt="Score over time with shaded keywords: most are hit by a peak above the dashed threshold, some peaks are false alarms."
-minutes, hop = (2 if session.fast else 12), 0.2
+minutes, hop = (2 if session.fast else 10), 0.2
 recording = stream.compose(words, KEYWORDS, tinywords.noise("testing"), 60 * minutes, seed=1)
 posteriors = stream.listen(recogniser, recording.audio, hop)  # [windows, classes]
 score, best = stream.best_keyword(stream.smooth(posteriors, 2), recogniser.classes)
 hits, alarms = metrics.judge(stream.detect(score, best, threshold=0.9, hop=hop), recording.spoken)
 print(f"{minutes} minutes, {len(recording.spoken)} keywords and {len(recording.others)} other words; {len(posteriors)} windows")
 print(f"{len(hits)} keywords found, {len(recording.spoken) - len(hits)} missed, {len(alarms)} false alarms")
-draw.stream(score, hop, recording.spoken, hits, alarms, 0.9, (20, 60))
+draw.stream(score, hop, recording.spoken, hits, alarms, 0.9, (20, 60));
+
 # %% [markdown]
 # The window slides, five looks a second. A word keeps the score up for several looks, so after a
 # detection the device is *deaf* for a second: one word, one detection. Averaging two looks ignores a single wild one. And
@@ -361,7 +371,8 @@ for name, points in curves.items():
 print(
     f"no alarm in {minutes} minutes would only promise, with 95 % confidence, fewer than {3 / recording.hours:.0f} an hour (rule of three)"
 )
-draw.trade_off(curves, recording.hours)
+draw.trade_off(curves, recording.hours);
+
 # %% [markdown]
 # Compare the two columns. Runs that are nearly equal on clips are far apart on the stream: practice with shifts and noise was
 # practice for windows that cut words. The last recogniser was taught by people and is shipped for them; synthetic voices are a

@@ -252,7 +252,7 @@ print(f"a stem that takes every second of 101 frames and 40 bands leaves 51 x 20
 #
 # ## 6. The case falls apart
 #
-# Case closed? Then train it. We built that reading to the letter, and it learned next to nothing for its size: section 8 has the figures. Why? **Without training anything**, let us ask what such a network can see. Take a random map and
+# Case closed? Then train it. We built that reading to the letter, and it learned far less than networks of its size can: section 8 has the figures. Why? **Without training anything**, let us ask what such a network can see. Take a random map and
 # shuffle its frames, and later its bands, like a deck of cards (in steps of the pooling windows). Does the network notice?
 
 # %% tags=["nbval-check-output"]
