@@ -229,6 +229,10 @@ def repetition(channels: int, count: int) -> list[tuple[int, int, int, int]]:
 
 
 def lower_expand(call, x, **_):
+    if as_map(call.shape) == x.shape:
+        return x
+    if len(x.shape) != 3 or len(as_map(call.shape)) != 3:
+        call.refuse("only a map can be expanded, along channels, time or frequency")
     (c, h, w), (d, oh, ow) = x.shape, as_map(call.shape)
     x = call.node("shift", x, shape=(d, h, w), runs=repetition(c, d // c)) if d > c else x
     return call.node("upsample", x, factor=(oh // h, ow // w)) if (oh, ow) != (h, w) else x

@@ -37,7 +37,7 @@ def stages(samples: Tensor, frame: int, windowed: Tensor, power: Tensor, bank: T
     samples [T]; windowed [fft] and power [bins] of that frame; bank [bins, mels]; mel (its logarithm) [frames, mels]; mfcc [frames, C];
     hop: seconds between frames. The rate is that of 16 kHz.
     """
-    fig = plt.figure(figsize=(6.2, 8.2))
+    fig = plt.figure(figsize=(6, 8.2))
     sound, piece, spectrum, bands, log_mel, cepstrum = fig.subplots(6, 1, height_ratios=(1, 1, 1, 1, 1.3, 1.3))
     waveform(samples, title="1  the word, and one frame of it", ax=sound)
     middle, half = frame * hop, len(windowed) / 32_000
@@ -91,7 +91,7 @@ def leakage(frame: Tensor, window: Tensor, rectangular: Tensor, windowed: Tensor
 
 def filter_bank(bank: Tensor, rate: int = 16_000) -> Figure:
     """Above, mel against hertz with the centres of the bands; below, the filters bank [bins, mels]."""
-    fig, (top, bottom) = plt.subplots(2, 1, figsize=(6.2, 3), sharex=True, height_ratios=(1, 1.1))
+    fig, (top, bottom) = plt.subplots(2, 1, figsize=(5.8, 2.8), sharex=True, height_ratios=(1, 1.1))
     hertz = np.linspace(0, rate / 2, len(bank))
     top.plot(hertz, 2595 * np.log10(1 + hertz / 700), color="black", lw=1)
     for i, triangle in enumerate(np.asarray(bank).T):
@@ -202,7 +202,7 @@ def settings(results: dict[str, dict[str, list[float]]]) -> Figure:
 
 def conditions(panels: dict[str, dict[str, dict[str, list[float]]]]) -> Figure:
     """Panels by name: accuracy of each front end (a line) over the test conditions, a dash for each seed, the line at their mean."""
-    fig, axes = plt.subplots(2, 2, figsize=(6.6, 3.9), sharex=True, sharey=True)
+    fig, axes = plt.subplots(2, 2, figsize=(6.2, 3.7), sharex=True, sharey=True)
     for ax, (title, panel) in zip(axes.flat, panels.items()):
         for i, (name, row) in enumerate(panel.items()):
             ax.plot(range(len(row)), [np.mean(values) for values in row.values()], "os^"[i] + "-", ms=5, color=f"C{i}", label=name)
@@ -213,6 +213,7 @@ def conditions(panels: dict[str, dict[str, dict[str, list[float]]]]) -> Figure:
         ax.grid(axis="y", color="0.92")
         ax.margins(x=0.15)
         ax.set_title(title, fontsize=10)
+    fig.supylabel("accuracy", fontsize=10)
     fig.legend(*axes[0, 0].get_legend_handles_labels(), loc="outside upper center", ncols=3)
     return fig
 

@@ -277,7 +277,9 @@ EMIT |= {"pad": emit_crop, "clamp": emit_lookup}
 # ------------------------------------------------------------------------------------------ the whole network
 
 
-def to_program(module: nn.Module, calibration: Tensor, metadata: dict | None = None, observer: Callable[[], MinMax] = MeanSquareError) -> Program:
+def to_program(
+    module: nn.Module, calibration: Tensor, metadata: dict | None = None, observer: Callable[[], MinMax] = MeanSquareError
+) -> Program:
     """Post-training quantization of any module made of supported operations.
 
     `calibration` holds inputs as the network will meet them, float [N, C, H, W] or [N, C]; `observer()` makes one observer.

@@ -359,12 +359,13 @@ print(f"noise: {measured['noise']}")
 figures.conditions(trials.in_noise(measured["rows"], ("MFCC, 40 of 40", "log-mel", "PCEN")));
 # %% [markdown]
 # Trained on clean clips, the logarithm loses a good part of what it knew in moderate noise, PCEN little. Where word and noise are equally
-# strong, all of them fail. A softer recording alone costs log-mel several points, for the whole map has moved, and the network never saw
-# it there; PCEN does not notice, and MFCC suffer less than log-mel, for loudness is a matter of coefficient 0 alone. Training with noise
-# helps every front end in noise, at the price of some accuracy on clean clips in so short a training. There MFCC are as good as log-mel,
-# or better: features are ranked by what they are used for. PCEN leads throughout. That agrees with what its authors report for far and
-# noisy speech (Wang et al. 2017, section 4). Two caveats: they also *train* $\alpha$, $\delta$, $r$ and $s$, which we leave as they are;
-# and PCEN has a state, so a clip that begins in the middle of a word looks different from the same word in a stream.
+# strong, all of them fail more often than not. A softer recording alone costs log-mel several points, for the whole map has moved, and
+# the network never saw it there; PCEN does not notice, and MFCC suffer less than log-mel, for loudness is a matter of coefficient 0
+# alone. Training with noise helps every front end in noise, at the price of some accuracy on clean clips in so short a training. There
+# MFCC are as good as log-mel, or better: features are ranked by what they are used for. PCEN leads throughout. That agrees with what its
+# authors report for far and noisy speech (Wang et al. 2017, section 4). Two caveats: they also *train* $\alpha$, $\delta$, $r$ and $s$,
+# which we leave as they are; and PCEN has a state, so a clip that begins in the middle of a word looks different from the same word in a
+# stream.
 #
 # ## Play with it
 #

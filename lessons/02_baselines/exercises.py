@@ -190,8 +190,8 @@ print("the same map:", torch.allclose(own, theirs, atol=1e-4))
 # %% alt="Eight small filters of three by three: some look for change over time, some for change over frequency, some blur."
 figure, axes = plt.subplots(1, 8, figsize=(8, 1.4))
 for axis, weights in zip(axes, filters):
-    limit = float(weights.abs().max())
-    axis.imshow(weights.T.numpy(), origin="lower", cmap="RdBu", vmin=-limit, vmax=limit)
+    limit = float(weights.detach().abs().max())
+    axis.imshow(weights.detach().T.numpy(), origin="lower", cmap="RdBu", vmin=-limit, vmax=limit)
     axis.set(xticks=[], yticks=[])
 figure.supxlabel("time")
 plt.show()

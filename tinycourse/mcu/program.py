@@ -23,7 +23,7 @@ from safetensors.numpy import save as to_bytes
 
 from tinycourse.errors import TinycourseError
 
-FORMAT = "tinycourse-program-1"
+FORMAT = "tinycourse-program-2"
 
 
 @dataclass(frozen=True)
