@@ -390,11 +390,10 @@ def operating_point(
             fired.append(time)
     waiting, alarms = list(spoken), 0
     for time in fired:
-        found = next((word for word in waiting if word[0] <= time <= word[1] + tolerance), None)
+        found = [word for word in waiting if word[0] <= time <= word[1] + tolerance]
         if found:
-            waiting.remove(found)
-        else:
-            alarms += 1
+            waiting.remove(found[0])
+        alarms += not found
     hours = (1 + (len(score) - 1) * hop) / 3600
     return len(waiting) / len(spoken), alarms / hours
     ### END SOLUTION

@@ -139,7 +139,8 @@ draw.accuracy_against_size(published.PUBLISHED, ours);
 for name in ("trad-fpool13", "tpool2", "one-stride1"):
     rows = profiling.layers(*made(name))
     share = max(row.parameters for row in rows) / sum(row.parameters for row in rows)
-    print(f"{name:13} {share:4.0%} of the weights in one layer; {sum(row.multiply_adds for row in rows) / 1e6:6.1f}M multiply-adds")
+    work = sum(row.multiply_adds for row in rows) / 1e6
+    print(f"{name:13} {share:4.0%} of the weights in one layer; {work:6.1f}M multiply-adds")
 draw.costs(profiling.layers(*made("trad-fpool13")), "trad-fpool13");
 
 # %% [markdown]
@@ -288,7 +289,8 @@ trained = {name: learning.learn("tc-resnet8", clips, held_out, noise, how, epoch
 for name, (_, history) in trained.items():
     (loss, right), (new_loss, new_right) = history[-1]["training"], history[-1]["validation"]
     print(
-        f"{name:23} loss {loss:.3f} and {new_loss:.3f}, accuracy {right:.1%} and {new_right:.1%}: {100 * (right - new_right):4.1f} points apart"
+        f"{name:23} loss {loss:.3f} and {new_loss:.3f}, "
+        f"accuracy {right:.1%} and {new_right:.1%}: {100 * (right - new_right):4.1f} points apart"
     )
 draw.learning({name: history for name, (_, history) in trained.items()});
 
@@ -324,7 +326,8 @@ fired, levels = {}, torch.linspace(-4, 16, 200).double().sigmoid()
 for name, one in {"with unknown and silence": recogniser, "eight words alone": only_words}.items():
     score, right = stream.answers(one, words)
     others, keywords = fired[name] = metrics.acceptance(score[is_key], right[is_key], score[~is_key], levels)
-    print(f"{name:25} while it fires on {0.1:.0%} of the other words, it catches {float(keywords[others <= 0.1].max()):.0%} of the keywords")
+    caught = float(keywords[others <= 0.1].max())
+    print(f"{name:25} while it fires on {0.1:.0%} of the other words, it catches {caught:.0%} of the keywords")
 draw.acceptance(fired);
 
 # %% [markdown]
@@ -369,7 +372,8 @@ for name, points in curves.items():
     clips = training.evaluate(contestants[name], held_out).accuracy
     print(f"{name:27} {clips:.1%} of clips right; at {allowed} false alarms an hour it misses {misses:.0%} of the keywords")
 print(
-    f"no alarm in {minutes} minutes would only promise, with 95 % confidence, fewer than {3 / recording.hours:.0f} an hour (rule of three)"
+    f"no alarm in {minutes} minutes would only promise, with 95 % confidence, "
+    f"fewer than {3 / recording.hours:.0f} an hour (rule of three)"
 )
 draw.trade_off(curves, recording.hours);
 
