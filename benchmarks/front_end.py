@@ -1,7 +1,8 @@
 """What each setting of the front end brings on real recordings: python benchmarks/front_end.py   (a quarter of an hour on one core)
 
 Trains the two small networks of tinycourse/trials.py on every setting, three seeds each, and tests them on the validation clips:
-as they are, in noise, and quiet; TinySpeech on some, one seed. Results go to tinycourse/measured/front_end.json after every network; a second call goes on.
+as they are, in noise, and quiet; TinySpeech on some, one seed.
+Results go to tinycourse/measured/front_end.json after every network; a second call goes on.
 """
 
 import json

@@ -130,9 +130,9 @@ def mel_filters(bins: int, mels: int, low: float, high: float, rate: int) -> tor
 
     >>> mel_filters(bins=5, mels=2, low=0.0, high=4000.0, rate=8000)
     tensor([[0.0000, 0.0000],
-            [0.7796, 0.2204],
-            [0.0000, 0.9119],
-            [0.0000, 0.4560],
+            [0.6759, 0.3241],
+            [0.0000, 0.9055],
+            [0.0000, 0.4528],
             [0.0000, 0.0000]])
     """
     ### BEGIN SOLUTION
@@ -210,8 +210,8 @@ def cepstrum(energy: torch.Tensor, coefficients: int, floor: float) -> torch.Ten
     energy: float32 [frames, mels], 0 or more. coefficients: how many to keep, 1 to mels. floor: added to every energy.
     Returns float32 [frames, coefficients].
 
-    >>> cepstrum(torch.tensor([[0.0, 1.0, 1.0, 0.0]]), coefficients=3, floor=0.01)
-    tensor([[-4.5952,  0.0000, -4.6151]])
+    >>> cepstrum(torch.tensor([[0.0, 1.0, 9.0, 0.0]]), coefficients=3, floor=0.01)
+    tensor([[-3.5010, -0.5922, -5.7093]])
     """
     ### BEGIN SOLUTION
     mels = energy.shape[1]
