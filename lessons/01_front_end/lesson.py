@@ -83,7 +83,7 @@ display(Audio(word.numpy(), rate=data.RATE))
 # window will fade out the rest. Frames are centred on their instant. So that the first and the last have something to look at, both ends
 # of the sound are continued by their mirror image.
 
-# %% tags=["nbval-check-output"] alt="A piece of a waveform; below it five overlapping bars for five frames, each a hop further right."
+# %% alt="A piece of a waveform; below it five overlapping bars for five frames, each a hop further right."
 window, hop, fft = 480, 160, 512
 mirrored = torch.nn.functional.pad(word[None], (fft // 2, fft // 2), mode="reflect")[0]  # [16512]
 starts = range(0, len(mirrored) - fft + 1, hop)
@@ -384,7 +384,7 @@ FrontEndExplorer(words)
 # What others chose, and what our small networks make of the same choice. They are not the same experiments: other networks, far more
 # training. Compare the rows with each other, not with the papers' accuracies.
 
-# %%
+# %% tags=["nbval-check-output"]
 choices = {
     "MFCC, 40 of 40": "TinySpeech (paper, section 3)",
     "MFCC, 10 of 40, 40/20 ms": "Hello Edge, DS-CNN (Zhang et al. 2017)",
