@@ -1,9 +1,9 @@
-"""Augmentation on mel energies against the same done to the audio, which is what it stands for."""
+"""Augmentation of sound; and on mel energies, against the same done to the sound, which is what it stands for."""
 
 import torch
 
-from tinycourse.augmentation import Augment, mix, shift_frames
-from tinycourse.frontend import AugmentConfig, Frontend, FrontendConfig
+from tinycourse.augmentation import Augment, AugmentConfig, add_noise, mix, shift, shift_frames, spec_augment
+from tinycourse.frontend import Frontend, FrontendConfig
 
 CONFIG = FrontendConfig(kind="log-mel")
 FRONT = Frontend(CONFIG)
@@ -15,6 +15,31 @@ def generator(seed=0):
 
 def noise(n: int, seed: int = 0, samples: int = 16_000):
     return torch.randn(n, samples, generator=generator(seed)) / 10
+
+
+def test_shift_moves_and_fills_with_silence():
+    ramp = torch.arange(1.0, 101.0).expand(50, 100)
+    for row in shift(ramp, 10, generator()):
+        kept = row[row > 0]
+        assert len(kept) >= 90 and torch.equal(kept.diff(), torch.ones(len(kept) - 1))
+
+
+def test_noise_has_the_promised_snr():
+    speech, snr = noise(3), torch.tensor([0.0, 10.0, 20.0])
+    added = add_noise(speech, noise(3, 1), snr) - speech
+    torch.testing.assert_close(10 * torch.log10(speech.square().mean(1) / added.square().mean(1)), snr, atol=1e-2, rtol=0)
+
+
+def test_silence_takes_noise_as_it_is():
+    hiss = noise(1, samples=100)
+    assert torch.equal(add_noise(torch.zeros(1, 100), hiss, torch.tensor([20.0])), hiss)
+
+
+def test_spec_augment_blanks_at_most_what_it_says():
+    x = spec_augment(torch.ones(200, 1, 101, 40), 20, 5, generator())
+    assert (x.amax((1, 3)) == 0).sum(1).max() <= 20 and (x.amax((1, 2)) == 0).sum(1).max() <= 5
+    assert (x == 0).any((1, 2, 3)).float().mean() > 0.9
+    assert torch.equal(spec_augment(torch.ones(2, 1, 101, 40), 0, 0, generator()), torch.ones(2, 1, 101, 40))
 
 
 def test_moving_frames_is_moving_samples():

@@ -12,7 +12,7 @@ from test_training import NOISE, clips
 from torch import nn
 
 from tinycourse import checkpoint, inside, learning, models, plots_baselines, profiling, published, stream, widgets
-from tinycourse.frontend import AugmentConfig
+from tinycourse.augmentation import AugmentConfig
 from tinycourse.metrics import Detection, Operating, Spoken
 
 SPOKEN = [Spoken("yes", 1.0, 2.0)]

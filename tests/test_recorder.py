@@ -99,7 +99,7 @@ def test_uploads_of_ipywidgets_7_and_8_are_the_same():
 PAGE = """<!doctype html><div id="here"></div><script type="module">
 import widget from "./recorder.js";
 window.sent = [];
-const state = { seconds: 0.5, status: "" };
+const state = { seconds: 1.5, status: "" }; // the fake microphone beeps once a second
 const model = {
   get: (name) => state[name],
   on: (event, callback) => (window.changed = callback),
@@ -196,11 +196,11 @@ def click(browser) -> None:
 
 def test_the_button_records_pcm_in_a_real_browser(browser):
     chromium = browser(*FAKE_MICROPHONE)
-    assert chromium.until("document.querySelector('button')?.textContent") == "Record 0.5 s"
+    assert chromium.until("document.querySelector('button')?.textContent") == "Record 1.5 s"
     click(chromium)
     ((rate, samples),) = chromium.until("window.sent.length && window.sent")
     samples = recorder.from_pcm(np.array(samples, np.float32).tobytes(), rate)
-    assert len(samples) == 8_000 and np.isfinite(samples).all()
+    assert len(samples) == 24_000 and np.isfinite(samples).all()
     assert chromium.until("!document.querySelector('button').disabled")
 
 

@@ -12,7 +12,7 @@ import torch
 from tinycourse import checkpoint, training
 from tinycourse.data import Clips
 from tinycourse.errors import TinycourseError
-from tinycourse.frontend import AugmentConfig
+from tinycourse.augmentation import AugmentConfig
 
 CLASSES = ("silence", "unknown", "low", "high")
 

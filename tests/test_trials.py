@@ -53,7 +53,7 @@ def test_every_setting_was_measured_with_three_seeds():
     assert list(clean) == list(trials.SETTINGS)
     assert all(len(row[network]) == 3 for row in clean.values() for network in ("2-D", "1-D"))
     assert all(0.1 < value <= 1 for row in rows for value in (row[test] for test in trials.TESTS))
-    assert len(trials.table(rows).splitlines()) == 1 + len(trials.SETTINGS)
+    assert len(trials.table(rows).splitlines()) == 2 + len(trials.SETTINGS)  # a heading of two lines
     assert trials.table(rows, {"PCEN": "a note"}).endswith("  a note")
 
 

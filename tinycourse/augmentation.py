@@ -1,13 +1,61 @@
-"""Augmentation where it is cheap: on mel energies, behind the Fourier transform, so that this is paid once and not every epoch.
+"""Augmentation: a shift, background noise and SpecAugment. First on sound, to be heard; then where it is cheap, in training.
 
-A shift by whole frames commutes with the transform. Noise nearly does: where two sounds are independent their energies add on
-average, and what is left out, the beating between them, is different in every recording anyway.
+That is on mel energies, behind the Fourier transform, which then is paid once and not every epoch. A shift by whole frames
+commutes with the transform. Noise nearly does: where two sounds are independent their energies add on average, and what is left
+out, the beating between them, is different in every recording anyway.
 """
+
+from dataclasses import dataclass
 
 import torch
 from torch import Tensor, nn
 
-from tinycourse.frontend import AugmentConfig, spec_augment
+
+def shift(audio: Tensor, limit: int, generator: torch.Generator) -> Tensor:
+    """Move every clip by up to `limit` samples either way; what is uncovered is silent. [B, T] -> [B, T]."""
+    b, t = audio.shape
+    start = torch.randint(0, 2 * limit + 1, (b, 1), generator=generator).to(audio.device)
+    padded = nn.functional.pad(audio, (limit, limit))  # [B, T + 2 * limit]
+    return padded.gather(1, start + torch.arange(t, device=audio.device))
+
+
+def add_noise(audio: Tensor, noise: Tensor, snr: Tensor) -> Tensor:
+    """Add `noise` [B, T] at `snr` [B] decibels below the clip's own power: [B, T] -> [B, T].
+
+    A silent clip has no power to compare with and takes the noise as it is.
+    """
+    speech, hiss = audio.square().mean(1), noise.square().mean(1)
+    gain = torch.sqrt(speech / (hiss + 1e-12)) * 10 ** (-snr / 20)
+    return audio + noise * torch.where(speech > 0, gain, 1.0)[:, None]
+
+
+def spec_augment(x: Tensor, time: int, bands: int, generator: torch.Generator) -> Tensor:
+    """Blank one stretch of up to `time` frames and one of up to `bands` bands in every map [B, 1, frames, bands].
+
+    SpecAugment (Park et al. 2019, section 2) without time warping; 0 is the mean of a normalised map.
+    """
+    for axis, limit in ((2, time), (3, bands)):
+        b, n = len(x), x.shape[axis]
+        width = torch.randint(0, limit + 1, (b, 1), generator=generator)
+        start = (torch.rand(b, 1, generator=generator) * (n - width + 1)).long()
+        index = torch.arange(n)
+        keep = ((index < start) | (index >= start + width)).to(x)  # [B, n]
+        x = x * (keep[:, None, :, None] if axis == 2 else keep[:, None, None, :])
+    return x
+
+
+# -------------------------------------------------------------------------------------- in training
+
+
+@dataclass(frozen=True)
+class AugmentConfig:
+    """How hard training audio is disturbed; every choice is drawn anew for each clip."""
+
+    shift: int = 1_600  # samples: 100 ms either way
+    noise: float = 0.5  # probability of background noise
+    snr: tuple[float, float] = (5.0, 30.0)  # decibels
+    time: int = 12  # frames blanked at most
+    bands: int = 3  # bands blanked at most
 
 
 def shift_frames(energies: Tensor, limit: int, generator: torch.Generator) -> Tensor:

@@ -1,4 +1,4 @@
-"""From samples to features, and the augmentation between them: all batched, all on the device of its input.
+"""From samples to features: batched, on the device of its input.
 
 The paper's front end (TinySpeech, section 3): MFCC of a 30 ms window every 10 ms, band-pass 20 Hz to 4 kHz.
 One second of audio becomes a map of 101 frames by 40 coefficients.
@@ -164,74 +164,3 @@ def smoother(frames: int) -> Tensor:
     age = t[:, None] - t  # [frames, frames], negative where a frame is still to come
     weights = torch.where(age >= 0, SMOOTHING * (1 - SMOOTHING) ** age.clamp(min=0), 0.0)
     return torch.cat([(1 - SMOOTHING) ** (t[:, None] + 1.0), weights], 1)
-
-
-# ---------------------------------------------------------------------------------------------- augmentation
-
-
-def shift(audio: Tensor, limit: int, generator: torch.Generator) -> Tensor:
-    """Move every clip by up to `limit` samples either way; what is uncovered is silent. [B, T] -> [B, T]."""
-    b, t = audio.shape
-    start = torch.randint(0, 2 * limit + 1, (b, 1), generator=generator).to(audio.device)
-    padded = nn.functional.pad(audio, (limit, limit))  # [B, T + 2 * limit]
-    return padded.gather(1, start + torch.arange(t, device=audio.device))
-
-
-def add_noise(audio: Tensor, noise: Tensor, snr: Tensor) -> Tensor:
-    """Add `noise` [B, T] at `snr` [B] decibels below the clip's own power: [B, T] -> [B, T].
-
-    A silent clip has no power to compare with and takes the noise as it is.
-    """
-    speech, hiss = audio.square().mean(1), noise.square().mean(1)
-    gain = torch.sqrt(speech / (hiss + 1e-12)) * 10 ** (-snr / 20)
-    return audio + noise * torch.where(speech > 0, gain, 1.0)[:, None]
-
-
-def spec_augment(x: Tensor, time: int, bands: int, generator: torch.Generator) -> Tensor:
-    """Blank one stretch of up to `time` frames and one of up to `bands` bands in every map [B, 1, frames, bands].
-
-    SpecAugment (Park et al. 2019, section 2) without time warping; 0 is the mean of a normalised map.
-    """
-    for axis, limit in ((2, time), (3, bands)):
-        b, n = len(x), x.shape[axis]
-        width = torch.randint(0, limit + 1, (b, 1), generator=generator)
-        start = (torch.rand(b, 1, generator=generator) * (n - width + 1)).long()
-        index = torch.arange(n)
-        keep = ((index < start) | (index >= start + width)).to(x)  # [B, n]
-        x = x * (keep[:, None, :, None] if axis == 2 else keep[:, None, None, :])
-    return x
-
-
-@dataclass(frozen=True)
-class AugmentConfig:
-    """How hard training audio is disturbed; every choice is drawn anew for each clip."""
-
-    shift: int = 1_600  # samples: 100 ms either way
-    noise: float = 0.5  # probability of background noise
-    snr: tuple[float, float] = (5.0, 30.0)  # decibels
-    time: int = 12  # frames blanked at most
-    bands: int = 3  # bands blanked at most
-
-
-class Augment:
-    """Shift and noise on audio, SpecAugment on features. `noise` is one long recording [samples] to cut from."""
-
-    def __init__(self, config: AugmentConfig, noise: Tensor, seed: int):
-        self.config, self.noise = config, noise
-        self.generator = torch.Generator().manual_seed(seed)
-
-    def audio(self, x: Tensor) -> Tensor:
-        """[B, T] -> [B, T]."""
-        c, g, (b, t) = self.config, self.generator, x.shape
-        x = shift(x, c.shift, g)
-        start = torch.randint(0, len(self.noise) - t, (b,), generator=g)
-        noise = torch.stack([self.noise[s : s + t] for s in start.tolist()]).to(x.device)
-        low, high = c.snr
-        snr = low + (high - low) * torch.rand(b, generator=g)
-        chosen = torch.rand(b, generator=g) < c.noise
-        snr[~chosen] = 120.0  # inaudible
-        return add_noise(x, noise, snr.to(x.device))
-
-    def features(self, x: Tensor) -> Tensor:
-        """[B, 1, frames, bands] -> the same."""
-        return spec_augment(x, self.config.time, self.config.bands, self.generator)

@@ -9,10 +9,9 @@ from torch.nn import functional as F
 from tqdm.auto import tqdm
 
 from tinycourse import training
-from tinycourse.augmentation import Augment
+from tinycourse.augmentation import Augment, AugmentConfig
 from tinycourse.checkpoint import Recogniser
 from tinycourse.data import Clips
-from tinycourse.frontend import AugmentConfig
 
 UNDISTURBED = AugmentConfig(shift=0, noise=0.0, time=0, bands=0)
 

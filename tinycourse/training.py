@@ -11,11 +11,11 @@ from torch import Tensor, nn
 from torch.nn import functional as F
 from tqdm.auto import tqdm
 
-from tinycourse.augmentation import Augment
+from tinycourse.augmentation import Augment, AugmentConfig
 from tinycourse.checkpoint import Recogniser, as_float, in_batches, load, read, save, write_whole
 from tinycourse.data import Clips
 from tinycourse.errors import TinycourseError
-from tinycourse.frontend import AugmentConfig, Frontend
+from tinycourse.frontend import Frontend
 from tinycourse.metrics import Report, report
 
 STATE = "tinycourse-training-1"

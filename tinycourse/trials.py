@@ -15,9 +15,10 @@ from torch.nn import functional as F
 from tqdm.auto import tqdm
 
 from tinycourse import models
+from tinycourse.augmentation import add_noise
 from tinycourse.checkpoint import in_batches
 from tinycourse.data import Clips
-from tinycourse.frontend import Augment, AugmentConfig, Frontend, FrontendConfig
+from tinycourse.frontend import Frontend, FrontendConfig
 
 MEASURED = Path(__file__).parent / "measured" / "front_end.json"  # written by benchmarks/front_end.py
 SETTINGS = {  # of the front end, each named by how it differs from the paper's (TinySpeech, section 3)
@@ -64,7 +65,13 @@ def noisy(clips: Clips, noise: Tensor, snr: tuple[float, float], share: float = 
 
     noise: one long recording [samples] to cut from.
     """
-    return Augment(AugmentConfig(shift=0, noise=share, snr=snr), noise, seed).audio(clips.waveforms())
+    random, audio = torch.Generator().manual_seed(seed), clips.waveforms()
+    n, samples = audio.shape
+    start = torch.randint(0, len(noise) - samples, (n,), generator=random).tolist()
+    chosen = torch.rand(n, generator=random) < share
+    wanted = snr[0] + (snr[1] - snr[0]) * torch.rand(n, generator=random)
+    cut = torch.stack([noise[s : s + samples] for s in start])  # [N, samples]
+    return torch.where(chosen[:, None], add_noise(audio, cut, wanted), audio)
 
 
 def listen(config: FrontendConfig, audio: Tensor, tests: dict[str, Tensor]) -> tuple[Tensor, dict[str, Tensor]]:

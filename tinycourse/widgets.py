@@ -11,10 +11,11 @@ from IPython.display import Audio
 from matplotlib.figure import Figure
 
 from tinycourse import anatomy, metrics, plots, plots_baselines, plots_condenser, plots_frontend, stream
+from tinycourse.augmentation import add_noise
 from tinycourse.checkpoint import Recogniser
 from tinycourse.data import RATE, Clips
 from tinycourse.errors import TinycourseError
-from tinycourse.frontend import Frontend, FrontendConfig, add_noise
+from tinycourse.frontend import Frontend, FrontendConfig
 from tinycourse.models.condenser import AttentionCondenser
 from tinycourse.recorder import Recorder, from_file, uploads
 

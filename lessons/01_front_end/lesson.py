@@ -282,7 +282,7 @@ figures.correlations(related);
 # cannot lean on a single one.
 
 # %% tags=["nbval-ignore-output"] alt="Four log-mel maps: the word as it is, moved to the right, in noise, and with two blank stripes."
-from tinycourse.frontend import add_noise, shift, spec_augment
+from tinycourse.augmentation import add_noise, shift, spec_augment
 
 random = torch.Generator().manual_seed(1255)  # a seed that shows all three well
 clean = word[None].float()  # [1, 16000]

@@ -273,7 +273,7 @@ print(inspect.getsource(learning.one_pass))
 
 # %%
 from tinycourse import data, training
-from tinycourse.frontend import AugmentConfig
+from tinycourse.augmentation import AugmentConfig
 
 tinywords, epochs = data.open_dataset("tinywords"), 1 if session.fast else 20
 practice, held_out, noise = tinywords.clips("training"), tinywords.clips("validation"), training.noise_of(tinywords)
