@@ -115,7 +115,7 @@ def logarithm(mel: Tensor, floor: float) -> Figure:
 
 def cosines(dct: Tensor, shown: int = 5) -> Figure:
     """The first columns of dct [mels, coefficients] as curves over the bands, and all of it as a picture."""
-    fig, (left, right) = plt.subplots(1, 2, figsize=(7, 2.6), width_ratios=(1.5, 1))
+    fig, (left, right) = plt.subplots(1, 2, figsize=(7, 2.6), width_ratios=(1.5, 1), gridspec_kw={"wspace": 0.3})
     for k in range(shown):
         left.hlines(-0.6 * k, 0, len(dct) - 1, lw=0.4, color="0.7")
         left.plot(np.asarray(dct[:, k]) - 0.6 * k, "o-", ms=2.5, lw=1, color=f"C{k}")

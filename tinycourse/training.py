@@ -109,7 +109,7 @@ def fit(
 
 
 def groups(network: nn.Module, weight_decay: float) -> list[dict]:
-    """Weight decay is for matrices and kernels; biases, batch norm and scales go without."""
+    """Weight decay is for whatever has more than one axis; biases and batch norm go without."""
     parameters = list(network.parameters())
     return [
         {"params": [p for p in parameters if p.ndim > 1], "weight_decay": weight_decay},
