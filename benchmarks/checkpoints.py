@@ -1,9 +1,10 @@
-"""What the shipped networks reach and cost: the table of the README. Run by hand: python benchmarks/checkpoints.py
+"""What the shipped networks reach and cost: the table of the README. Run by hand: python benchmarks/checkpoints.py [NAME ...]
 
 Accuracies on real recordings (Speech Commands, ten classes) in float and in int8, the latter by the C program on this machine, which
 equals the interpreter in every bit; flash, RAM and instructions by the C program on an emulated Cortex-M4.
 """
 
+import sys
 import tempfile
 
 import torch
@@ -14,7 +15,7 @@ from tinycourse.mcu import package
 splits = {split: data.open_dataset("speech-commands", classes=10).clips(split) for split in ("validation", "testing")}
 print("| network | weights | multiply-adds | validation | int8 | testing | int8 | flash | RAM | instructions |")
 print("|---|---|---|---|---|---|---|---|---|---|")
-for name in checkpoint.shipped():
+for name in sys.argv[1:] or checkpoint.shipped():
     recogniser = checkpoint.load(name)
     program = deploy.program_of(recogniser, cli.calibration_audio(recogniser, None))
     cells = []
