@@ -10,9 +10,9 @@ import pytest
 import torch
 
 from tinycourse import checkpoint, training
+from tinycourse.augmentation import AugmentConfig
 from tinycourse.data import Clips
 from tinycourse.errors import TinycourseError
-from tinycourse.augmentation import AugmentConfig
 
 CLASSES = ("silence", "unknown", "low", "high")
 

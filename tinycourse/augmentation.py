@@ -58,6 +58,13 @@ class AugmentConfig:
     bands: int = 3  # bands blanked at most
 
 
+AUGMENTATIONS = {
+    "full": AugmentConfig(),
+    "mild": AugmentConfig(noise=0.3, time=0, bands=0),  # the end of training of a network too small for anything to over-fit
+    "none": AugmentConfig(shift=0, noise=0.0, time=0, bands=0),
+}
+
+
 def shift_frames(energies: Tensor, limit: int, generator: torch.Generator) -> Tensor:
     """Move every clip by up to `limit` frames either way; what is uncovered is silent. [B, frames, mels] -> the same."""
     b, frames, mels = energies.shape

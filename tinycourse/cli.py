@@ -84,13 +84,14 @@ def train(a) -> None:
     from lightning_fabric import Fabric
 
     from tinycourse import checkpoint, data, training
+    from tinycourse.augmentation import AUGMENTATIONS
 
     if a.out.suffix != ".safetensors":
         raise TinycourseError(f"--out {a.out}: a checkpoint is a .safetensors file; give its name that ending.")
     fabric = Fabric(accelerator="auto", devices=a.devices, strategy="ddp" if a.devices > 1 else "auto")
     fabric.launch()
     given = {"epochs": a.epochs, "batch": a.batch, "learning_rate": a.learning_rate, "teacher": a.teacher}
-    config = replace(training.TrainConfig(), seed=a.seed, **{k: v for k, v in given.items() if v})
+    config = replace(training.TrainConfig(), seed=a.seed, augment=AUGMENTATIONS[a.augment], **{k: v for k, v in given.items() if v})
     source = open_data(a.data, a.classes, a.extra_unknown)
     splits = {split: source.clips(split) for split in ("training", "validation", "testing")}
     recogniser = checkpoint.load(a.start, expect=a.model) if a.start else training.seeded(a.model, source.classes, a.seed)
@@ -234,6 +235,7 @@ def parser() -> argparse.ArgumentParser:
     v.add_argument("--batch", type=int)
     v.add_argument("--learning-rate", type=float)
     v.add_argument("--start", metavar="CKPT", help="begin with the weights of this checkpoint, and a fresh schedule")
+    v.add_argument("--augment", default="full", choices=("full", "mild", "none"), help="how hard training clips are disturbed")
     v.add_argument("--teacher", metavar="CKPT", help="learn from this checkpoint's answers too (distillation)")
     v.add_argument("--seed", type=int, default=0)
     v.add_argument("--devices", type=int, default=1, help="how many GPUs, or CPU processes where there is none")

@@ -9,11 +9,11 @@ from torch.nn import functional as F
 from tqdm.auto import tqdm
 
 from tinycourse import training
-from tinycourse.augmentation import Augment, AugmentConfig
+from tinycourse.augmentation import AUGMENTATIONS, Augment, AugmentConfig
 from tinycourse.checkpoint import Recogniser
 from tinycourse.data import Clips
 
-UNDISTURBED = AugmentConfig(shift=0, noise=0.0, time=0, bands=0)
+UNDISTURBED = AUGMENTATIONS["none"]
 
 
 def one_pass(network: nn.Module, hear, labels: Tensor, optimizer, schedule, batch: int = 32) -> None:
