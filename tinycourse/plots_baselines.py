@@ -38,13 +38,15 @@ def accuracy_against_size(published: tuple[Published, ...], ours: list[tuple[str
         names = {p.name: p.name if p.accuracy > LOWEST else f"{p.name}: {p.accuracy:.1f} %" for p in published}
         ax.plot(*zip(*place.values()), "o", mfc="white", color="C0", ms=5, label="published, 12 classes")
         for i, (name, accuracy, *size) in enumerate(ours):
-            at = (size[0] if key == "parameters" else size[1], accuracy)
+            at = (size[0] if key == "parameters" else size[1], max(accuracy, LOWEST))
             if name in place:
                 ax.plot(*zip(place[name], at), "-", lw=0.8, color="C5")
             ax.plot(*at, "D", ms=5, color="C5", label=None if i else "ours, 10 classes")
+            if accuracy < LOWEST:
+                ax.annotate(f"{name}: {accuracy:.1f} %", at, (8, -3), textcoords="offset points", fontsize=7, color="C5")
         ax.set(xscale="log", xlabel=label, ylabel="accuracy (%)", ylim=(LOWEST - 0.4, 99.5))
         ax.grid(color="0.93")
-        marks = [*place.values(), *((row[2 if key == "parameters" else 3], row[1]) for row in ours)]
+        marks = [*place.values(), *((row[2 if key == "parameters" else 3], max(row[1], LOWEST)) for row in ours)]
         write_beside(ax, {names[name]: at for name, at in place.items()}, marks)
     axes[0].legend(loc="lower left")
     return fig

@@ -361,8 +361,7 @@ print(ablation.diary(ablation.read(ablation.TRIED)["groups"]))
 # %% [markdown]
 # The last group is about patience, and about its opposite. More epochs help; but a network of so few weights never gets to learn its clips by heart, so what protects a larger one
 # from doing so, masks and noise, only makes its task harder. It is good to have met them. It is better to finish without.
-
-# %% [markdown]
+#
 # ## Play with it
 #
 # Choose a condenser, and change what it was trained with. Which window can the network bear in place of its own? Set S to zero: V' becomes A (but for the batch
