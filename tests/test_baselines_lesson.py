@@ -38,7 +38,7 @@ def test_published_networks_have_the_size_of_those_that_are_built():
 def test_ours_are_the_shipped_checkpoints():
     rows = {name: row for name, *row in published.ours()}
     assert rows.keys() == checkpoint.shipped().keys()
-    assert all(80 < accuracy <= 100 and parameters > 0 and work > 0 for accuracy, parameters, work in rows.values())
+    assert all(75 < accuracy <= 100 and parameters > 0 and work > 0 for accuracy, parameters, work in rows.values())
     table = published.table(published.ours()).split("\n")
     assert len(table) == 2 + len(rows) and all(f"{rows[line.split()[0]][0]:.1f}" in line for line in table[2:])
 
