@@ -63,7 +63,7 @@ def write_whole(path: str | Path, tensors: dict[str, Tensor], header: dict[str, 
 def read(path: str | Path, form: str) -> tuple[dict[str, Tensor], dict[str, str]]:
     """Tensors and header of a safetensors file of the given format. Raises TinycourseError if it is anything else."""
     if not Path(path).is_file():
-        names = ", ".join(sorted(shipped())) or "none"
+        names = ", ".join(sorted(shipped() | transducers())) or "none"
         raise TinycourseError(f"There is no checkpoint {path}; give a file made by `tinycourse train`, or a shipped one ({names}).")
     try:
         with safe_open(path, framework="pt") as f:
@@ -81,7 +81,7 @@ def load(checkpoint: str | Path, expect: str | None = None) -> Recogniser:
 
     Raises TinycourseError if there is no such checkpoint, if it is damaged, or if it holds another model than `expect`.
     """
-    path = shipped().get(str(checkpoint), Path(checkpoint))
+    path = (shipped() | transducers()).get(str(checkpoint), Path(checkpoint))
     tensors, header = read(path, FORMAT)
     name = header["model"]
     if expect is not None and name != expect:
@@ -96,8 +96,13 @@ def load(checkpoint: str | Path, expect: str | None = None) -> Recogniser:
 
 
 def shipped() -> dict[str, Path]:
-    """The checkpoints in the package: name -> file."""
+    """The recognisers of words in the package: name -> file."""
     return {p.stem: p for p in sorted(SHIPPED.glob("*.safetensors"))}
+
+
+def transducers() -> dict[str, Path]:
+    """The recognisers of sentences in the package: name -> file."""
+    return {p.stem: p for p in sorted(SHIPPED.glob("transducers/*.safetensors"))}
 
 
 def in_batches(module: nn.Module, audio: Tensor, batch: int = 250) -> Tensor:

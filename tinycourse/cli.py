@@ -54,17 +54,23 @@ def data_get(a) -> None:
 
 
 def models(a) -> None:
-    from tinycourse.models import MODELS
+    from tinycourse.models import MODELS, TRANSDUCERS
 
-    show({n: e.about for n, e in MODELS.items()}, a.json, table([[n, e.about] for n, e in MODELS.items()], ["name", "what"]))
+    about = {name: entry.about for name, entry in (MODELS | TRANSDUCERS).items()}
+    show(about, a.json, table([list(row) for row in about.items()], ["name", "what"]))
 
 
 def checkpoints(a) -> None:
     from tinycourse import checkpoint
 
-    found = {name: checkpoint.load(name).info for name in checkpoint.shipped()}
-    rows = [[name, *(f"{info[s]['accuracy']:.2%}" for s in ("validation", "testing")), info["command"]] for name, info in found.items()]
+    found = {name: checkpoint.load(name).info for name in checkpoint.shipped() | checkpoint.transducers()}
+    rows = [[name, *(quality(info[s]) for s in ("validation", "testing")), info["command"]] for name, info in found.items()]
     show(found, a.json, table(rows, ["name", "validation", "testing", "made by"]))
+
+
+def quality(figures: dict) -> str:
+    """Accuracy of a recogniser of words, word error rate of one that writes."""
+    return f"{figures['accuracy']:.2%}" if "accuracy" in figures else f"{figures['word_error_rate']:.2%} wrong"
 
 
 def profile(a) -> None:
@@ -73,7 +79,7 @@ def profile(a) -> None:
     from tinycourse import models, profiling
 
     frontend = models.frontend(a.model)
-    network = models.build(a.model, a.classes)
+    network = models.build(a.model, a.classes or models.entry(a.model).classes)
     p = profiling.profile(network, torch.zeros(1, 1, frontend.frames(frontend.rate), frontend.bands))
     figures = {"model": a.model} | asdict(p)
     lines = [f"{k:18} {v:,}" if isinstance(v, int) else f"{k:18} {v}" for k, v in figures.items() if k != "layers"]
@@ -85,11 +91,14 @@ def train(a) -> None:
 
     from tinycourse import checkpoint, data, training
     from tinycourse.augmentation import AUGMENTATIONS
+    from tinycourse.models import TRANSDUCERS
 
     if a.out.suffix != ".safetensors":
         raise TinycourseError(f"--out {a.out}: a checkpoint is a .safetensors file; give its name that ending.")
     fabric = Fabric(accelerator="auto", devices=a.devices, strategy="ddp" if a.devices > 1 else "auto")
     fabric.launch()
+    if a.model in TRANSDUCERS:
+        return train_transducer(a, fabric)
     given = {"epochs": a.epochs, "batch": a.batch, "learning_rate": a.learning_rate, "teacher": a.teacher}
     config = replace(training.TrainConfig(), seed=a.seed, augment=AUGMENTATIONS[a.augment], **{k: v for k, v in given.items() if v})
     source = open_data(a.data, a.classes, a.extra_unknown)
@@ -117,6 +126,81 @@ def train(a) -> None:
     show(figures, a.json, f"{a.out}: {best['accuracy']:.2%} on validation (epoch {best['epoch']}), {result.accuracy:.2%} on testing")
 
 
+def train_transducer(a, fabric) -> None:
+    from tinycourse import checkpoint, data, sequence_training, sequences, training
+    from tinycourse.words import Vocabulary
+
+    config = sequence_training.recipe(a.data, seed=a.seed, epochs=a.epochs, batch=a.batch, learning_rate=a.learning_rate, ctc=a.ctc)
+    options = {"source": a.source, "hold_out": a.hold_out, "extra": tuple(a.extra)}
+    task = sequences.open_task(a.data, **options)
+    if a.start:
+        recogniser = checkpoint.load(a.start, expect=a.model)
+    else:
+        recogniser = sequence_training.recogniser_for(a.model, Vocabulary.of(task.texts(), a.tokens or task.tokens), a.seed)
+    earlier = [recogniser.info.get("command", f": {a.start}")] if a.start else []
+    recogniser.info = {
+        "command": " && ".join([*earlier, "tinycourse " + shlex.join(sys.argv[1:])]),
+        "data": a.data,
+        "data_options": {k: v for k, v in options.items() if v and k != "extra"},
+        "data_licences": {name: data.DATASETS[name].licence for name in task.sources},
+        "seed": a.seed,
+        "epochs": config.epochs,
+    }
+    history = sequence_training.fit(recogniser, task, config, a.out, a.resume, fabric)
+    if not fabric.is_global_zero:
+        return
+    found = {split: sequence_training.evaluate(recogniser, task.speech(split)) for split in ("validation", "testing")}
+    recogniser.info["validation"] |= found["validation"].as_dict()
+    recogniser.info["testing"] = found["testing"].as_dict()
+    checkpoint.save(recogniser, a.out)
+    training.state_file(a.out).unlink(missing_ok=True)
+    figures = {"checkpoint": str(a.out), **{split: recogniser.info[split] for split in found}, "history": history}
+    rates = ", ".join(f"{one.rate:.2%} on {split}" for split, one in found.items())
+    show(figures, a.json, f"{a.out}: word error rate {rates} (epoch {recogniser.info['validation']['epoch']})")
+
+
+def prune(a) -> None:
+    from tinycourse import checkpoint, pruning, sparse, training
+    from tinycourse.augmentation import AUGMENTATIONS
+
+    for path in filter(None, (a.out, a.packed)):
+        if path.suffix != ".safetensors":
+            raise TinycourseError(f"{path}: a checkpoint is a .safetensors file; give its name that ending.")
+    recogniser = checkpoint.load(a.checkpoint)
+    source = open_task_of(recogniser, a.data, a.extra_unknown)
+    if recogniser.classes != source.classes:
+        raise TinycourseError(f"{a.checkpoint} knows other classes than {a.data}; prune it on the task that it was trained for.")
+    given = {k: getattr(a, k) for k in ("epochs", "batch", "learning_rate", "teacher", "seed")}
+    config = replace(training.TrainConfig(), augment=AUGMENTATIONS[a.augment], **given)
+    how = pruning.PruneConfig(
+        sparsity=a.sparsity, block=sparse.parse_block(a.block), scope=a.scope, only=tuple(a.only), layers=dict(a.layers),
+        start=a.start, end=a.end, every=a.every, straight_through=not a.masked_gradient,
+    )  # fmt: skip
+    earlier = recogniser.info.get("command", f": {a.checkpoint}")
+    recogniser.info |= {"command": f"{earlier} && tinycourse {shlex.join(sys.argv[1:])}", "seed": a.seed, "epochs": a.epochs}
+    splits = {split: source.clips(split) for split in ("training", "validation", "testing")}
+    noise = training.noise_of(source)
+    history, pruner = pruning.prune(recogniser, splits["training"], splits["validation"], noise, config, how, a.out, resume=a.resume)
+    result = training.evaluate(recogniser, splits["testing"])
+    recogniser.info["testing"] = {"accuracy": result.accuracy, "count": result.count}
+    checkpoint.save(recogniser, a.out)
+    if a.packed:
+        sparse.pack(a.out, a.packed, [f"network.{name}" for name in pruner.masks], how.block)
+    training.state_file(a.out).unlink(missing_ok=True)
+    bytes = sparse.total({name: p.detach().numpy() for name, p in pruner.parameters.items()}, how.block)
+    info = {k: recogniser.info[k] for k in ("validation", "testing", "pruning")}
+    text = f"{a.out}: {pruner.sparsity:.1%} of the pruned weights are 0, {result.accuracy:.2%} on testing; " + ", ".join(
+        f"{form} {count:,} bytes" for form, count in asdict(bytes).items() if form not in ("weights", "nonzero")
+    )
+    show({"checkpoint": str(a.out), **info, "bytes": asdict(bytes), "history": history}, a.json, text)
+
+
+def exception(text: str) -> tuple[str, float]:
+    """'PATTERN=0.5' to (pattern, sparsity)."""
+    pattern, _, sparsity = text.partition("=")
+    return pattern, float(sparsity)
+
+
 def open_data(name: str, classes=None, extra_unknown=()):
     """A data set with those of the options that were given."""
     from tinycourse import data
@@ -125,18 +209,21 @@ def open_data(name: str, classes=None, extra_unknown=()):
     return data.open_dataset(name, **{k: v for k, v in given.items() if v})
 
 
-def open_task_of(recogniser, name: str):
+def open_task_of(recogniser, name: str, extra_unknown=()):
     """A data set in the task that a recogniser was trained for, where the data set has tasks."""
     from tinycourse import data
 
     task = next((task for task, classes in data.TASKS.items() if classes == recogniser.classes), None)
-    return open_data(name, task if name in ("speech-commands", "tinywords") else None)
+    return open_data(name, task if name in ("speech-commands", "tinywords") else None, extra_unknown)
 
 
 def evaluate(a) -> None:
     from tinycourse import checkpoint, deploy, metrics
+    from tinycourse.models import TRANSDUCERS
 
     recogniser = checkpoint.load(a.checkpoint)
+    if recogniser.name in TRANSDUCERS:
+        return evaluate_transducer(a, recogniser)
     clips, left_out = open_task_of(recogniser, a.data).clips(a.split).restrict(recogniser.classes)
     if left_out:
         say(f"left out, because {recogniser.name} does not know them: " + ", ".join(f"{k} ({n})" for k, n in left_out.items()))
@@ -149,6 +236,20 @@ def evaluate(a) -> None:
     figures = {"model": recogniser.name, "data": a.data, "split": a.split, "int8": a.int8, "left_out": left_out} | result.as_dict()
     rows = [[name, f"{value:.1%}"] for name, value in result.per_class.items()]
     show(figures, a.json, f"accuracy {result.accuracy:.2%} of {result.count} clips\n" + table(rows, ["class", "recognised"]))
+
+
+def evaluate_transducer(a, recogniser) -> None:
+    from tinycourse import sequence_training, sequences
+    from tinycourse.decoding import Limits
+
+    if a.int8:
+        raise TinycourseError(f"{recogniser.name} does not run as integers yet: evaluate it without --int8.")
+    trained_with = recogniser.info.get("data_options", {}) if a.data == recogniser.info.get("data") else {}
+    task = sequences.open_task(a.data, **{**trained_with, **{k: v for k, v in {"source": a.source, "hold_out": a.hold_out}.items() if v}})
+    found = sequence_training.evaluate(recogniser, task.speech(a.split), Limits(beam=a.beam) if a.beam else None, beam=bool(a.beam))
+    figures = {"model": recogniser.name, "data": a.data, "split": a.split, "beam": a.beam} | found.as_dict()
+    wrong = f"{found.substitutions} substituted, {found.deletions} lost, {found.insertions} invented"
+    show(figures, a.json, f"word error rate {found.rate:.2%} of {found.words} words in {found.count} utterances: {wrong}")
 
 
 def calibration_audio(recogniser, name: str | None, count: int = 500):
@@ -181,6 +282,33 @@ def run(a) -> None:
         cost = f", {r['instructions']:,} instructions" if r["instructions"] else ""
         lines.append(f"{r['file']}: {r['label']} ({r['scores'][r['label']]:.1%}){cost}")
     show({"results": results}, a.json, "\n".join(lines))
+
+
+def explore(a) -> None:
+    from tinycourse import explore, findings, search_space
+    from tinycourse.costs import PRESETS
+    from tinycourse.proxy import Proxy
+
+    asked = Proxy(data=a.data, extra_unknown=tuple(a.extra_unknown), training_clips=a.clips, epochs=a.epochs)
+    settings = explore.Settings(a.sampler, tuple(a.objectives), a.limits, a.seed, asked)
+    study = explore.run(
+        a.study,
+        a.storage,
+        settings,
+        a.trials,
+        a.workers,
+        a.folder or Path(a.storage).resolve().parent,
+        search_space.STARTS if a.start else (),
+    )
+    found = findings.record(study) | {"command": "tinycourse " + shlex.join(sys.argv[1:])}
+    for number, name in a.keep:
+        findings.keep(found, int(number), name)
+    if a.export:
+        findings.write_record(found, a.export)
+    rows = findings.front(found["rows"], settings.objectives)
+    header = ["trial", *settings.objectives]
+    text = table([[r["number"], *(findings.objective(r, name) for name in settings.objectives)] for r in rows], header)
+    show({"study": a.study, "trained": len(findings.trained_rows(found)), "front": rows, "limits": asdict(PRESETS[a.limits])}, a.json, text)
 
 
 def build(a) -> int:
@@ -223,8 +351,12 @@ def parser() -> argparse.ArgumentParser:
 
     v = verb("profile", profile, "parameters, multiply-adds and activation memory, without training")
     v.add_argument("model")
-    v.add_argument("--classes", type=int, default=12)
+    v.add_argument("--classes", type=int, help="(default: as many as the network was designed for)")
 
+    strings = {
+        "--source": "what connected digits are made of: spoken-digits (default) or tinywords",
+        "--hold-out": "a speaker of connected digits who is heard in testing alone",
+    }
     v = verb("train", train, "train a network on a data set")
     v.add_argument("model")
     v.add_argument("--data", required=True, metavar="SET")
@@ -234,6 +366,11 @@ def parser() -> argparse.ArgumentParser:
     v.add_argument("--epochs", type=int)
     v.add_argument("--batch", type=int)
     v.add_argument("--learning-rate", type=float)
+    v.add_argument("--tokens", help="what a transducer writes: words, characters, or a number of word pieces")
+    v.add_argument("--extra", nargs="*", default=[], metavar="SET", help="sentences of these data sets to train on too")
+    v.add_argument("--ctc", type=float, metavar="WEIGHT", help="weight of the CTC loss of a transducer's encoder")
+    for option, about in strings.items():
+        v.add_argument(option, default="", help=about)
     v.add_argument("--start", metavar="CKPT", help="begin with the weights of this checkpoint, and a fresh schedule")
     v.add_argument("--augment", default="full", choices=("full", "mild", "none"), help="how hard training clips are disturbed")
     v.add_argument("--teacher", metavar="CKPT", help="learn from this checkpoint's answers too (distillation)")
@@ -241,10 +378,36 @@ def parser() -> argparse.ArgumentParser:
     v.add_argument("--devices", type=int, default=1, help="how many GPUs, or CPU processes where there is none")
     v.add_argument("--resume", action="store_true", help="go on where a killed training stopped")
 
+    v = verb("prune", prune, "train a checkpoint on while its smallest weights leave")
+    v.add_argument("checkpoint", help="a file, or the name of a shipped checkpoint")
+    v.add_argument("--data", required=True, metavar="SET")
+    v.add_argument("--out", required=True, type=Path, metavar="F.safetensors")
+    v.add_argument("--packed", type=Path, metavar="F.safetensors", help="write it once more without its empty blocks")
+    v.add_argument("--sparsity", type=float, default=0.7, help="share of the weights that go (default 0.7)")
+    v.add_argument("--block", default="8x1", metavar="RxC", help="outputs x inputs that go together (default 8x1)")
+    v.add_argument("--scope", default="layer", help="layer: all as sparse; lamp or global: one budget, shared out (default layer)")
+    v.add_argument("--only", nargs="*", default=[], metavar="PATTERN", help="parameters to prune")
+    v.add_argument("--layers", nargs="*", default=[], type=exception, metavar="PATTERN=S", help="exceptions; S = 0 leaves one dense")
+    v.add_argument("--start", type=float, default=0.0, help="share of the training before the first mask")
+    v.add_argument("--end", type=float, default=0.6, help="share of the training after which masks stay; 0 is one-shot (default 0.6)")
+    v.add_argument("--every", type=int, default=10, metavar="STEPS", help="between two masks (default 10)")
+    v.add_argument("--augment", default="full", choices=("full", "mild", "none"), help="how hard training clips are disturbed")
+    v.add_argument("--masked-gradient", action="store_true", help="no gradient for weights behind the mask")
+    v.add_argument("--extra-unknown", nargs="*", default=[], metavar="SET", help="cut more unknown speech from these data sets")
+    v.add_argument("--epochs", type=int, default=20)
+    v.add_argument("--batch", type=int, default=64)
+    v.add_argument("--learning-rate", type=float, default=0.005)
+    v.add_argument("--teacher", default="", metavar="CKPT", help="learn from this checkpoint's answers too (distillation)")
+    v.add_argument("--seed", type=int, default=0)
+    v.add_argument("--resume", action="store_true", help="go on where a killed pruning stopped")
+
     v = verb("evaluate", evaluate, "accuracy of a checkpoint")
     v.add_argument("checkpoint", help="a file, or the name of a shipped checkpoint")
     v.add_argument("--data", required=True, metavar="SET")
     v.add_argument("--split", default="testing", choices=("training", "validation", "testing"))
+    v.add_argument("--beam", type=int, default=0, metavar="N", help="hypotheses of a transducer's beam search (default: greedy)")
+    for option, about in strings.items():
+        v.add_argument(option, default="", help=about)
     v.add_argument("--int8", action="store_true", help="as integers, by the interpreter that the chip agrees with")
 
     calibrate = {"metavar": "SET", "help": "data to measure ranges on (default: what it was trained on, else tinywords)"}
@@ -259,6 +422,24 @@ def parser() -> argparse.ArgumentParser:
     v = verb("run", run, "recognise recordings with an exported network")
     v.add_argument("dir", type=Path)
     v.add_argument("wav", nargs="+", type=Path)
+
+    v = verb("explore", explore, "search for networks: costs first, then short trainings, in as many processes as you like")
+    v.add_argument("--study", required=True, metavar="NAME", help="made where it does not exist, else resumed")
+    v.add_argument("--storage", required=True, metavar="FILE-or-URL", help="a journal file, or the URL of a PostgreSQL or MySQL database")
+    v.add_argument("--workers", type=int, default=1, metavar="N", help="processes on this machine; start the same on others")
+    v.add_argument("--trials", type=int, default=100, metavar="K", help="candidates that are trained, in all")
+    v.add_argument("--sampler", default="tpe", help="random, nsga2 or tpe")
+    v.add_argument("--objectives", nargs="+", default=["error", "parameters"], metavar="NAME", help="all are minimised")
+    v.add_argument("--limits", default="ladder", help="paper, ladder, cortex-m0plus or cortex-m4")
+    v.add_argument("--data", default="speech-commands", metavar="SET")
+    v.add_argument("--extra-unknown", nargs="*", default=["librispeech", "an4"], metavar="SET")
+    v.add_argument("--clips", type=int, default=2_500, help="training clips")
+    v.add_argument("--epochs", type=int, default=3)
+    v.add_argument("--seed", type=int, default=0)
+    v.add_argument("--start", action="store_true", help="begin with some points put in by hand (search_space.STARTS)")
+    v.add_argument("--folder", type=Path, metavar="DIR", help="keeps the mel energies (default: beside the storage)")
+    v.add_argument("--keep", nargs=2, action="append", default=[], metavar=("TRIAL", "NAME"), help="make its design a model of that name")
+    v.add_argument("--export", type=Path, metavar="F.json.gz", help="write the study as plain data")
 
     v = verb("build", build, "make notebooks, exercises and solutions from lessons/", json=False)
     v.add_argument("names", nargs="*", help="lessons, such as 00 (default: all)")

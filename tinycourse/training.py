@@ -71,12 +71,14 @@ def fit(
     out: Path | None = None,
     resume: bool = False,
     fabric: Fabric | None = None,
+    pruner=None,
 ) -> list[dict]:
     """Train in place; the history holds one dict an epoch (epoch, loss, rate, validation accuracy).
 
     After every epoch `out` gets the best weights so far and `out`.state all that `resume` needs to go on, as if
     nothing had happened: every epoch draws from its own seed, so a resumed run ends on the same bits.
     `noise` [samples] is what background noise is cut from. Afterwards the recogniser holds the best weights.
+    With a `pruning.Pruner`, only epochs that end at its final sparsity can be the best, and every epoch says its sparsity.
     """
     fabric = fabric or Fabric(accelerator="cpu", devices=1)
     history, best = [], {}
@@ -87,8 +89,10 @@ def fit(
     heard = energies_of(recogniser.frontend, training.audio), energies_of(recogniser.frontend, noise[None])[0]
     taught = answers(config.teacher, recogniser, training) if config.teacher else None
     network, optimizer = fabric.setup(recogniser.network, torch.optim.AdamW(groups(recogniser.network, config.weight_decay)))
+    if pruner:
+        pruner.attach(optimizer)
     if resume:
-        history, best = restore(state_file(out), recogniser, optimizer, config)
+        history, best = restore(state_file(out), recogniser, optimizer, config, pruner)
     elif out and fabric.is_global_zero:
         save(recogniser, out)  # at once: a path that cannot be written should not cost an epoch
 
@@ -96,13 +100,15 @@ def fit(
         loss = train_epoch(fabric, network, recogniser.frontend, optimizer, *heard, training.labels, taught, config, epoch)
         accuracy = evaluate(recogniser, validation).accuracy
         history.append({"epoch": epoch + 1, "loss": loss, "rate": optimizer.param_groups[0]["lr"], "accuracy": accuracy})
-        if accuracy >= max(h["accuracy"] for h in history):
+        if pruner:
+            history[-1] |= {"sparsity": pruner.sparsity, "settled": pruner.settled}
+        if history[-1].get("settled", True) and accuracy >= max(h["accuracy"] for h in history if h.get("settled", True)):
             best = {k: v.detach().cpu().clone() for k, v in recogniser.state_dict().items()}
             recogniser.info["validation"] = {"accuracy": accuracy, "count": len(validation), "epoch": epoch + 1}
             if out and fabric.is_global_zero:
                 save(recogniser, out)
         if out and fabric.is_global_zero:
-            store(state_file(out), recogniser, optimizer, config, history, best)
+            store(state_file(out), recogniser, optimizer, config, history, best, pruner)
     recogniser.load_state_dict(best)
     recogniser.cpu().to(memory_format=torch.contiguous_format).eval()
     return history
@@ -178,18 +184,21 @@ def state_file(out: Path) -> Path:
     return Path(out).with_suffix(".state.safetensors")
 
 
-def store(path: Path, recogniser: Recogniser, optimizer, config: TrainConfig, history: list[dict], best: dict[str, Tensor]) -> None:
+def store(path: Path, recogniser: Recogniser, optimizer, config: TrainConfig, history: list[dict], best: dict, pruner=None) -> None:
     """Everything about a training between two epochs, in one safetensors file."""
     tensors = {f"recogniser.{k}": v for k, v in recogniser.state_dict().items()}
     tensors |= {f"best.{k}": v for k, v in best.items()}
     for i, state in optimizer.state_dict()["state"].items():
         tensors |= {f"optimizer.{i}.{k}": v for k, v in state.items()}
+    if pruner:
+        tensors |= {f"pruner.{k}": v for k, v in pruner.state_dict().items()}
     header = {"model": recogniser.name, "config": json.dumps(asdict(config)), "history": json.dumps(history)}
+    header["pruning"] = pruner.settings if pruner else ""
     write_whole(path, tensors, {"format": STATE, "info": json.dumps(recogniser.info)} | header)
 
 
-def restore(path: Path, recogniser: Recogniser, optimizer, config: TrainConfig) -> tuple[list[dict], dict[str, Tensor]]:
-    """Load what `store` wrote into recogniser and optimizer; returns history and best weights.
+def restore(path: Path, recogniser: Recogniser, optimizer, config: TrainConfig, pruner=None) -> tuple[list[dict], dict[str, Tensor]]:
+    """Load what `store` wrote into recogniser, optimizer and pruner; returns history and best weights.
 
     Raises TinycourseError if it belongs to another model or another recipe.
     """
@@ -197,9 +206,10 @@ def restore(path: Path, recogniser: Recogniser, optimizer, config: TrainConfig) 
         raise TinycourseError(f"There is nothing to resume: {path} does not exist; train without --resume.")
     tensors, header = read(path, STATE)
     same = json.loads(header["config"]) == json.loads(json.dumps(asdict(config)))
+    same = same and header.get("pruning", "") == (pruner.settings if pruner else "")
     if header["model"] != recogniser.name or not same:
         raise TinycourseError(f"{path} belongs to another model or recipe; resume with the same options, or train without --resume.")
-    parts = {"recogniser": {}, "best": {}, "optimizer": {}}
+    parts = {"recogniser": {}, "best": {}, "optimizer": {}, "pruner": {}}
     for name, tensor in tensors.items():
         part, key = name.split(".", 1)
         parts[part][key] = tensor
@@ -210,4 +220,6 @@ def restore(path: Path, recogniser: Recogniser, optimizer, config: TrainConfig) 
         i, name = key.split(".")
         state["state"].setdefault(int(i), {})[name] = tensor
     optimizer.load_state_dict(state)
+    if pruner:
+        pruner.load_state_dict(parts["pruner"])
     return json.loads(header["history"]), parts["best"]

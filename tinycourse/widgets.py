@@ -10,13 +10,30 @@ import torch
 from IPython.display import Audio
 from matplotlib.figure import Figure
 
-from tinycourse import anatomy, metrics, plots, plots_baselines, plots_condenser, plots_frontend, stream
+from tinycourse import (
+    anatomy,
+    costs,
+    findings,
+    gates,
+    lattice,
+    metrics,
+    plots,
+    plots_baselines,
+    plots_cells,
+    plots_condenser,
+    plots_explore,
+    plots_frontend,
+    plots_transducer,
+    stream,
+)
 from tinycourse.augmentation import add_noise
 from tinycourse.checkpoint import Recogniser
 from tinycourse.data import RATE, Clips
 from tinycourse.errors import TinycourseError
 from tinycourse.frontend import Frontend, FrontendConfig
 from tinycourse.models.condenser import AttentionCondenser
+from tinycourse.models.design import Design
+from tinycourse.pareto import on_front
 from tinycourse.recorder import Recorder, from_file, uploads
 
 
@@ -236,3 +253,144 @@ class ThresholdExplorer(w.VBox):
         found = metrics.judge(detect(self.here.threshold), spoken)
         span = self.start.value, self.start.value + self.SHOWN
         self.picture.value = png(plots_baselines.operating(score, self.hop, spoken, *found, self.here, curve, hours, span))
+
+
+class AlignmentExplorer(w.VBox):
+    """Drag an alignment through the lattice of an utterance: a slider for each label says in which frame it is said.
+
+    utterances: `lattice.Heard` by name. Labels keep their order: one that is pushed past its neighbour takes it along. `alignment` is
+    the one chosen last, `share` how much of the probability of all alignments is its own.
+    """
+
+    MOST = 7  # labels of an utterance
+
+    def __init__(self, utterances: dict[str, lattice.Heard]):
+        if too_long := [name for name, heard in utterances.items() if len(heard.words) > self.MOST]:
+            raise TinycourseError(f"{too_long[0]} has more than {self.MOST} labels: choose a shorter utterance.")
+        self.utterances = utterances
+        self.choice = w.Dropdown(options=list(utterances), description="lattice")
+        self.best = w.Button(description="best alignment")
+        self.frames = [w.IntSlider(0, 0, 1, continuous_update=False) for _ in range(self.MOST)]
+        self.picture = w.Image(format="png")
+        self.choice.observe(self.reset, "value")
+        self.best.on_click(self.reset)
+        for slider in self.frames:
+            slider.observe(self.move, "value")
+        self.reset()
+        super().__init__([w.HBox([self.choice, self.best]), w.HBox(self.frames[:4]), w.HBox(self.frames[4:]), self.picture])
+
+    @property
+    def heard(self) -> lattice.Heard:
+        """The chosen lattice."""
+        return self.utterances[self.choice.value]
+
+    def reset(self, change=None) -> None:
+        """Show the best alignment of the chosen lattice."""
+        heard = self.heard
+        self.visited, _ = lattice.occupancy(heard.log_probs, heard.target, heard.blank)
+        self.everything = -lattice.loss(heard.log_probs, heard.target, heard.blank)
+        self.place(lattice.places(lattice.best(heard.log_probs, heard.target, heard.blank)))
+
+    def place(self, places: list[int]) -> None:
+        """Set the sliders without asking them, and draw."""
+        heard = self.heard
+        for slider in self.frames:
+            slider.unobserve(self.move, "value")
+        for i, slider in enumerate(self.frames):
+            used = i < len(places)
+            slider.layout.display = None if used else "none"
+            slider.description = heard.words[i] if used else ""
+            slider.max = len(heard.log_probs) - 1
+            slider.value = places[i] if used else 0
+        for slider in self.frames:
+            slider.observe(self.move, "value")
+        self.redraw(places)
+
+    def move(self, change) -> None:
+        """A slider was moved: those behind it are pushed ahead, those before it back."""
+        moved, count = self.frames.index(change["owner"]), len(self.heard.words)
+        value = change["new"]
+        places = [slider.value for slider in self.frames[:count]]
+        self.place([min(t, value) if i < moved else max(t, value) for i, t in enumerate(places)])
+
+    def redraw(self, places: list[int]) -> None:
+        """Draw the alignment that says each label in its place."""
+        heard = self.heard
+        self.alignment = lattice.saying(places, len(heard.log_probs))
+        scores = lattice.step_scores(heard.log_probs, heard.target, heard.blank, self.alignment)
+        self.share = float((scores.sum() - self.everything).exp())
+        said = f"probability {float(scores.sum().exp()):.2g}, {self.share:.1%} of all alignments"
+        way = lattice.nodes(self.alignment)
+        self.picture.value = png(plots_transducer.alignment(self.visited, heard.words, way, scores, said, heard.mel))
+
+
+class SearchExplorer(w.VBox):
+    """Watch the front of a study grow, and open any of its networks: layers, costs, error.
+
+    `rows` are those of a record (see `findings`); `row` is the open one.
+    """
+
+    def __init__(self, rows: list[dict]):
+        self.rows = findings.trained_rows({"rows": rows})
+        wide = {"style": {"description_width": "110px"}}
+        last = len(self.rows)
+        self.count = w.IntSlider(last, 1, last, description="trained so far", continuous_update=False, **wide)
+        self.choice = w.Dropdown(description="open", layout=w.Layout(width="420px"))
+        self.words, self.picture = w.HTML(), w.Image(format="png")
+        self.count.observe(self.relist, "value")
+        self.choice.observe(self.redraw, "value")
+        self.relist()
+        super().__init__([w.HBox([self.count, self.choice]), self.picture, self.words])
+
+    def relist(self, change=None) -> None:
+        """The networks that can be opened: those on the front first, then the others, each by its error."""
+        rows = self.rows[: self.count.value]
+        self.points = [(row["error"], row["costs"]["parameters"]) for row in rows]
+        self.best = on_front(self.points)
+        order = sorted(range(len(rows)), key=lambda i: (not self.best[i], rows[i]["error"]))
+        labels = [f"{'front: ' if self.best[i] else ''}{rows[i]['error']:.1%}, {rows[i]['costs']['parameters']:,} weights" for i in order]
+        self.choice.unobserve(self.redraw, "value")
+        self.choice.options = [(f"{label} (trial {rows[i]['number']})", i) for label, i in zip(labels, order)]
+        self.choice.value = order[0]
+        self.choice.observe(self.redraw, "value")
+        self.redraw()
+
+    def redraw(self, change=None) -> None:
+        """Open the chosen network."""
+        self.row = self.rows[self.choice.value]
+        spent = ", ".join(f"{name.replace('_', ' ')} {value:,}" for name, value in self.row["costs"].items() if value)
+        chosen = ", ".join(f"{name.replace('_', ' ')} {value}" for name, value in self.row["choices"].items())
+        self.words.value = f"<p><b>Costs</b>: {html.escape(spent)}.<br><b>Choices</b>: {html.escape(chosen)}.</p>"
+        parts = costs.by_part(Design.from_json(self.row["design"]))
+        self.picture.value = png(plots_explore.explored(self.points, self.best, self.choice.value, parts))
+
+
+class CellExplorer(w.VBox):
+    """Hold the gates of one unit by hand: pulses come in, a share is kept, for a moment it forgets, and LSTM and CIFG remember.
+
+    `cells` holds the last cells [T] by kind.
+    """
+
+    FRAMES = 60
+
+    def __init__(self):
+        wide = {"continuous_update": False, "style": {"description_width": "130px"}}
+        self.keep = w.FloatSlider(0.95, min=0.0, max=1.0, step=0.01, description="kept, f", **wide)
+        self.let_in = w.FloatSlider(0.5, min=0.0, max=1.0, step=0.05, description="LSTM lets in, i", **wide)
+        self.every = w.IntSlider(12, 2, 30, description="frames from pulse to pulse", **wide)
+        self.forget = w.IntSlider(40, 0, self.FRAMES, description="forgets at frame", **wide)
+        self.picture = w.Image(format="png")
+        controls = (self.keep, self.let_in, self.every, self.forget)
+        for control in controls:
+            control.observe(self.redraw, "value")
+        self.redraw()
+        super().__init__([w.HBox(controls[:2]), w.HBox(controls[2:]), self.picture])
+
+    def redraw(self, change=None) -> None:
+        """Let the pulses come in as the controls say."""
+        time = torch.arange(self.FRAMES)
+        pulses = ((time % self.every.value == 0) & (time > 0)).float()
+        keep = torch.where(time == self.forget.value, 0.0, self.keep.value)
+        let_in = torch.full((self.FRAMES,), self.let_in.value)
+        self.cells = {kind.upper(): gates.driven(kind, pulses, keep, let_in) for kind in ("lstm", "cifg")}
+        self.picture.value = png(plots_cells.held(pulses, keep, self.cells))

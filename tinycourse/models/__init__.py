@@ -1,4 +1,7 @@
-"""The networks by name. A network maps features [B, 1, frames, bands] to logits [B, classes]; it knows no data set."""
+"""The networks by name. A network maps features [B, 1, frames, bands] to logits; it knows no data set.
+
+Those of MODELS answer for a whole clip, [B, classes]; those of TRANSDUCERS write what is said in a sentence (see rnnt.py).
+"""
 
 from collections.abc import Callable
 from dataclasses import dataclass
@@ -8,8 +11,9 @@ from torch import nn
 
 from tinycourse.errors import TinycourseError
 from tinycourse.frontend import FrontendConfig
-from tinycourse.models import baselines
+from tinycourse.models import baselines, rnnt
 from tinycourse.models.condenser import TINYSPEECH, TinySpeech
+from tinycourse.models.design import Designed, found
 
 
 @dataclass(frozen=True)
@@ -20,6 +24,7 @@ class Entry:
     frontend: FrontendConfig
     about: str
     count: str = "trainable"  # one of profiling.COUNTS
+    classes: int = 12  # of the task it was designed for
 
 
 HONK = FrontendConfig()  # 101 x 40 MFCC, 20 Hz to 4 kHz
@@ -66,14 +71,46 @@ MODELS: dict[str, Entry] = {
         )
         for scale in (0.625, 1, 1.5, 2, 3, 6, 8)
     },
+    **{name: Entry(partial(Designed, design), design.frontend, about, count="weights") for name, (design, about) in found().items()},
+}
+
+NARROW = FrontendConfig(kind="log-mel")  # up to 4 kHz, as far as the recordings of digits reach
+WIDE = FrontendConfig(kind="log-mel", high=7_600.0)
+PAPER = FrontendConfig(kind="log-mel", window=512, fft=2048, mels=128, low=125.0, high=7_500.0)
+SHANGGUAN = "(Shangguan et al. 2019)"
+
+TRANSDUCERS: dict[str, Entry] = {
+    "rnnt-digits": Entry(
+        partial(rnnt.Transducer, rnnt.digits()), NARROW, "transducer for connected digits, LSTM in both networks", classes=11
+    ),
+    **{
+        f"rnnt-digits-{encoder}-{prediction}": Entry(
+            build=partial(rnnt.Transducer, rnnt.digits(encoder, prediction)),
+            frontend=NARROW,
+            about=f"rnnt-digits with {encoder} encoder and {prediction} prediction",
+            classes=11,
+        )
+        for encoder in rnnt.KINDS
+        for prediction in rnnt.KINDS
+        if (encoder, prediction) != ("lstm", "lstm")
+    },
+    "rnnt-an4": Entry(partial(rnnt.Transducer, rnnt.AN4), WIDE, "transducer for AN4, its prediction remembers one label", classes=100),
+    "rnnt-paper": Entry(partial(rnnt.Transducer, rnnt.paper()), PAPER, f"122 million weights, word pieces {SHANGGUAN}", classes=4096),
+    "rnnt-paper-cifg-sru": Entry(
+        build=partial(rnnt.Transducer, rnnt.paper("ln-cifg", "ln-sru")),
+        frontend=PAPER,
+        about=f"rnnt-paper with CIFG encoder, SRU prediction {SHANGGUAN}",
+        classes=4096,
+    ),
 }
 
 
 def entry(name: str) -> Entry:
     """Raises TinycourseError for a name that does not exist."""
-    if name not in MODELS:
-        raise TinycourseError(f"There is no model called {name!r}; `tinycourse models` lists them: {', '.join(MODELS)}.")
-    return MODELS[name]
+    known = MODELS | TRANSDUCERS
+    if name not in known:
+        raise TinycourseError(f"There is no model called {name!r}; `tinycourse models` lists them: {', '.join(known)}.")
+    return known[name]
 
 
 def build(name: str, classes: int) -> nn.Module:

@@ -51,10 +51,25 @@ class AttentionCondenser(nn.Module):
     here the copies look aside, in opposite directions, so that the pointwise convolution compares what was with what comes.
     """
 
-    def __init__(self, channels: int, a: int, b: int, pool: tuple[int, int], offsets: list, kernel: int = 1, form: str = "add"):
+    def __init__(
+        self,
+        channels: int,
+        a: int,
+        b: int,
+        pool: tuple[int, int],  # a window of 0 bands is all of them
+        offsets: list,
+        kernel: int | tuple[int, int] = 1,
+        form: str = "add",
+        dilation: tuple[int, int] = (1, 1),
+        condense: str = "max",  # or "mean", where the window is all bands
+        activation: str = "relu",
+    ):
         super().__init__()
         self.pool, self.offsets, self.select = pool, offsets, FORMS[form]
-        self.grouped = GroupedConvolution(a, a, kernel, padding=kernel // 2, groups=a, bias=False)
+        self.copies, self.condense, self.activation = a // channels, condense, getattr(F, activation)
+        kernel = (kernel, kernel) if isinstance(kernel, int) else kernel
+        padding = tuple(k // 2 * d for k, d in zip(kernel, dilation))
+        self.grouped = GroupedConvolution(a, a, kernel, padding=padding, dilation=dilation, groups=a, bias=False)
         self.grouped_norm = nn.BatchNorm2d(a)
         self.pointwise = nn.Conv2d(a, b, 1, bias=False)
         self.pointwise_norm = nn.BatchNorm2d(b)
@@ -62,8 +77,9 @@ class AttentionCondenser(nn.Module):
         self.norm = nn.BatchNorm2d(b)
 
     def forward(self, v: Tensor) -> Tensor:
-        q = F.max_pool2d(v, self.pool, ceil_mode=True)  # [B, C, H / ph, W / pw]
-        k = F.relu(self.grouped_norm(self.grouped(look_aside(q, self.offsets))))  # [B, a, H / ph, W / pw]
+        q = condense(v, self.pool, self.condense)  # [B, C, H / ph, W / pw]
+        q = q if self.copies == 1 else look_aside(q, self.offsets)  # [B, a, H / ph, W / pw]
+        k = self.activation(self.grouped_norm(self.grouped(q)))  # [B, a, H / ph, W / pw]
         k = self.pointwise_norm(self.pointwise(k))  # [B, b, H / ph, W / pw]
         a = unpool(k, self.pool, v.shape[2:])  # [B, b, H, W]
         return self.norm(self.select(match_channels(v, a.shape[1]), a, self.scale))
@@ -104,8 +120,19 @@ def look_aside(x: Tensor, pairs: list[tuple[Offset, Offset]]) -> Tensor:
     return torch.cat(moved, 1)
 
 
+def condense(x: Tensor, pool: tuple[int, int], how: str = "max") -> Tensor:
+    """The strongest of every window, or the mean of all bands: [B, C, H, W] -> [B, C, H / ph, W / pw], W / pw = 1 for pw = 0."""
+    if pool == (1, 1):
+        return x
+    if pool[1] == 0:
+        return x.amax(3, keepdim=True) if how == "max" else x.mean(3, keepdim=True)
+    return F.max_pool2d(x, pool, ceil_mode=True)
+
+
 def unpool(x: Tensor, pool: tuple[int, int], size: tuple[int, int]) -> Tensor:
-    """Repeat every value over the window it came from: [B, C, h, w] -> [B, C, *size]."""
+    """Repeat every value over the window it came from: [B, C, h, w] -> [B, C, *size]; over all bands, sums and products do that."""
+    if pool == (1, 1) or pool[1] == 0:
+        return x
     return F.interpolate(x, scale_factor=pool)[:, :, : size[0], : size[1]]
 
 

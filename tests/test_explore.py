@@ -1,0 +1,415 @@
+"""The search: its space, costs, constraints, workers that die, and what comes out, on a few bundled words."""
+
+import json
+import os
+import random
+import signal
+import subprocess
+import sys
+import time
+from dataclasses import asdict, replace
+
+import matplotlib.pyplot as plt
+import numpy as np
+import optuna
+import pytest
+import torch
+from optuna.trial import TrialState
+
+from tinycourse import cost_model, costs, explore, findings, models, pareto, profiling, proxy, search_space, zero_cost
+from tinycourse import plots_explore as figures
+from tinycourse.costs import PRESETS, Costs, Limits
+from tinycourse.errors import TinycourseError
+from tinycourse.mcu import package
+from tinycourse.models import design as designs
+from tinycourse.models.condenser import TINYSPEECH, TinySpeech
+from tinycourse.models.design import TINYSPEECH_DESIGNS, Design, Designed
+
+TINY = proxy.Proxy(data="tinywords", extra_unknown=(), training_clips=60, validation_clips=40, epochs=1, batch=16)
+SETTINGS = explore.Settings(sampler="random", proxy=TINY)
+PATIENCE = 600  # seconds: for a hang, not for a slow machine
+COMMAND = "--data tinywords --extra-unknown --clips 60 --epochs 1 --sampler random --limits paper".split()
+
+
+@pytest.fixture(scope="module")
+def folder(tmp_path_factory):
+    return tmp_path_factory.mktemp("sounds")
+
+
+@pytest.fixture(scope="module")
+def sounds(folder):
+    return proxy.sounds_of(TINY, folder)
+
+
+def drawn(seed: int, limits: Limits = PRESETS["paper"]) -> Design:
+    """A design from the space, small enough for the paper."""
+    chance = random.Random(seed)
+    while True:
+        design = search_space.design_of(search_space.draw(chance))
+        if max(limits.excess(costs.count(design)).values()) <= 0:
+            return design
+
+
+# ------------------------------------------------------------------------------------------------------- space
+
+
+@pytest.mark.parametrize("name", TINYSPEECH)
+def test_tinyspeech_is_a_point_of_the_space(name):
+    torch.manual_seed(0)
+    paper, ours = TinySpeech(TINYSPEECH[name], 12).eval(), Designed(TINYSPEECH_DESIGNS[name], 12).eval()
+    ours.load_state_dict(paper.state_dict())
+    x = torch.randn(3, 1, 101, 40)
+    assert torch.equal(paper(x), ours(x))
+    published = {"x": 10_923, "y": 6_104, "z": 2_712, "m": 4_729}[name]
+    assert costs.count(TINYSPEECH_DESIGNS[name]).parameters == published
+    assert costs.count(TINYSPEECH_DESIGNS[name]).multiply_adds == profiling.profile(paper, x[:1]).multiply_adds
+
+
+def test_a_design_survives_json():
+    design = drawn(0)
+    assert Design.from_json(json.loads(json.dumps(design.to_json()))) == design
+    with pytest.raises(TinycourseError, match="has no colour"):
+        Design.from_json(design.to_json() | {"colour": "red"})
+
+
+@pytest.mark.parametrize("wrong", [{"form": "sum"}, {"stem": 0}, {"blocks": (((5, 4), (4, 4)),)}, {"last_kind": "7x7"}])
+def test_what_is_no_design_is_refused(wrong):
+    with pytest.raises(TinycourseError):
+        Designed(replace(TINYSPEECH_DESIGNS["m"], **wrong), 12)
+
+
+def test_every_choice_changes_something():
+    """Some point of the space differs in each choice: none is there for nothing."""
+    chance = random.Random(3)
+    for name, values in search_space.CHOICES.items():
+        found = set()
+        for _ in range(20):
+            choices = search_space.draw(chance)
+            found |= {len({str(search_space.design_of(choices | {name: value})) for value in values})}
+        assert len(values) in found, name
+
+
+def test_what_is_drawn_and_what_is_mutated_can_be_built():
+    chance, x = random.Random(1), torch.randn(2, 1, 101, 40)
+    for _ in range(12):
+        design = search_space.design_of(search_space.draw(chance))
+        changed = search_space.mutate(design, chance)
+        assert changed != design
+        assert Designed(changed, 10).eval()(x).shape == (2, 10)
+
+
+def test_mutation_reaches_every_channel():
+    chance, start = random.Random(0), TINYSPEECH_DESIGNS["m"]
+    seen = {search_space.mutate(start, chance) for _ in range(600)}
+    for i in range(len(start.blocks)):
+        assert {d.blocks[i][0][1] != start.blocks[i][0][1] for d in seen if len(d.blocks) == 3} == {True, False}
+        assert {d.blocks[i][1][1] != start.blocks[i][1][1] for d in seen if len(d.blocks) == 3} == {True, False}
+    assert {d.stem for d in seen} > {start.stem} and {d.last for d in seen} > {start.last}
+
+
+# ------------------------------------------------------------------------------------------------- costs and limits
+
+
+def test_costs_are_those_of_the_exporter():
+    design = TINYSPEECH_DESIGNS["m"]
+    spent, report = costs.plan(design), package.describe(costs.program_of(design), "cortex-m4")
+    assert (spent.flash, spent.ram) == (report["flash"]["weight_bytes"], report["ram"]["arena_bytes"])
+
+
+def test_limits():
+    limits = Limits(parameters=1_000, ram=500)
+    assert limits.excess(Costs(1_100, 5)) == {"parameters": pytest.approx(0.1)}  # RAM is not known yet
+    assert limits.excess(Costs(500, 5, 1, 1_000)) == {"parameters": -0.5, "ram": 1.0}
+    ladder = PRESETS["ladder"]
+    for name, most in (("z", 2_700), ("m", 4_700), ("x", 10_800)):
+        multiply_adds = costs.count(TINYSPEECH_DESIGNS[name]).multiply_adds
+        assert ladder.excess(Costs(most, multiply_adds))["multiply_adds"] > 0  # no better than TinySpeech: not allowed
+        assert ladder.excess(Costs(most, int(0.999 * multiply_adds)))["multiply_adds"] <= 0
+    assert ladder.excess(Costs(10_801, 1))["parameters"] > 0
+
+
+def test_a_design_that_exceeds_a_limit_is_never_trained(sounds, monkeypatch):
+    monkeypatch.setattr(explore, "measure", lambda *_: pytest.fail("it was trained"))
+    study = optuna.create_study(directions=["minimize"] * 2)
+    trial, heavy = study.ask(), replace(TINYSPEECH_DESIGNS["x"], last=200)
+    with pytest.raises(optuna.TrialPruned, match="parameters"):
+        explore.judge(trial, heavy, SETTINGS, sounds)
+    assert trial.user_attrs["exceeded"][0].startswith("parameters ")
+    wide = replace(TINYSPEECH_DESIGNS["m"], stem_pool=(1, 1))  # 51 x 20 positions: fits a large chip only
+    with pytest.raises(optuna.TrialPruned, match="ram"):
+        explore.judge(study.ask(), wide, replace(SETTINGS, limits="cortex-m0plus"), sounds)
+
+
+def test_least_squares_finds_the_prices():
+    chance, prices = np.random.default_rng(0), {"add": [29.0, 19.0, 500.0], "linear": [2.0, 1.0, 38.0, 3.0]}
+    rows = [(k, (work := chance.integers(1, 999, len(p)).tolist()), int(np.dot(work, p))) for k, p in prices.items() for _ in range(9)]
+    found = cost_model.fit(rows)
+    for kernel, price in prices.items():
+        assert found[kernel] == pytest.approx(price)
+    assert cost_model.leave_one_out([rows[:13], rows[5:]]) == pytest.approx([0, 0], abs=1e-9)
+
+
+def test_the_cost_model_foretells_what_it_has_not_seen():
+    program = costs.program_of(drawn(99))
+    counted = sum(row[2] for row in cost_model.measure(program, "cortex-m4"))
+    worst = max(map(abs, cost_model.measured()["cortex-m4"]["errors"].values()))
+    assert cost_model.foretell(program) == pytest.approx(counted, rel=1.5 * worst)
+
+
+# ------------------------------------------------------------------------------------------------------- a candidate
+
+
+def test_the_same_design_gives_the_same_error(sounds):
+    found = [explore.measure(drawn(5), sounds, TINY) for _ in range(2)]
+    assert found[0] == found[1]
+    assert explore.measure(drawn(5), sounds, replace(TINY, seed=1)) != found[0]
+
+
+def test_sounds_are_computed_once(folder, sounds, monkeypatch):
+    monkeypatch.setattr(proxy, "hear", lambda *_: pytest.fail("they were computed again"))
+    again = proxy.sounds_of(TINY, folder)
+    assert torch.equal(again.energies["training", 7_600], sounds.energies["training", 7_600])
+    assert again.classes == sounds.classes
+
+
+def test_the_clips_are_spread_over_the_classes(sounds):
+    assert set(sounds.labels["training"].bincount().tolist()) == {6}
+
+
+@pytest.mark.parametrize("sign", zero_cost.SIGNS)
+def test_a_sign_is_a_number_and_leaves_no_trace(sign):
+    torch.manual_seed(0)
+    x, labels = torch.randn(8, 1, 101, 40), torch.arange(8)
+    network = Designed(TINYSPEECH_DESIGNS["m"], 10)
+    before = {k: v.clone() for k, v in network.state_dict().items() if v.is_floating_point() and "running" not in k}
+    first, second = zero_cost.SIGNS[sign](network, x, labels), zero_cost.SIGNS[sign](Designed(TINYSPEECH_DESIGNS["x"], 10), x, labels)
+    assert np.isfinite([first, second]).all() and first != second
+    assert all(torch.equal(network.state_dict()[k], v) for k, v in before.items())
+
+
+# -------------------------------------------------------------------------------------------------------- comparing
+
+
+def test_the_front_by_its_definition():
+    points = np.random.default_rng(0).integers(0, 6, (60, 3))
+    slow = [not any((q <= p).all() and (q < p).any() for q in points) for p in points]
+    assert pareto.on_front(points).tolist() == slow
+    assert pareto.on_front(np.array([[1, 1], [1, 1]])).tolist() == [True, True]
+
+
+def test_hypervolume_by_counting_squares():
+    chance = np.random.default_rng(1)
+    for _ in range(5):
+        points = chance.integers(0, 12, (8, 2))
+        squares = sum(any(p[0] <= x and p[1] <= y for p in points) for x in range(10) for y in range(10))
+        assert pareto.hypervolume(points, (10, 10)) == squares
+    assert pareto.hypervolume(np.empty((0, 2)), (1, 1)) == 0
+
+
+def test_net_score_and_ranks():
+    assert pareto.net_score(100, 100, 100) == pytest.approx(40)
+    assert pareto.ranks([5, 1, 5]).tolist() == [2.5, 1, 2.5]
+    assert pareto.rank_correlation([1, 2, 3], [10, 20, 90]) == pytest.approx(1)
+    assert pareto.rank_correlation([1, 2, 3], [3, 2, 1]) == pytest.approx(-1)
+
+
+# ---------------------------------------------------------------------------------------------------------- studies
+
+
+@pytest.fixture(params=["journal", "sqlite", "postgresql"])
+def place(request, tmp_path):
+    """Where a study may live. PostgreSQL where TINYCOURSE_POSTGRES has the URL of an empty database."""
+    if request.param == "postgresql":
+        if "TINYCOURSE_POSTGRES" not in os.environ:
+            pytest.skip("no PostgreSQL: set TINYCOURSE_POSTGRES to the URL of an empty database")
+        return os.environ["TINYCOURSE_POSTGRES"]
+    return str(tmp_path / "study.journal") if request.param == "journal" else f"sqlite:///{tmp_path / 'study.db'}"
+
+
+def test_a_study_remembers_what_it_is_about(place):
+    explore.open_study("s", place, SETTINGS)
+    assert explore.settings_from(explore.open_study("s", place).user_attrs["settings"]) == SETTINGS
+    explore.open_study("s", place, SETTINGS)
+    with pytest.raises(TinycourseError, match="another proxy"):
+        explore.open_study("s", place, replace(SETTINGS, proxy=replace(TINY, epochs=9)))
+    with pytest.raises(TinycourseError, match="other objectives"):
+        explore.open_study("s", place, replace(SETTINGS, objectives=("error",)))
+    with pytest.raises(TinycourseError, match="no study 'other'"):
+        explore.open_study("other", place)
+
+
+def test_the_point_of_a_dead_worker_is_tried_again(place):
+    study = explore.open_study("s", place, SETTINGS)
+    gone, alive = study.ask(), study.ask()
+    point = search_space.suggest(gone)
+    gone.set_user_attr("worker", f"{explore.socket.gethostname()}:1:0.00")  # process 1 began at another time
+    alive.set_user_attr("worker", explore.me())
+    assert explore.retry_lost(study) == 1
+    assert explore.retry_lost(study) == 0
+    again = explore.open_study("s", place).ask()  # anybody's next point
+    assert search_space.suggest(again) == point
+    assert again.user_attrs["retry_of"] == gone.number
+    states = [t.state for t in study.get_trials()]
+    assert states == [TrialState.FAIL, TrialState.RUNNING, TrialState.RUNNING]
+
+
+@pytest.mark.parametrize("wrong", [{"sampler": "luck"}, {"limits": "none"}, {"objectives": ("beauty",)}, {"objectives": ()}])
+def test_names_that_do_not_exist(wrong, tmp_path):
+    with pytest.raises(TinycourseError, match="choose among"):
+        explore.open_study("s", str(tmp_path / "j"), replace(SETTINGS, **wrong))
+
+
+def start(tmp_path, folder, trials: int, *more, workers: int = 1) -> subprocess.Popen:
+    """The command line."""
+    options = [
+        "--study",
+        "s",
+        "--storage",
+        str(tmp_path / "s.journal"),
+        "--folder",
+        str(folder),
+        "--trials",
+        str(trials),
+        "--workers",
+        str(workers),
+    ]
+    command = [sys.executable, "-m", "tinycourse.cli", "explore", *options, *COMMAND, *more]
+    return subprocess.Popen(command, stdout=subprocess.PIPE, stderr=subprocess.PIPE, text=True)
+
+
+def busy(tmp_path, process) -> optuna.trial.FrozenTrial:
+    """Wait for a trial that is being trained."""
+    while process.poll() is None:
+        if (tmp_path / "s.journal").is_file():
+            for name in optuna.get_all_study_names(explore.storage_of(str(tmp_path / "s.journal"))):
+                for trial in explore.open_study(name, str(tmp_path / "s.journal")).get_trials(states=(TrialState.RUNNING,)):
+                    if trial.user_attrs.get("costs", {}).get("ram"):  # it has passed the door
+                        return trial
+        time.sleep(0.1)
+    pytest.fail(process.communicate()[1])
+
+
+def test_a_killed_worker_loses_nothing_and_a_stopped_study_resumes(tmp_path, folder):
+    process = start(tmp_path, folder, 3, workers=2)
+    killed = busy(tmp_path, process)
+    os.kill(int(killed.user_attrs["worker"].split(":")[1]), signal.SIGKILL)
+    _, words = process.communicate(timeout=PATIENCE)
+    assert process.returncode == 0, words
+    trials = explore.open_study("s", str(tmp_path / "s.journal")).get_trials()
+    again = [t for t in trials if t.user_attrs.get("retry_of") == killed.number]
+    assert trials[killed.number].state == TrialState.FAIL
+    assert [t.params for t in again] == [killed.params]
+    assert again[0].state == TrialState.COMPLETE
+
+    process = start(tmp_path, folder, 20)
+    busy(tmp_path, process)
+    process.send_signal(signal.SIGINT)
+    _, words = process.communicate(timeout=PATIENCE)
+    assert process.returncode == 130 and "Traceback" not in words, words
+    study = explore.open_study("s", str(tmp_path / "s.journal"))
+    assert TrialState.RUNNING not in {t.state for t in study.get_trials()}
+
+    target = explore.trained(study) + 1
+    process = start(tmp_path, folder, target, "--json", "--export", str(tmp_path / "s.json.gz"))
+    figures, words = process.communicate(timeout=PATIENCE)
+    assert process.returncode == 0, words
+    found = findings.read_record(tmp_path / "s.json.gz")
+    assert json.loads(figures)["trained"] == len(findings.trained_rows(found)) >= target
+    row = findings.trained_rows(found)[0]
+    heard = explore.settings_from(found["settings"]).proxy
+    assert explore.measure(Design.from_json(row["design"]), proxy.sounds_of(heard, folder), heard)["error"] == row["error"]
+
+
+# ----------------------------------------------------------------------------------------------------------- record
+
+
+def test_a_record_is_the_same_bytes_and_comes_back(tmp_path):
+    found = {"study": "s", "settings": {}, "rows": [{"number": 0, "error": 0.5}]}
+    for name in "ab":
+        findings.write_record(found, tmp_path / name)
+    assert (tmp_path / "a").read_bytes() == (tmp_path / "b").read_bytes()
+    assert findings.read_record(tmp_path / "a") == found
+    with pytest.raises(TinycourseError, match="no exported study"):
+        findings.read_record(tmp_path / "c")
+
+
+def test_a_design_that_is_kept_becomes_a_model(tmp_path, monkeypatch):
+    monkeypatch.setattr(designs, "FOUND", tmp_path / "designs.json")
+    monkeypatch.setattr(findings, "FOUND", tmp_path / "designs.json")
+    design = drawn(2)
+    rows = [{"number": 7, "error": 0.1, "design": design.to_json()}, {"number": 8, "exceeded": ["parameters 1"]}]
+    found = {"study": "s", "settings": {"sampler": "tpe"}, "rows": rows}
+    findings.keep(found, 7, "found-tiny")
+    assert designs.found() == {"found-tiny": (design, "found by machine, trial 7 of the study s (tpe)")}
+    with pytest.raises(TinycourseError, match="Trial 8"):
+        findings.keep(found, 8, "found-never")
+
+
+def test_found_designs_are_models():
+    for name, (design, _) in designs.found().items():
+        network = models.build(name, 12)
+        assert network.design == design
+        assert profiling.profile(network, torch.zeros(1, 1, 101, 40)).parameters == costs.count(design).parameters
+        assert max(PRESETS["ladder"].excess(costs.plan(design)).values()) <= 0
+
+
+# ----------------------------------------------------------------------------------------------- pictures, widget
+
+
+def rows(n: int) -> list[dict]:
+    """Rows of a record, with errors and choices drawn at random, and one that was turned away."""
+    chance, made = random.Random(0), [{"number": 0, "choices": {}, "design": {}, "costs": asdict(Costs(99_999, 9)), "exceeded": ["x"]}]
+    while len(made) < n + 1:
+        choices = search_space.draw(chance)
+        design = search_space.design_of(choices)
+        spent = asdict(Costs(chance.randint(1_000, 9_000), chance.randint(10**5, 10**6)))
+        row = {"number": len(made), "choices": choices, "design": design.to_json(), "costs": spent, "error": chance.random(), "seconds": 1}
+        made.append(row)
+    return made
+
+
+def test_the_widget_opens_what_is_chosen():
+    from tinycourse.widgets import SearchExplorer
+
+    made = rows(6)
+    explorer = SearchExplorer(made)
+    assert explorer.row in findings.front(made)
+    explorer.count.value = 1
+    assert explorer.row == made[1] and len(explorer.choice.options) == 1
+    explorer.count.value = 6
+    before = explorer.picture.value
+    explorer.choice.value = explorer.choice.options[-1][1]
+    assert explorer.row["error"] == max(r["error"] for r in made[1:] if r not in findings.front(made))
+    assert explorer.picture.value != before and f"{explorer.row['costs']['parameters']:,}" in explorer.words.value
+
+
+def test_pictures():
+    made = rows(12)
+    points = np.array([(row["error"], row["costs"]["parameters"]) for row in made[1:]])
+    best = pareto.on_front(points)
+    drawn_figures = [
+        figures.space(search_space.CHOICES, made[1]["choices"]),
+        figures.cloud(made, PRESETS["ladder"].rungs, {"M": (4_729, 998_300)}),
+        figures.front(points, best, {"M": (0.5, 4_729)}),
+        figures.area(points[best], findings.REFERENCE),
+        figures.growth({"random": [[0.1, 0.2], [0.2, 0.3]], "tpe": [[0.1, 0.4], [0.2, 0.5]]}),
+        figures.effects(findings.effects(made, least=1), 0.5),
+        figures.foretelling([0.2, 0.3], [0.1, 0.2], {"short training": 1.0, "snip": -0.5}),
+        figures.rivals({"found": {"a": (2_000, 0.9)}, "TinySpeech": {"m": (4_729, 0.92)}, "BC-ResNet": {}}),
+        figures.prices({"a": 10**6, "b": 2 * 10**6}, {"a": 0.01, "b": -0.02}, {"a": 10**5, "b": 10**5}),
+    ]
+    assert all(figure.axes for figure in drawn_figures)
+    plt.close("all")
+
+
+def test_effects_are_means_of_the_trained():
+    made = [{"choices": {"high": h, "skip": True}, "error": e} for h, e in ((4_000, 0.4), (4_000, 0.6), (7_600, 0.2))]
+    turned_away = {"choices": {"high": 7_600, "skip": True}, "exceeded": ["ram 1"]}
+    assert findings.effects([*made, turned_away], least=1) == {"high": {7_600: 0.2, 4_000: 0.5}}
+    assert findings.effects(made, least=2) == {}
+
+
+def test_growth_never_falls():
+    points = np.random.default_rng(0).uniform((0, 0), findings.REFERENCE, (30, 2))
+    grown = findings.growth(points)
+    assert grown == sorted(grown) and 0 <= grown[0] and grown[-1] < 1

@@ -1,0 +1,57 @@
+"""The pictures and the widget of lesson 07 show what they are given."""
+
+import matplotlib
+import matplotlib.pyplot as plt
+import pytest
+import torch
+
+from tinycourse import models, plots_pruning
+from tinycourse.widgets_pruning import MaskExplorer
+
+matplotlib.use("Agg")
+
+
+@pytest.fixture(autouse=True)
+def close():
+    yield
+    plt.close("all")
+
+
+def test_the_evolving_mask_marks_what_came_back():
+    gone, back = torch.ones(4, 6, dtype=torch.bool), torch.ones(4, 6, dtype=torch.bool)
+    gone[:2] = False
+    back[0] = False
+    figure = plots_pruning.evolving({0: torch.ones(4, 6, dtype=torch.bool), 10: gone, 20: back})
+    titles = [ax.get_title() for ax in figure.axes[:3]]
+    assert titles == ["step 0: 0% gone, 0 back", "step 10: 50% gone, 0 back", "step 20: 25% gone, 6 back"]
+    assert set(figure.axes[2].images[0].get_array().ravel().tolist()) == {0, 1, 2}
+
+
+def test_measured_rows_become_a_line_for_each_way():
+    same = {"model": "m", "seed": 0}
+    rows = [{"way": "dense", "asked": 0.0, "error": 0.05, **same}]
+    rows += [{"way": way, "asked": s, "error": s / 10, **same} for way in ("gradual", "one-shot") for s in (0.5, 0.9)]
+    figure = plots_pruning.measured(rows, ["m"], ("gradual", "one-shot"))
+    assert [t.get_text() for t in figure.axes[0].get_legend().get_texts()] == ["dense, trained on as long", "gradual", "one-shot"]
+
+
+def test_bars_histograms_schedules_speed():
+    shares = {"layer": {"a": 0.5, "b": 0.5}, "lamp": {"a": 0.7, "b": 0.1}}
+    assert len(plots_pruning.shares(shares).axes[0].patches) == 4
+    assert len(plots_pruning.histogram({"a": torch.randn(50)}, {"a": 0.3}).axes) == 1
+    assert len(plots_pruning.schedule({"cubic": [0.0, 0.5]}, [0, 1]).axes[0].lines) == 2
+    assert len(plots_pruning.speed({"float": {0.0: 0.9, 0.5: 0.5}}).axes[0].lines) == 2
+
+
+def test_the_widget_prunes_a_copy_as_its_controls_say():
+    network = models.build("ds-cnn-s", 10)
+    before = {name: p.clone() for name, p in network.named_parameters()}
+    explorer = MaskExplorer(network, lambda n: float(next(iter(n.parameters())).mean() != 99))
+    assert explorer.masks["4.0.weight"].float().mean() == 0.5
+    first = explorer.picture.value
+    explorer.sparsity.value, explorer.block.value = 0.75, "1x1"
+    assert explorer.masks["4.0.weight"].float().mean() == 0.25 and explorer.picture.value != first
+    assert f"{explorer.size.bitmap:,} with a bitmap" in explorer.words.value and explorer.size.bitmap < explorer.size.dense
+    explorer.scope.value = "lamp"
+    assert explorer.masks["10.weight"].float().mean() > 0.25  # the small last layer is spared
+    assert all(torch.equal(p, before[name]) for name, p in network.named_parameters())

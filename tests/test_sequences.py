@@ -1,0 +1,252 @@
+"""Connected digits and sentences: what is joined of what, who is heard where; vocabularies and word errors; a transducer learns."""
+
+import json
+from dataclasses import replace
+
+import numpy as np
+import pytest
+import torch
+from recordings import tone, write
+
+from tinycourse import checkpoint, cli, data, models, sequence_training, sequences, training
+from tinycourse.audio import RATE
+from tinycourse.decoding import Limits
+from tinycourse.errors import TinycourseError
+from tinycourse.frontend import Frontend
+from tinycourse.words import BEGIN, Vocabulary, errors
+
+SPEAKERS = ("ann", "bob", "cid")
+
+
+@pytest.fixture
+def digits(data_root):
+    """spoken-digits in small: three speakers, twelve takes (five test, five validate); every digit has its own pitch."""
+    for digit in range(10):
+        for number, speaker in enumerate(SPEAKERS):
+            for take in range(12):
+                samples = tone(300 + 250 * digit + 10 * number, seconds=0.15 + 0.01 * take, rate=8_000)
+                write(data_root / "free-spoken-digit-dataset" / "recordings" / f"{digit}_{speaker}_{take}.wav", samples, 8_000)
+    return data_root
+
+
+# ---------------------------------------------------------------------------------------------------- vocabularies
+
+TEXTS = ["YES", "GO FORTY TWO", "Y O U"]
+
+
+@pytest.mark.parametrize("kind, pieces", [("words", 7), ("characters", 12), ("14", 14)])
+def test_texts_survive_being_labels(kind, pieces):
+    vocabulary = Vocabulary.of(TEXTS, kind)
+    assert vocabulary.pieces[0] == "<blank>" and len(vocabulary.pieces) == len(set(vocabulary.pieces)) <= pieces + 1
+    for text in TEXTS:
+        labels = vocabulary.encode(text)
+        assert vocabulary.decode(labels) == text and 0 not in labels
+    assert vocabulary.decode([]) == ""
+
+
+def test_word_pieces_write_new_words_and_take_the_longest_that_fits():
+    vocabulary = Vocabulary(("<blank>", BEGIN, BEGIN + "FOR", BEGIN + "F", "O", "R", "T", "TY", "Y"))
+    assert vocabulary.encode("FORTY TO") == [2, 7, 1, 6, 4]
+    assert vocabulary.decode([2, 7, 1, 6, 4]) == "FORTY TO"
+    with pytest.raises(TinycourseError, match="cannot write 'NO'"):
+        vocabulary.encode("TO NO")
+
+
+def test_a_vocabulary_of_another_kind():
+    with pytest.raises(TinycourseError, match="no vocabulary of 'phones'"):
+        Vocabulary.of(TEXTS, "phones")
+    with pytest.raises(TinycourseError, match="do not give 4000 word pieces"):
+        Vocabulary.of(TEXTS, "4000")
+
+
+def test_word_errors():
+    found = errors(["one two three", "four", "five"], ["one three THREE nine", "", "FIVE"])
+    assert (found.substitutions, found.deletions, found.insertions, found.words, found.count) == (1, 1, 1, 5, 3)
+    assert found.rate == 3 / 5 == found.as_dict()["word_error_rate"]
+    with pytest.raises(TinycourseError, match="no word"):
+        errors(["", ""], ["a", ""])
+
+
+# ---------------------------------------------------------------------------------------------------- connected digits
+
+
+def pitches(audio, task, text: str) -> list[float]:
+    """The loudest frequency of every stretch of sound in a string of tones."""
+    x = audio.float().numpy() / 32768
+    level = np.sqrt(np.convolve(x**2, np.ones(160) / 160, "same"))
+    edges = np.flatnonzero(np.diff(np.concatenate([[0], level > 0.1, [0]])))
+    stretches = [x[a:b] for a, b in edges.reshape(-1, 2) if b - a > RATE // 20]
+    return [np.abs(np.fft.rfft(s, RATE)).argmax() for s in stretches]
+
+
+def test_strings_say_what_their_transcripts_say(digits, monkeypatch):
+    task = sequences.ConnectedDigits()
+    monkeypatch.setattr(task, "counts", dict.fromkeys(data.SPLITS, 30))
+    for split in ("validation", "testing"):
+        speech = task.speech(split)
+        again = task.speech(split)
+        assert speech.texts == again.texts and all(torch.equal(a, b) for a, b in zip(speech.audio, again.audio))
+        assert {len(text.split()) for text in speech.texts} == set(range(1, 8))
+        for audio, text in zip(speech.audio, speech.texts):
+            heard = [(data.DIGITS[round((p - 310) / 250)], round((p - 300) % 250 / 10)) for p in pitches(audio, task, text)]
+            assert [digit for digit, _ in heard] == text.split()
+            assert len({speaker for _, speaker in heard}) == 1
+    assert task.speech("testing").texts != task.speech("validation").texts
+
+
+def test_no_take_is_in_two_splits_and_a_speaker_can_be_held_out(digits):
+    def lengths(task, split):
+        return {speaker: {len(samples) for _, samples in spoken} for speaker, spoken in task.recordings(split).items()}
+
+    everyone = sequences.ConnectedDigits()
+    takes = {split: lengths(everyone, split) for split in data.SPLITS}
+    assert all(set(found) == set(SPEAKERS) for found in takes.values())
+    assert not takes["training"]["ann"] & (takes["validation"]["ann"] | takes["testing"]["ann"])
+    without = sequences.ConnectedDigits(hold_out="bob")
+    assert set(without.recordings("training")) == set(without.recordings("validation")) == {"ann", "cid"}
+    assert set(without.recordings("testing")) == {"bob"} and len(without.recordings("testing")["bob"]) == 120
+    with pytest.raises(TinycourseError, match="no speaker 'eve'.*ann, bob, cid"):
+        sequences.ConnectedDigits(hold_out="eve")
+
+
+def test_bundled_digits_need_no_download(data_root):
+    speech = sequences.ConnectedDigits("tinywords").speech("validation")
+    assert len(speech) == 200 and all(set(text.split()) <= set(data.DIGITS) for text in speech.texts)
+    with pytest.raises(TinycourseError, match="choose spoken-digits or tinywords"):
+        sequences.ConnectedDigits("an4")
+
+
+def test_training_strings_are_drawn_anew_and_by_the_seed(digits):
+    task = sequences.ConnectedDigits()
+    task.epoch = 40
+    supply = task.training(Frontend(models.NARROW))
+    a, b, c = (list(supply.epoch(sequences.Disturbance(), np.random.RandomState(seed))) for seed in (0, 0, 1))
+    assert len(a) == len(supply) == 40 and [text for _, text in a] == [text for _, text in b] != [text for _, text in c]
+    assert all(torch.equal(x, y) for (x, _), (y, _) in zip(a, b))
+    assert all(x.shape[1] == 40 and x.isfinite().all() and (x >= 0).all() for x, _ in a)
+    for share, longest in ((0.1, 1), (0.5, 4), (1.0, 7)):  # a curriculum
+        short = supply.epoch(sequences.Disturbance(), np.random.RandomState(0), share)
+        assert max(len(text.split()) for _, text in short) == longest
+
+
+def test_stretching():
+    x = torch.rand(50, 40)
+    assert torch.equal(sequences.stretch(x, 1, 1), x)
+    assert sequences.stretch(x, 1.2, 0.9).shape == (60, 40) and sequences.stretch(x, 0.5, 1.1).shape == (25, 40)
+    peak = torch.zeros(10, 40)
+    peak[:, 20] = 1
+    assert sequences.stretch(peak, 1, 1.1)[0].argmax() == 22 and sequences.stretch(peak, 1, 0.9)[0].argmax() == 18
+
+
+def test_trimming_keeps_a_margin():
+    samples = np.concatenate([np.zeros(3_200), tone(440, 0.2), np.zeros(4_800)]).astype(np.float32)
+    trimmed = sequences.trim(samples)
+    assert 3_200 <= len(trimmed) <= 3_200 + 4 * 320 and np.square(trimmed).sum() == np.square(samples).sum()
+    assert len(sequences.trim(np.zeros(1_600, np.float32))) == 1_600
+
+
+def test_tasks_by_name(digits):
+    assert sequences.open_task("connected-digits", source="", hold_out="ann").hold_out == "ann"
+    with pytest.raises(TinycourseError, match="cannot learn from 'tinywords'"):
+        sequences.open_task("tinywords")
+
+
+# ----------------------------------------------------------------------------------------------------------- training
+
+QUICK = replace(sequence_training.RECIPES["connected-digits"], epochs=2, batch=8, curriculum=1, warmup=2)
+
+
+@pytest.fixture
+def small_task(digits, monkeypatch):
+    monkeypatch.setattr(sequences.ConnectedDigits, "epoch", 48)
+    monkeypatch.setattr(sequences.ConnectedDigits, "counts", dict.fromkeys(data.SPLITS, 12))
+    return sequences.ConnectedDigits()
+
+
+def fitted(task, config=QUICK, out=None, resume=False):
+    recogniser = sequence_training.recogniser_for("rnnt-digits-cifg-sru", Vocabulary.of(task.texts(), task.tokens), config.seed)
+    return recogniser, sequence_training.fit(recogniser, task, config, out, resume)
+
+
+def same(a, b) -> bool:
+    return all(torch.equal(x, y) for x, y in zip(a.state_dict().values(), b.state_dict().values(), strict=True))
+
+
+def test_a_stopped_training_resumes_to_the_same_bits(small_task, tmp_path, monkeypatch):
+    whole, history = fitted(small_task, out=tmp_path / "whole.safetensors")
+    train_epoch = sequence_training.train_epoch
+
+    def power_cut(*args):
+        if args[-1] == 1:
+            raise KeyboardInterrupt
+        return train_epoch(*args)
+
+    with monkeypatch.context() as patched, pytest.raises(KeyboardInterrupt):
+        patched.setattr(sequence_training, "train_epoch", power_cut)
+        fitted(small_task, out=tmp_path / "cut.safetensors")
+    resumed, rest = fitted(small_task, out=tmp_path / "cut.safetensors", resume=True)
+    assert rest == history and same(whole, resumed) and same(checkpoint.load(tmp_path / "cut.safetensors"), resumed)
+    assert history[-1]["loss"] < history[0]["loss"]
+
+
+def test_batches_hold_neighbours_in_length_and_pad_without_harm(small_task):
+    frontend, vocabulary = Frontend(models.NARROW), Vocabulary.of(small_task.texts(), "words")
+    examples = list(small_task.training(frontend).epoch(sequences.Disturbance(), np.random.RandomState(0)))
+    made = list(sequence_training.batches(iter(examples), 6, vocabulary, np.random.RandomState(0)))
+    assert len(made) == 8 and all(len(batch) == 6 for batch in made)
+    spans = [max(len(e) for e, _ in b) - min(len(e) for e, _ in b) for b in made]
+    assert sum(spans) / 8 < 0.5 * (max(len(e) for e, _ in examples) - min(len(e) for e, _ in examples))
+    lesson = sequence_training.Lesson(models.build("rnnt-digits", 11), 0.3).eval()
+    together = lesson(*sequence_training.collate(made[0], frontend))
+    alone = [lesson(*sequence_training.collate([one], frontend)) for one in made[0]]
+    torch.testing.assert_close(together, torch.stack(alone).mean())
+
+
+def test_too_few_utterances_are_named(small_task):
+    with pytest.raises(TinycourseError, match="48 utterances do not fill one batch of 64"):
+        fitted(small_task, replace(QUICK, batch=64))
+
+
+def test_from_the_command_line(small_task, tmp_path, capsys):
+    out = tmp_path / "d.safetensors"
+    made = f"train rnnt-digits-sru-sru --data connected-digits --out {out} --epochs 1 --batch 8 --hold-out cid".split()
+    assert cli.main([*made, "--json"]) == 0
+    figures = json.loads(capsys.readouterr().out)
+    assert figures["testing"]["count"] == 12 and figures["history"][0]["loss"] > 0 and not training.state_file(out).exists()
+    info = checkpoint.load(out).info
+    assert info["data_options"] == {"hold_out": "cid"} and info["testing"] == figures["testing"]
+    assert cli.main(["evaluate", str(out), "--data", "connected-digits", "--json"]) == 0
+    again = json.loads(capsys.readouterr().out)
+    assert again["word_error_rate"] == figures["testing"]["word_error_rate"] and again["count"] == 12
+    assert cli.main(["evaluate", str(out), "--data", "connected-digits", "--beam", "2", "--json"]) == 0
+    assert json.loads(capsys.readouterr().out)["beam"] == 2
+    assert cli.main(["evaluate", str(out), "--data", "connected-digits", "--int8"]) == 1
+    assert "without --int8" in capsys.readouterr().err
+
+
+def test_transcribing_keeps_the_order(small_task):
+    recogniser = sequence_training.recogniser_for("rnnt-digits", Vocabulary.of(small_task.texts(), "words"), 0)
+    recogniser.network.joint.output.weight.data *= 20
+    audio = small_task.speech("testing").audio
+    limits = Limits(blank_penalty=3.0)
+    together = sequence_training.transcribe(recogniser, audio, limits, batch=5)
+    assert together == [sequence_training.transcribe(recogniser, [one], limits)[0] for one in audio] and len(set(together)) > 1
+
+
+def test_sentences(real_set):
+    real_set("an4")
+    task = sequences.open_task("an4")
+    speech = task.speech("validation")
+    assert task.tokens == "words" and len(speech) > 50 and all(Vocabulary.of(task.texts(), "characters").encode(t) for t in speech.texts)
+    assert {u.speaker for u in task.utterances("validation")}.isdisjoint(u.speaker for u in task.utterances("training"))
+
+
+@pytest.mark.parametrize("name", sorted(checkpoint.transducers()))
+def test_shipped_transducers_reach_what_they_say(name, real_set):
+    recogniser = checkpoint.load(name)
+    info = recogniser.info
+    assert {"command", "data", "seed", "epochs", "data_licences", "validation", "testing"} <= info.keys()
+    for source in info["data_licences"]:
+        real_set(source)
+    found = sequence_training.evaluate(recogniser, sequences.open_task(info["data"], **info["data_options"]).speech("validation"))
+    assert found.words == info["validation"]["words"] and abs(found.rate - info["validation"]["word_error_rate"]) <= 2 / found.words

@@ -1,0 +1,318 @@
+"""Machine-driven design: a study asks for designs, throws out what does not fit, trains the rest a little, and learns what to ask next.
+
+Optuna keeps the study and chooses the next point. Any number of processes, on one machine or many, share it through its storage.
+What is ours: the space (`search_space.py`), the costs (`costs.py`), the short training (`proxy.py`), and that nothing is lost when a
+worker is killed: its point is tried again.
+"""
+
+import contextlib
+import io
+import json
+import multiprocessing
+import os
+import signal
+import socket
+import time
+from dataclasses import asdict, dataclass, field
+from datetime import datetime
+from pathlib import Path
+
+import optuna
+import platformdirs
+import psutil
+import torch
+from lightning_fabric import Fabric
+from optuna.trial import TrialState
+from tqdm.auto import tqdm
+
+from tinycourse import proxy, search_space
+from tinycourse.costs import PRESETS, count, plan
+from tinycourse.errors import TinycourseError
+from tinycourse.models.design import Design, Designed
+from tinycourse.proxy import Proxy, Sounds
+from tinycourse.tracing import UnsupportedOperation
+
+OBJECTIVES = ("error", "parameters", "multiply_adds", "flash", "ram", "instructions")
+SAMPLERS = {
+    "random": lambda seed: optuna.samplers.RandomSampler(seed=seed),
+    "nsga2": lambda seed: optuna.samplers.NSGAIISampler(population_size=20, seed=seed),
+    "tpe": lambda seed: optuna.samplers.TPESampler(n_startup_trials=30, multivariate=True, constant_liar=True, seed=seed),
+}
+LEASE = 1_800  # seconds after which a trial of another machine counts as lost
+DONE, LOST, RUNNING = TrialState.COMPLETE, TrialState.FAIL, TrialState.RUNNING
+
+
+@dataclass(frozen=True)
+class Settings:
+    """What a study is about; stored in it, and the same for everybody who works on it."""
+
+    sampler: str = "tpe"
+    objectives: tuple[str, ...] = ("error", "parameters")
+    limits: str = "ladder"  # one of costs.PRESETS
+    seed: int = 0
+    proxy: Proxy = field(default_factory=Proxy)
+
+    def check(self) -> None:
+        """Raises TinycourseError for names that do not exist."""
+        for name, chosen, known in (
+            ("objective", self.objectives, OBJECTIVES),
+            ("sampler", (self.sampler,), SAMPLERS),
+            ("set of limits", (self.limits,), PRESETS),
+        ):
+            if wrong := [c for c in chosen if c not in known]:
+                raise TinycourseError(f"There is no {name} called {wrong[0]!r}; choose among {', '.join(known)}.")
+        if not self.objectives:
+            raise TinycourseError(f"A study needs an objective; choose among {', '.join(OBJECTIVES)}.")
+
+
+# ------------------------------------------------------------------------------------------------------- the study
+
+
+def storage_of(place: str) -> optuna.storages.BaseStorage:
+    """An Optuna storage: a database by its URL, or a journal in a file. Raises TinycourseError where it cannot be opened."""
+    try:
+        if "://" in place:
+            return optuna.storages.RDBStorage(place)
+        Path(place).resolve().parent.mkdir(parents=True, exist_ok=True)
+        return optuna.storages.JournalStorage(optuna.storages.journal.JournalFileBackend(place))
+    except Exception as error:  # SQLAlchemy's and its drivers' dozens
+        reason = str(error).splitlines()[0]
+        raise TinycourseError(f"The storage {place} cannot be opened ({reason}); give a file, or the URL of a database.") from None
+
+
+def open_study(name: str, place: str, settings: Settings | None = None) -> optuna.Study:
+    """A study by name; it is made if there are settings. Raises TinycourseError if it does not exist, or has other settings."""
+    optuna.logging.set_verbosity(optuna.logging.ERROR)
+    storage = storage_of(place)
+    if settings is None:
+        try:
+            return optuna.load_study(study_name=name, storage=storage)
+        except KeyError:
+            known = ", ".join(optuna.get_all_study_names(storage)) or "none"
+            raise TinycourseError(f"There is no study {name!r} in {place} (there: {known}); `tinycourse explore` makes one.") from None
+    settings.check()
+    directions = ["minimize"] * len(settings.objectives)
+    try:
+        study = optuna.create_study(study_name=name, storage=storage, directions=directions, load_if_exists=True)
+    except ValueError:
+        raise TinycourseError(f"The study {name!r} has other objectives; resume it with the same options or choose another name.") from None
+    told = json.loads(json.dumps(asdict(settings)))
+    if (stored := study.user_attrs.get("settings")) is None:
+        study.set_user_attr("settings", told)
+    elif stored != told:
+        differ = ", ".join(sorted(k for k in told if told[k] != stored.get(k)))
+        raise TinycourseError(f"The study {name!r} has another {differ}; resume it with the same options or choose another name.")
+    return study
+
+
+def put_in(study: optuna.Study, points: tuple[dict, ...]) -> None:
+    """Queue points of the space, each marked as put in by hand; those that were put in before are left out."""
+    before = [t.system_attrs.get("fixed_params") for t in study.get_trials(deepcopy=False)]
+    for point in points:
+        if point not in before:
+            study.enqueue_trial(point, user_attrs={"by": "hand"})
+
+
+def settings_from(stored: dict) -> Settings:
+    """Those that a study, or its record, keeps as plain data."""
+    stored = dict(stored)
+    listening = dict(stored.pop("proxy"))
+    listening["extra_unknown"] = tuple(listening["extra_unknown"])
+    return Settings(**stored | {"objectives": tuple(stored["objectives"])}, proxy=Proxy(**listening))
+
+
+# ---------------------------------------------------------------------------------------------------- one candidate
+
+
+def judge(trial: optuna.Trial, design: Design, settings: Settings, sounds: Sounds, fabric: Fabric | None = None) -> list[float]:
+    """Costs first, then a short training: the values of the objectives. Raises optuna.TrialPruned for what exceeds a limit.
+
+    The trial keeps everything that was found out on the way: design, costs, error, loss, seconds (of computing), and what was exceeded.
+    """
+    limits = PRESETS[settings.limits]
+    trial.set_user_attr("design", design.to_json())
+    for cost in (count, plan):  # the quick one first
+        try:
+            costs = cost(design)
+        except UnsupportedOperation as error:
+            trial.set_user_attr("exceeded", ["operations that can be exported"])
+            raise optuna.TrialPruned(str(error)) from None
+        excess = limits.excess(costs)
+        if max(excess.values(), default=0) > 0:
+            break
+    trial.set_user_attr("costs", asdict(costs))
+    for name, by in excess.items():
+        trial.set_constraint(name, by)
+    if exceeded := [f"{name} {getattr(costs, name):,}" for name, by in excess.items() if by > 0]:
+        trial.set_user_attr("exceeded", exceeded)
+        raise optuna.TrialPruned(", ".join(exceeded))
+    start = time.process_time()
+    found = measure(design, sounds, settings.proxy, fabric)
+    for name, value in (found | {"seconds": round(time.process_time() - start, 1)}).items():
+        trial.set_user_attr(name, value)
+    return [found["error"] if name == "error" else getattr(costs, name) for name in settings.objectives]
+
+
+def measure(design: Design, sounds: Sounds, how: Proxy, fabric: Fabric | None = None) -> dict:
+    """`error` and `loss` of a design after a short training. The same design gives the same numbers."""
+    torch.manual_seed(how.seed)
+    network = Designed(design, len(sounds.classes))
+    return proxy.train(network, design.high, sounds, how.recipe, fabric)
+
+
+def cache() -> Path:
+    """Where lessons keep the sounds of their small studies: in the user's cache."""
+    return Path(platformdirs.user_cache_dir("tinycourse"), "sounds")
+
+
+# -------------------------------------------------------------------------------------------------------- workers
+
+
+def me() -> str:
+    """This process: machine, number, when it began."""
+    return f"{socket.gethostname()}:{os.getpid()}:{psutil.Process().create_time():.2f}"
+
+
+def lost(trial: optuna.trial.FrozenTrial) -> bool:
+    """Whether nobody works on a running trial any more. Of another machine we know only since when."""
+    host, pid, began = trial.user_attrs.get("worker", "::").split(":")
+    if host == socket.gethostname():
+        try:
+            return f"{psutil.Process(int(pid)).create_time():.2f}" != began
+        except psutil.NoSuchProcess:
+            return True
+    return (datetime.now() - trial.datetime_start).total_seconds() > LEASE
+
+
+def retry_lost(study: optuna.Study) -> int:
+    """Queue the points of lost trials again; returns how many there were."""
+    trials = study.get_trials(deepcopy=False)
+    again = {t.user_attrs.get("retry_of") for t in trials}
+    gone = [t for t in trials if t.state == RUNNING and lost(t)]
+    for trial in gone:
+        retry(study, trial, trial.number not in again)
+    return len(gone)
+
+
+def retry(study: optuna.Study, trial, queue: bool = True) -> None:
+    """End a trial and, first, queue its point again: a kill between the two costs a repetition, not a point."""
+    if study.get_trials(deepcopy=False)[trial.number].state != RUNNING:
+        return
+    if queue and trial.params:
+        study.enqueue_trial(trial.params, user_attrs={"retry_of": trial.number})
+    try:
+        study.tell(trial.number, state=LOST)
+    except ValueError:  # somebody else was faster
+        pass
+
+
+def trained(study: optuna.Study) -> int:
+    """How many candidates have been trained."""
+    return len(study.get_trials(deepcopy=False, states=(DONE,)))
+
+
+def step(study: optuna.Study, settings: Settings, sounds: Sounds, fabric: Fabric | None = None) -> None:
+    """Ask, judge, tell. Where Ctrl-C comes in between, the point is queued again."""
+    trial = study.ask()
+    trial.set_user_attr("worker", me())
+    try:
+        study.tell(trial, judge(trial, search_space.design_of(search_space.suggest(trial)), settings, sounds, fabric))
+    except optuna.TrialPruned:
+        study.tell(trial, state=TrialState.PRUNED)
+    except KeyboardInterrupt:
+        retry(study, trial)
+        raise
+
+
+def work(name: str, place: str, folder: str, target: int, index: int, parent: int) -> None:
+    """One worker process: step by step, until `target` candidates are trained, or its parent is gone."""
+    torch.set_num_threads(1)
+    study = open_study(name, place)
+    settings = settings_from(study.user_attrs["settings"])
+    study.sampler = SAMPLERS[settings.sampler](settings.seed * 1_000_003 + 1_009 * len(study.get_trials(deepcopy=False)) + index)
+    gpus = torch.cuda.device_count()
+    fabric = Fabric(accelerator="cuda", devices=[index % gpus]) if gpus else Fabric(accelerator="cpu", devices=1)
+    sounds = proxy.sounds_of(settings.proxy, Path(folder)).to(fabric.device)
+    with contextlib.suppress(KeyboardInterrupt), contextlib.redirect_stderr(io.StringIO()):  # bars of several would overwrite each other
+        signal.signal(signal.SIGINT, interrupt)  # see `starting`
+        while os.getppid() == parent and trained(study) + len(study.get_trials(deepcopy=False, states=(RUNNING,))) < target:
+            step(study, settings, sounds, fabric)
+
+
+def interrupt(*_) -> None:
+    """Ctrl-C, the first time; it is not heard again, so that the trial can be put back in peace."""
+    signal.signal(signal.SIGINT, signal.SIG_IGN)
+    raise KeyboardInterrupt
+
+
+def live(settings: Settings, sounds: Sounds, target: int, sampler: optuna.samplers.BaseSampler | None = None) -> optuna.Study:
+    """A small study in this process and its memory, until `target` candidates are trained."""
+    settings.check()
+    optuna.logging.set_verbosity(optuna.logging.ERROR)
+    sampler = sampler or SAMPLERS[settings.sampler](settings.seed)
+    study = optuna.create_study(directions=["minimize"] * len(settings.objectives), sampler=sampler, study_name="live")
+    study.set_user_attr("settings", json.loads(json.dumps(asdict(settings))))
+    with tqdm(total=target, desc="candidates", leave=False) as bar:
+        while (count := trained(study)) < target:
+            bar.update(count - bar.n)
+            step(study, settings, sounds)
+    return study
+
+
+def run(name: str, place: str, settings: Settings, target: int, workers: int, folder: Path, points: tuple = ()) -> optuna.Study:
+    """Work on a study with `workers` processes until `target` candidates are trained in all; resumes where it stands.
+
+    `folder` keeps the sounds, `points` are put in by hand. A worker that dies is replaced and its point tried again. Ctrl-C ends it
+    cleanly.
+    """
+    study = open_study(name, place, settings)
+    put_in(study, points)
+    proxy.sounds_of(settings.proxy, folder)
+    context, processes = multiprocessing.get_context("spawn"), {}
+    with tqdm(total=target, initial=min(target, trained(study)), desc=name, unit=" candidates") as bar:
+        try:
+            while (count := trained(study)) < target:
+                bar.update(count - bar.n)
+                bar.set_postfix_str(summary(study))
+                retry_lost(study)
+                if any(process.exitcode and process.exitcode > 0 for process in processes.values()):
+                    raise TinycourseError("A worker failed; what it said stands above.")  # a killed one has a negative exit code
+                for index in range(min(workers, target - count)):
+                    if index not in processes or not processes[index].is_alive():
+                        arguments = (name, place, str(folder), target, index, os.getpid())
+                        processes[index] = context.Process(target=work, args=arguments, daemon=True)
+                        with starting():
+                            processes[index].start()
+                time.sleep(0.5)
+            bar.update(target - bar.n)
+        finally:
+            stop(list(processes.values()))
+            retry_lost(study)
+    return study
+
+
+@contextlib.contextmanager
+def starting():
+    """For processes that are started meanwhile: one thread each, and Ctrl-C means nothing before they say so themselves."""
+    threads, handler = os.environ.get("OMP_NUM_THREADS"), signal.signal(signal.SIGINT, signal.SIG_IGN)
+    os.environ["OMP_NUM_THREADS"] = "1"
+    yield
+    os.environ.update({"OMP_NUM_THREADS": threads}) if threads else os.environ.pop("OMP_NUM_THREADS")
+    signal.signal(signal.SIGINT, handler)
+
+
+def stop(processes: list) -> None:
+    """Ask processes to end as Ctrl-C does, until they have; those that do not within a minute are killed."""
+    patience = time.monotonic() + 60
+    while alive := [p for p in processes if p.is_alive()]:
+        for process in alive:
+            process.kill() if time.monotonic() > patience else os.kill(process.pid, signal.SIGINT)
+        alive[0].join(0.5)
+
+
+def summary(study: optuna.Study) -> str:
+    """How many were rejected, and the best error so far."""
+    trials = study.get_trials(deepcopy=False)
+    rejected = sum(t.state == TrialState.PRUNED for t in trials)
+    best = min((t.user_attrs["error"] for t in trials if t.state == DONE), default=1.0)
+    return f"{rejected} rejected untrained, least error {best:.1%}"

@@ -1,0 +1,98 @@
+"""What a study found, as plain data that needs no Optuna: rows of trials, the front among them, and what can be read from them.
+
+A row has `number`, `choices`, `design`, `costs`, and either `error`, `loss` and `seconds` of its training, or what it `exceeded`.
+"""
+
+import gzip
+import json
+from pathlib import Path
+from statistics import mean
+
+import numpy as np
+import optuna
+from optuna.trial import TrialState
+
+from tinycourse.errors import TinycourseError
+from tinycourse.models.design import FOUND
+from tinycourse.pareto import hypervolume, on_front
+
+MEASURED = Path(__file__).parent / "measured"
+STUDY = MEASURED / "explore.json.gz"  # by `tinycourse explore --export`, whose command it holds
+FIDELITY, RACE, FINAL = (MEASURED / f"explore_{name}.json" for name in ("fidelity", "race", "final"))  # by benchmarks/explore.py
+REFERENCE = (0.9, 10_800)  # error by chance among ten classes, and the largest network: what a hypervolume is measured from
+
+
+def record(study: optuna.Study) -> dict:
+    """A study as plain data: `settings`, and in `rows` a dict for each trial that ended, in the order in which they began."""
+    rows = []
+    for trial in study.get_trials(deepcopy=False):
+        if trial.state in (TrialState.COMPLETE, TrialState.PRUNED):
+            row = {"number": trial.number, "choices": trial.params} | trial.user_attrs
+            rows.append({k: v for k, v in row.items() if k not in ("worker", "retry_of")})
+    return {"study": study.study_name, "settings": study.user_attrs["settings"], "rows": rows}
+
+
+def keep(found: dict, number: int, name: str) -> None:
+    """Give a trained design of a record a name that `tinycourse train`, `profile` and so on accept: it goes to design.FOUND.
+
+    Raises TinycourseError if there is no such trial.
+    """
+    row = next((row for row in trained_rows(found) if row["number"] == number), None)
+    if row is None:
+        raise TinycourseError(f"Trial {number} of {found['study']} was not trained; choose one of the front.")
+    kept = json.loads(FOUND.read_text(encoding="utf-8")) if FOUND.is_file() else {}
+    about = f"found by machine, trial {number} of the study {found['study']} ({found['settings']['sampler']})"
+    FOUND.parent.mkdir(exist_ok=True)
+    FOUND.write_text(json.dumps(kept | {name: {"about": about, "design": row["design"]}}, indent=1) + "\n", encoding="utf-8")
+
+
+def write_record(found: dict, path: Path) -> None:
+    """A .json.gz, the same bytes for the same study."""
+    path.write_bytes(gzip.compress(json.dumps(found, separators=(",", ":")).encode(), mtime=0))
+
+
+def read_record(path: Path) -> dict:
+    """What `write_record` wrote. Raises TinycourseError where there is none."""
+    try:
+        return json.loads(gzip.decompress(path.read_bytes()))
+    except (OSError, ValueError) as error:
+        raise TinycourseError(f"{path} is no exported study ({error}); make one with `tinycourse explore --export`.") from None
+
+
+def trained_rows(found: dict) -> list[dict]:
+    """Those of a record that were trained."""
+    return [row for row in found["rows"] if "error" in row]
+
+
+def objective(row: dict, name: str) -> float:
+    """The value of an objective in a row of a record."""
+    return row["error"] if name == "error" else row["costs"][name]
+
+
+def front(rows: list[dict], objectives=("error", "parameters")) -> list[dict]:
+    """The trained rows that no other beats, see `pareto.on_front`, by the last objective."""
+    rows = [row for row in rows if "error" in row]
+    best = on_front(np.array([[objective(row, name) for name in objectives] for row in rows]).reshape(len(rows), -1))
+    return sorted((row for row, stays in zip(rows, best) if stays), key=lambda row: objective(row, objectives[-1]))
+
+
+def growth(points: list[tuple[float, float]], reference: tuple[float, float] = REFERENCE) -> list[float]:
+    """The hypervolume after each of the points (error, parameters), as a share of the whole area."""
+    whole = reference[0] * reference[1]
+    return [hypervolume(points[: n + 1], reference) / whole for n in range(len(points))]
+
+
+def effects(rows: list[dict], least: int = 3) -> dict[str, dict[str, float]]:
+    """Mean error of the trained rows by choice and value, of values that were trained `least` times; the widest spread first."""
+    table = {}
+    for row in trained_rows({"rows": rows}):
+        for name, value in row["choices"].items():
+            table.setdefault(name, {}).setdefault(value, []).append(row["error"])
+    means = {name: {value: mean(e) for value, e in by.items() if len(e) >= least} for name, by in table.items()}
+    means = {name: dict(sorted(by.items(), key=lambda one: one[1])) for name, by in means.items() if len(by) > 1}
+    return dict(sorted(means.items(), key=lambda one: min(one[1].values()) - max(one[1].values())))
+
+
+def read(path: Path) -> dict:
+    """A table of benchmarks/explore.py: `command` and `rows`; no rows where nothing has been measured."""
+    return json.loads(path.read_text(encoding="utf-8")) if path.is_file() else {"rows": []}

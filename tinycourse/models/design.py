@@ -1,0 +1,180 @@
+"""Networks of attention condensers as data: what a search may choose, and TinySpeech X, Y, Z and M as four points of it.
+
+A `Design` says everything about a network and nothing about its weights. `Designed` is the network. Where a design says what
+TinySpeech says the two have the same weights by the same names, and the same output.
+"""
+
+import json
+from dataclasses import asdict, dataclass, fields
+from pathlib import Path
+
+import torch
+from torch import Tensor, nn
+from torch.nn import functional as F
+
+from tinycourse.errors import TinycourseError
+from tinycourse.frontend import FrontendConfig
+from tinycourse.models.condenser import FORMS, TINYSPEECH, AttentionCondenser, condense, match_channels
+
+ACTIVATIONS = ("relu", "silu", "hardswish")
+LASTS = ("3x3", "1x1", "3x3 separable", "1 x bands", "3 x bands")  # kernels of the last convolution
+FOUND = Path(__file__).parents[1] / "measured" / "designs.json"  # written by `tinycourse explore --keep`
+Pair = tuple[int, int]  # (time, frequency)
+
+
+@dataclass(frozen=True)
+class Design:
+    """A network. Pairs are (time, frequency); a window or kernel of 0 bands spans all of them."""
+
+    stem: int  # channels
+    blocks: tuple[tuple[Pair, Pair], ...]  # ((a, b), (c, d)) as in TinySpeechConfig; a is once or twice the channels that come in
+    last: int  # channels
+    high: int = 4_000  # Hz, upper edge of the mel bank
+    stem_kernel: Pair = (3, 3)
+    stem_stride: Pair = (2, 2)
+    stem_pool: Pair = (2, 2)
+    near_kernel: Pair = (1, 1)  # of the grouped convolution of a block's first condenser
+    near_pool: Pair = (2, 1)
+    near_aside: bool = True  # whether its copies look up and down; only where there are two of each channel
+    far_kernel: Pair = (1, 1)  # of the second condenser's
+    far_pool: Pair = (1, 0)
+    far_aside: bool = True  # whether its copies look back and ahead
+    condense: str = "max"  # what the second condenser keeps of all bands: "max" or "mean"
+    dilate: bool = False  # the far kernel is spread over 1, 2, 4, 8, 1, ... frames, block by block
+    halve: tuple[int, ...] = ()  # blocks in front of which the bands are halved by max pooling
+    form: str = "add"  # F(V, A, S), one of condenser.FORMS
+    skip: bool = True  # around each block
+    inner: str = "relu"  # activation of the embedding
+    between: str = "identity"  # activation behind each block: "identity" or "relu"
+    outer: str = "relu"  # activation of the stem
+    activation: str = "silu"  # behind the last convolution
+    last_kind: str = "3x3"  # one of LASTS
+    last_pool: int = 1  # frames that are max-pooled to one in front of it
+
+    @property
+    def frontend(self) -> FrontendConfig:
+        """The features it listens to."""
+        return FrontendConfig(kind="log-mel", high=float(self.high))
+
+    def to_json(self) -> dict:
+        """Lists and numbers only."""
+        return asdict(self)
+
+    @classmethod
+    def from_json(cls, data: dict) -> "Design":
+        """What `to_json` gave, perhaps through a file. Raises TinycourseError for what is no design."""
+        if unknown := set(data) - {f.name for f in fields(cls)}:
+            raise TinycourseError(f"A design has no {', '.join(sorted(unknown))}; choose among {', '.join(f.name for f in fields(cls))}.")
+        return cls(**{name: as_tuple(value) for name, value in data.items()})
+
+
+def as_tuple(value):
+    """Lists within lists as tuples within tuples."""
+    return tuple(map(as_tuple, value)) if isinstance(value, list | tuple) else value
+
+
+def offsets(design: Design) -> tuple[list, list]:
+    """Where the copies of the first and of the second condenser look, as `look_aside` takes it."""
+    steps = (1, 2, 4)
+    bands = [((0, -n), (0, n)) for n in steps] if design.near_aside else [((0, 0), (0, 0))]
+    frames = [((-n, 0), (n, 0)) for n in steps] if design.far_aside else [((0, 0), (0, 0))]
+    return (frames[:1] + bands if design.near_aside else bands), frames
+
+
+def act(name: str, x: Tensor) -> Tensor:
+    """An activation of torch.nn.functional, or none."""
+    return x if name == "identity" else getattr(F, name)(x)
+
+
+class DesignedBlock(nn.Module):
+    """Two condensers, as `condenser.Block`: [B, C, H, W] -> [B, d, H, W], W halved first if the design says so."""
+
+    def __init__(self, design: Design, index: int, channels: int):
+        super().__init__()
+        ((a, b), (c, d)), (near, far) = design.blocks[index], offsets(design)
+        spread = 2 ** (index % 4) if design.dilate else 1
+        self.design, self.halve = design, index in design.halve
+        how = {"form": design.form, "activation": design.inner}
+        self.first = AttentionCondenser(channels, a, b, design.near_pool, near, design.near_kernel, **how)
+        how |= {"dilation": (spread, 1), "condense": design.condense}
+        self.second = AttentionCondenser(b, c, d, design.far_pool, far, design.far_kernel, **how)
+
+    def forward(self, x: Tensor) -> Tensor:
+        x = condense(x, (1, 2)) if self.halve else x
+        y = self.second(self.first(x))
+        return act(self.design.between, y + match_channels(x, y.shape[1]) if self.design.skip else y)
+
+
+class Designed(nn.Module):
+    """The network of a design: features [B, 1, 101, 40] to logits [B, classes]. Raises TinycourseError for a design that is none."""
+
+    def __init__(self, design: Design, classes: int):
+        super().__init__()
+        check(design)
+        d = self.design = design
+        kernel = tuple(k or n for k, n in zip(d.stem_kernel, (1, d.frontend.bands)))
+        padding = (kernel[0] // 2, 0 if d.stem_kernel[1] == 0 else kernel[1] // 2)
+        self.stem = nn.Conv2d(1, d.stem, kernel, d.stem_stride, padding, bias=False)
+        self.stem_norm = nn.BatchNorm2d(d.stem)
+        widths = [d.stem] + [block[1][1] for block in d.blocks]
+        self.blocks = nn.Sequential(*(DesignedBlock(d, i, n) for i, n in enumerate(widths[:-1])))
+        self.before, self.last = self.make_last(widths[-1])
+        self.last_norm = nn.BatchNorm2d(d.last)
+        self.classifier = nn.Linear(d.last, classes)
+
+    def make_last(self, channels: int) -> tuple[nn.Module, nn.Module]:
+        """A depthwise convolution, or nothing, and the last convolution."""
+        kind, bands = self.design.last_kind, self.bands()
+        if kind == "3x3":
+            return nn.Identity(), nn.Conv2d(channels, self.design.last, 3, padding=1, bias=False)
+        kernel, padding = {"3x3 separable": (3, 1), "1 x bands": ((1, bands), 0), "3 x bands": ((3, bands), (1, 0))}.get(kind, (1, 0))
+        before = nn.Identity() if kind == "1x1" else nn.Conv2d(channels, channels, kernel, padding=padding, groups=channels, bias=False)
+        return before, nn.Conv2d(channels, self.design.last, 1, bias=False)
+
+    def bands(self) -> int:
+        """How many bands are left in front of the last convolution."""
+        d, n = self.design, self.design.frontend.bands
+        n = 1 if d.stem_kernel[1] == 0 else -(-n // d.stem_stride[1])
+        for step in (d.stem_pool[1], *(2 for _ in d.halve)):
+            n = -(-n // step)
+        return n
+
+    def forward(self, x: Tensor) -> Tensor:
+        d = self.design
+        x = act(d.outer, self.stem_norm(self.stem(x)))
+        x = self.blocks(condense(x, d.stem_pool))
+        x = act(d.activation, self.last_norm(self.last(self.before(condense(x, (d.last_pool, 1))))))
+        return self.classifier(x.mean((2, 3)))
+
+
+def check(design: Design) -> None:
+    """Raises TinycourseError for a design that no network can have."""
+    choices = {
+        "form": tuple(FORMS),
+        "condense": ("max", "mean"),
+        "inner": ACTIVATIONS,
+        "outer": ACTIVATIONS,
+        "activation": ACTIVATIONS,
+        "between": ("identity", "relu"),
+        "last_kind": LASTS,
+    }
+    for name, values in choices.items():
+        if getattr(design, name) not in values:
+            raise TinycourseError(f"{name} = {getattr(design, name)!r}: choose one of {', '.join(values)}.")
+    channels, sizes = design.stem, [design.stem, design.last, *torch.tensor(design.blocks).flatten().tolist()]
+    if min(sizes) < 1:
+        raise TinycourseError("A design needs at least one channel everywhere.")
+    for i, ((a, b), (c, d)) in enumerate(design.blocks):
+        for wide, narrow in ((a, channels), (c, b)):
+            if wide not in (narrow, 2 * narrow):
+                raise TinycourseError(f"Block {i}: a grouped convolution of {narrow} channels has {narrow} or {2 * narrow}, not {wide}.")
+        channels = d
+
+
+TINYSPEECH_DESIGNS = {name: Design(c.stem, c.blocks, c.last) for name, c in TINYSPEECH.items()}
+
+
+def found() -> dict[str, tuple[Design, str]]:
+    """The designs that a search found and somebody gave a name: name -> (design, where it comes from)."""
+    kept = json.loads(FOUND.read_text(encoding="utf-8")) if FOUND.is_file() else {}
+    return {name: (Design.from_json(one["design"]), one["about"]) for name, one in kept.items()}

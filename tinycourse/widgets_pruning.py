@@ -1,0 +1,50 @@
+"""The widget of lesson 07, over the pictures of `plots_pruning`. Only what ipywidgets 7.7 and 8 share."""
+
+import copy
+from collections.abc import Callable
+
+import ipywidgets as w
+from torch import nn
+
+from tinycourse import plots_pruning, sparse
+from tinycourse.pruning import SCOPES, choose, prunable
+from tinycourse.widgets import png
+
+
+class MaskExplorer(w.VBox):
+    """Choose a weight, a block, a sparsity and how it is shared out; see the mask, the bytes, and what the network still knows.
+
+    `score` judges a network, a share. The network given stays as it is: `pruned` is a copy, `masks` its last masks, `size` their bytes.
+    """
+
+    def __init__(self, network: nn.Module, score: Callable[[nn.Module], float]):
+        self.network, self.score = network, score
+        names = list(prunable(network))
+        self.weight = w.Dropdown(options=names, value=names[len(names) // 2], description="weight")
+        self.block = w.Dropdown(options=["1x1", "8x1", "1x8", "4x4"], value="8x1", description="block")
+        self.scope = w.Dropdown(options=list(SCOPES), description="budget")
+        self.sparsity = w.FloatSlider(value=0.5, min=0, max=0.95, step=0.05, description="sparsity", continuous_update=False)
+        self.picture, self.words = w.Image(format="png"), w.HTML()
+        controls = (self.weight, self.block, self.scope, self.sparsity)
+        for control in controls:
+            control.observe(self.redraw, "value")
+        self.redraw()
+        super().__init__([w.HBox(controls[:2]), w.HBox(controls[2:]), self.picture, self.words])
+
+    def redraw(self, change=None) -> None:
+        """Prune a copy as the controls say, and judge it."""
+        block = sparse.parse_block(self.block.value)
+        self.pruned = copy.deepcopy(self.network)
+        weights = prunable(self.pruned)
+        self.masks = choose(weights, block, self.sparsity.value, self.scope.value)
+        for name, mask in self.masks.items():
+            weights[name].data *= mask
+        self.size = sparse.total({name: p.detach().numpy() for name, p in weights.items()}, block)
+        name = self.weight.value
+        gone = 1 - self.masks[name].float().mean().item()
+        title = f"{name}, {gone:.0%} gone"
+        self.picture.value = png(plots_pruning.masks({title: self.masks[name].flatten(1)}))
+        self.words.value = (
+            f"All pruned weights: {self.size.dense:,} bytes dense, {self.size.indexed:,} with indices, {self.size.bitmap:,} with a bitmap. "
+            f"Without training on: {self.score(self.pruned):.1%} right."
+        )
