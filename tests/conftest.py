@@ -52,3 +52,31 @@ def small_speech_commands(data_root) -> Path:
     for pitch, noise in enumerate(("tap", "cat_mews")):
         write(folder / "_background_noise_" / f"{noise}.wav", tone(50 + pitch, seconds=20))
     return folder
+
+
+@pytest.fixture
+def closed():
+    """Closes all figures afterwards."""
+    import matplotlib.pyplot as plt
+
+    yield
+    plt.close("all")
+
+
+@pytest.fixture
+def power_cut(monkeypatch):
+    """A function that calls `work`, which trains, and cuts it off where `module`.train_epoch is to begin epoch `epoch`."""
+
+    def cut(module, epoch: int, work) -> None:
+        train_epoch = module.train_epoch
+
+        def stop(*args):
+            if args[-1] == epoch:
+                raise KeyboardInterrupt
+            return train_epoch(*args)
+
+        with monkeypatch.context() as patched, pytest.raises(KeyboardInterrupt):
+            patched.setattr(module, "train_epoch", stop)
+            work()
+
+    return cut

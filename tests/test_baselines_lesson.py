@@ -4,7 +4,6 @@ import matplotlib
 
 matplotlib.use("Agg")
 
-import matplotlib.pyplot as plt
 import pytest
 import torch
 from test_plots import texts
@@ -19,10 +18,7 @@ SPOKEN = [Spoken("yes", 1.0, 2.0)]
 CURVE = [Operating(0.5, 0.0, 120.0), Operating(0.9, 0.5, 30.0), Operating(0.99, 1.0, 0.0)]
 
 
-@pytest.fixture(autouse=True)
-def closed():
-    yield
-    plt.close("all")
+pytestmark = pytest.mark.usefixtures("closed")
 
 
 def test_published_networks_have_the_size_of_those_that_are_built():

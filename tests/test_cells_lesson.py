@@ -7,25 +7,16 @@ import matplotlib
 
 matplotlib.use("Agg")
 
-import matplotlib.pyplot as plt
 import numpy as np
 import pytest
 import torch
+from drawn import texts
 
 from tinycourse import gates, plots_cells, widgets
 from tinycourse.models import rnnt
 from tinycourse.models.cells import CellConfig, Recurrent
 
-
-@pytest.fixture(autouse=True)
-def closed():
-    yield
-    plt.close("all")
-
-
-def texts(figure) -> list[str]:
-    figure.canvas.draw()
-    return [t.get_text() for t in figure.findobj(matplotlib.text.Text)]
+pytestmark = pytest.mark.usefixtures("closed")
 
 
 @pytest.mark.parametrize("kind", gates.NAMES)

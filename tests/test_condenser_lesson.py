@@ -1,10 +1,10 @@
 """What lesson 03 takes apart, varies, draws and lets the learner move."""
 
+import drawn
 import matplotlib
 
 matplotlib.use("Agg")
 
-import matplotlib.pyplot as plt
 import pytest
 import torch
 
@@ -15,10 +15,7 @@ from tinycourse.training import TrainConfig
 CLASSES = ("silence", "unknown", "yes", "no")
 
 
-@pytest.fixture(autouse=True)
-def closed():
-    yield
-    plt.close("all")
+pytestmark = pytest.mark.usefixtures("closed")
 
 
 @pytest.fixture
@@ -117,8 +114,7 @@ def test_every_tried_row_has_an_accuracy():
 
 
 def texts(figure) -> str:
-    figure.canvas.draw()
-    return " ".join(t.get_text() for t in figure.findobj(matplotlib.text.Text))
+    return " ".join(drawn.texts(figure))
 
 
 def test_figures_show_what_they_are_given():

@@ -1,10 +1,10 @@
 """Every picture is drawn, has its words, and the widget's figure follows its controls."""
 
+import drawn
 import matplotlib
 
 matplotlib.use("Agg")
 
-import matplotlib.pyplot as plt
 import numpy as np
 import pytest
 import torch
@@ -15,16 +15,12 @@ from tinycourse.data import Clips
 CLASSES = ("silence", "unknown", "yes", "no")
 
 
-@pytest.fixture(autouse=True)
-def closed():
-    yield
-    plt.close("all")
+pytestmark = pytest.mark.usefixtures("closed")
 
 
 def texts(figure) -> str:
     """All words in a figure, once it is drawn."""
-    figure.canvas.draw()
-    return " ".join(t.get_text() for t in figure.findobj(matplotlib.text.Text))
+    return " ".join(drawn.texts(figure))
 
 
 def test_path_names_every_stage_and_fills_the_lessons():

@@ -6,7 +6,6 @@ import matplotlib
 
 matplotlib.use("Agg")
 
-import matplotlib.pyplot as plt
 import numpy as np
 import pytest
 import soundfile
@@ -20,10 +19,7 @@ from tinycourse.frontend import Frontend, FrontendConfig, frame
 CLASSES = ("silence", "yes", "no")
 
 
-@pytest.fixture(autouse=True)
-def closed():
-    yield
-    plt.close("all")
+pytestmark = pytest.mark.usefixtures("closed")
 
 
 def titles(figure) -> list[str]:

@@ -4,10 +4,10 @@ import matplotlib
 
 matplotlib.use("Agg")
 
-import matplotlib.pyplot as plt
 import numpy as np
 import pytest
 import torch
+from drawn import texts
 
 from tinycourse import lattice, plots_transducer, widgets
 from tinycourse.errors import TinycourseError
@@ -15,15 +15,7 @@ from tinycourse.errors import TinycourseError
 WORDS = ("two", "six")
 
 
-@pytest.fixture(autouse=True)
-def closed():
-    yield
-    plt.close("all")
-
-
-def texts(figure) -> list[str]:
-    figure.canvas.draw()
-    return [t.get_text() for t in figure.findobj(matplotlib.text.Text)]
+pytestmark = pytest.mark.usefixtures("closed")
 
 
 @pytest.fixture

@@ -268,19 +268,9 @@ def test_a_recogniser_ends_pruned_with_the_best_of_the_settled_epochs(tmp_path):
     assert same(checkpoint.load(tmp_path / "p.safetensors"), recogniser)
 
 
-def test_a_stopped_pruning_resumes_to_the_same_bits(tmp_path, monkeypatch):
+def test_a_stopped_pruning_resumes_to_the_same_bits(tmp_path, power_cut):
     whole, history, pruner = pruned(out=tmp_path / "whole.safetensors")
-    train_epoch = training.train_epoch
-
-    def power_cut(*args):
-        if args[-1] == 1:
-            raise KeyboardInterrupt
-        return train_epoch(*args)
-
-    monkeypatch.setattr(training, "train_epoch", power_cut)
-    with pytest.raises(KeyboardInterrupt):
-        pruned(out=tmp_path / "cut.safetensors")
-    monkeypatch.undo()
+    power_cut(training, 1, lambda: pruned(out=tmp_path / "cut.safetensors"))
     with pytest.raises(TinycourseError, match="another model or recipe"):
         pruned(PruneConfig(0.6, (8, 1)), tmp_path / "cut.safetensors", resume=True)
     resumed, rest, again = pruned(out=tmp_path / "cut.safetensors", resume=True)

@@ -172,18 +172,9 @@ def same(a, b) -> bool:
     return all(torch.equal(x, y) for x, y in zip(a.state_dict().values(), b.state_dict().values(), strict=True))
 
 
-def test_a_stopped_training_resumes_to_the_same_bits(small_task, tmp_path, monkeypatch):
+def test_a_stopped_training_resumes_to_the_same_bits(small_task, tmp_path, power_cut):
     whole, history = fitted(small_task, out=tmp_path / "whole.safetensors")
-    train_epoch = sequence_training.train_epoch
-
-    def power_cut(*args):
-        if args[-1] == 1:
-            raise KeyboardInterrupt
-        return train_epoch(*args)
-
-    with monkeypatch.context() as patched, pytest.raises(KeyboardInterrupt):
-        patched.setattr(sequence_training, "train_epoch", power_cut)
-        fitted(small_task, out=tmp_path / "cut.safetensors")
+    power_cut(sequence_training, 1, lambda: fitted(small_task, out=tmp_path / "cut.safetensors"))
     resumed, rest = fitted(small_task, out=tmp_path / "cut.safetensors", resume=True)
     assert rest == history and same(whole, resumed) and same(checkpoint.load(tmp_path / "cut.safetensors"), resumed)
     assert history[-1]["loss"] < history[0]["loss"]

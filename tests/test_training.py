@@ -55,19 +55,9 @@ def test_the_seed_decides_every_bit():
     assert not same(a, other)
 
 
-def test_a_stopped_training_resumes_to_the_same_bits(tmp_path, monkeypatch):
+def test_a_stopped_training_resumes_to_the_same_bits(tmp_path, power_cut):
     whole, history = fitted(out=tmp_path / "whole.safetensors")
-    train_epoch = training.train_epoch
-
-    def power_cut(*args):
-        if args[-1] == 2:
-            raise KeyboardInterrupt
-        return train_epoch(*args)
-
-    monkeypatch.setattr(training, "train_epoch", power_cut)
-    with pytest.raises(KeyboardInterrupt):
-        fitted(out=tmp_path / "cut.safetensors")
-    monkeypatch.undo()
+    power_cut(training, 2, lambda: fitted(out=tmp_path / "cut.safetensors"))
     resumed, rest = fitted(out=tmp_path / "cut.safetensors", resume=True)
     assert rest == history and same(whole, resumed)
     assert same(checkpoint.load(tmp_path / "cut.safetensors"), resumed)

@@ -106,9 +106,8 @@ def train(a) -> None:
     recogniser = checkpoint.load(a.start, expect=a.model) if a.start else training.seeded(a.model, source.classes, a.seed)
     if recogniser.classes != source.classes:
         raise TinycourseError(f"{a.start} knows other classes than {a.data}; start from a checkpoint of the same task.")
-    earlier = [recogniser.info.get("command", f": {a.start}")] if a.start else []
     recogniser.info = {
-        "command": " && ".join([*earlier, "tinycourse " + shlex.join(sys.argv[1:])]),
+        "command": command(recogniser, a.start),
         "data": a.data,
         "data_licences": {name: data.DATASETS[name].licence for name in (a.data, *a.extra_unknown)},
         "seed": a.seed,
@@ -126,6 +125,12 @@ def train(a) -> None:
     show(figures, a.json, f"{a.out}: {best['accuracy']:.2%} on validation (epoch {best['epoch']}), {result.accuracy:.2%} on testing")
 
 
+def command(recogniser, start: str | None) -> str:
+    """The command that is running, behind the one that made the checkpoint it starts from."""
+    earlier = [recogniser.info.get("command", f": {start}")] if start else []
+    return " && ".join([*earlier, "tinycourse " + shlex.join(sys.argv[1:])])
+
+
 def train_transducer(a, fabric) -> None:
     from tinycourse import checkpoint, data, sequence_training, sequences, training
     from tinycourse.words import Vocabulary
@@ -137,9 +142,8 @@ def train_transducer(a, fabric) -> None:
         recogniser = checkpoint.load(a.start, expect=a.model)
     else:
         recogniser = sequence_training.recogniser_for(a.model, Vocabulary.of(task.texts(), a.tokens or task.tokens), a.seed)
-    earlier = [recogniser.info.get("command", f": {a.start}")] if a.start else []
     recogniser.info = {
-        "command": " && ".join([*earlier, "tinycourse " + shlex.join(sys.argv[1:])]),
+        "command": command(recogniser, a.start),
         "data": a.data,
         "data_options": {k: v for k, v in options.items() if v and k != "extra"},
         "data_licences": {name: data.DATASETS[name].licence for name in task.sources},
@@ -176,8 +180,7 @@ def prune(a) -> None:
         sparsity=a.sparsity, block=sparse.parse_block(a.block), scope=a.scope, only=tuple(a.only), layers=dict(a.layers),
         start=a.start, end=a.end, every=a.every, straight_through=not a.masked_gradient,
     )  # fmt: skip
-    earlier = recogniser.info.get("command", f": {a.checkpoint}")
-    recogniser.info |= {"command": f"{earlier} && tinycourse {shlex.join(sys.argv[1:])}", "seed": a.seed, "epochs": a.epochs}
+    recogniser.info |= {"command": command(recogniser, a.checkpoint), "seed": a.seed, "epochs": a.epochs}
     splits = {split: source.clips(split) for split in ("training", "validation", "testing")}
     noise = training.noise_of(source)
     history, pruner = pruning.prune(recogniser, splits["training"], splits["validation"], noise, config, how, a.out, resume=a.resume)

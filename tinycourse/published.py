@@ -68,11 +68,11 @@ def ours() -> list[tuple[str, float, int, int]]:
 
 def table(rows: list[tuple[str, float, int, int]]) -> str:
     """What `ours` gives beside what was published, a line for each network."""
-    lines = [f"{'':18}{'accuracy (%)':>16}{'parameters':>20}{'multiply-adds':>24}"]
-    lines += [f"{'':18}{'paper':>9}{'ours':>7}{'paper':>11}{'ours':>9}{'paper':>13}{'ours':>11}"]
+    lines = [f"{'':18}{'accuracy (%)':>16}{'parameters':>22}{'multiply-adds':>26}"]
+    lines += [f"{'':18}{'paper':>9}{'ours':>7}{'paper':>11}{'ours':>11}{'paper':>13}{'ours':>13}"]
     by_name = {p.name: p for p in PUBLISHED}
     for name, accuracy, parameters, multiply_adds in rows:
         p = by_name.get(name)
         said = (f"{p.accuracy:.1f}", f"{p.parameters:,.0f}", f"{p.multiply_adds:,.0f}") if p else ("-", "-", "-")
-        lines.append(f"{name:18}{said[0]:>9}{accuracy:7.1f}{said[1]:>11}{parameters:9,}{said[2]:>13}{multiply_adds:11,}")
+        lines.append(f"{name:18}{said[0]:>9}{accuracy:7.1f}{said[1]:>11}{parameters:11,}{said[2]:>13}{multiply_adds:13,}")
     return "\n".join(lines)

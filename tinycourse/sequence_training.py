@@ -1,6 +1,5 @@
 """Training of transducers: the loop of training.py for sentences. Seeded, in the same checkpoints, resumed to the same bits."""
 
-import math
 import sys
 from dataclasses import dataclass, field, replace
 from itertools import islice
@@ -21,7 +20,7 @@ from tinycourse.errors import TinycourseError
 from tinycourse.frontend import Frontend
 from tinycourse.models.rnnt import BLANK, Transducer
 from tinycourse.sequences import Disturbance, Example, Speech
-from tinycourse.training import groups, restore, state_file, store
+from tinycourse.training import groups, restore, state_file, store, warm_cosine
 from tinycourse.transducer import rnnt_loss
 from tinycourse.words import Errors, Vocabulary, errors
 
@@ -48,9 +47,7 @@ class SequenceConfig:
 
     def rate(self, step: int, steps: int) -> float:
         """Learning rate at `step` of `steps`."""
-        if step < self.warmup:
-            return self.learning_rate * (step + 1) / self.warmup
-        return self.learning_rate * 0.5 * (1 + math.cos(math.pi * (step - self.warmup) / max(1, steps - self.warmup)))
+        return warm_cosine(self.learning_rate, step, steps, self.warmup)
 
 
 RECIPES = {

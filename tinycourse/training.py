@@ -39,10 +39,14 @@ class TrainConfig:
 
     def rate(self, step: int, steps: int) -> float:
         """Learning rate at `step` of `steps`."""
-        start = self.warmup * steps
-        if step < start:
-            return self.learning_rate * (step + 1) / start
-        return self.learning_rate * 0.5 * (1 + math.cos(math.pi * (step - start) / (steps - start)))
+        return warm_cosine(self.learning_rate, step, steps, self.warmup * steps)
+
+
+def warm_cosine(peak: float, step: int, steps: int, warmup: float) -> float:
+    """A learning rate that climbs to `peak` for `warmup` steps and falls to zero at `steps` along a cosine."""
+    if step < warmup:
+        return peak * (step + 1) / warmup
+    return peak * 0.5 * (1 + math.cos(math.pi * (step - warmup) / max(1, steps - warmup)))
 
 
 def seeded(name: str, classes: tuple[str, ...], seed: int) -> Recogniser:

@@ -401,7 +401,7 @@ ThresholdExplorer(posteriors, recogniser.classes, recording, hop)
 # What the papers report beside what our checkpoints reached, trained by the commands in their headers. Three things differ:
 # the papers have twelve classes, we have ten; they use all of Speech Commands, we a part of it; and multiply-adds are
 # counted by them each in their own way, and here always by the same one. A point more or less means nothing here; ten times smaller does.
-# `trad-fpool13` is the exception: it was stopped long before it was done, because an epoch of it takes as long as fifteen of TinySpeech-M.
+# `trad-fpool13` is the exception: it was stopped long before it was done. Its multiply-adds have to be paid for every clip of every epoch.
 # That, too, is a cost of a large network, and the ideas above spare you from it.
 
 # %%
