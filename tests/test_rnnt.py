@@ -9,16 +9,17 @@ from torch.utils.flop_counter import FlopCounterMode
 
 from tinycourse.decoding import Beam, Greedy, Limits
 from tinycourse.models.cells import CellConfig
-from tinycourse.models.rnnt import KINDS, RNNTConfig, Transducer, digits, join, paper, sized
+from tinycourse.models.rnnt import BLANK, KINDS, RNNTConfig, Transducer, digits, join, paper, sized
 from tinycourse.transducer import rnnt_loss
 
 SMALL = RNNTConfig(features=5, cell=CellConfig(units=8), prediction=CellConfig(units=6), embedding=4, joint=7)
 
 
 def network(config: RNNTConfig = SMALL, labels: int = 4, loud: float = 3.0) -> Transducer:
-    """With random weights, louder than usual so that its answers depend on what it hears."""
+    """With random weights, louder than usual so that its answers depend on what it hears, and blank no likelier than other labels."""
     torch.manual_seed(0)
     made = Transducer(config, labels).eval()
+    made.joint.output.bias.data[BLANK] = 0
     for p in made.parameters():
         p.data *= loud
     return made
@@ -154,3 +155,20 @@ def test_every_weight_learns_through_the_loss():
     rnnt_loss(logits, labels, torch.tensor([6, 4]), torch.tensor([3, 2]), blank=0).backward()
     assert logits.shape == (2, 6, 4, 4)
     assert all(p.grad is not None and p.grad.abs().sum() > 0 for p in made.parameters())
+
+
+def test_it_learns_what_it_is_shown():
+    torch.manual_seed(0)
+    made, features, labels = Transducer(SMALL, 4), torch.randn(3, 1, 40, 5), torch.tensor([[1, 2], [3, 1], [2, 2]])
+    assert made.joint.output.bias.softmax(0)[BLANK] > 0.85  # little is said at first
+    optimizer, lengths = torch.optim.Adam(made.parameters(), 0.01), (torch.full((3,), 6), torch.full((3,), 2))
+    losses = []
+    for _ in range(200):
+        loss = rnnt_loss(made(features, labels), labels, *lengths, blank=0)
+        optimizer.zero_grad()
+        loss.backward()
+        optimizer.step()
+        losses.append(loss.item())
+    assert losses[-1] < 0.1 * losses[0]
+    with torch.no_grad():
+        assert Greedy(made.eval(), 3).push(made.encoder(features[:, 0])[0]).labels == labels.tolist()

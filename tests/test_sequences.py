@@ -177,7 +177,6 @@ def test_a_stopped_training_resumes_to_the_same_bits(small_task, tmp_path, power
     power_cut(sequence_training, 1, lambda: fitted(small_task, out=tmp_path / "cut.safetensors"))
     resumed, rest = fitted(small_task, out=tmp_path / "cut.safetensors", resume=True)
     assert rest == history and same(whole, resumed) and same(checkpoint.load(tmp_path / "cut.safetensors"), resumed)
-    assert history[-1]["loss"] < history[0]["loss"]
 
 
 def test_batches_hold_neighbours_in_length_and_pad_without_harm(small_task):
