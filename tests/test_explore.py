@@ -403,10 +403,21 @@ def test_pictures():
 
 
 def test_effects_are_means_of_the_trained():
-    made = [{"choices": {"high": h, "skip": True}, "error": e} for h, e in ((4_000, 0.4), (4_000, 0.6), (7_600, 0.2))]
+    seen = ((4_000, 0.4), (4_000, 0.6), (7_600, 0.2))
+    made = [{"choices": {"high": h, "skip": True}, "design": {"stem": i}, "error": e} for i, (h, e) in enumerate(seen)]
     turned_away = {"choices": {"high": 7_600, "skip": True}, "exceeded": ["ram 1"]}
     assert findings.effects([*made, turned_away], least=1) == {"high": {7_600: 0.2, 4_000: 0.5}}
     assert findings.effects(made, least=2) == {}
+
+
+def test_a_design_is_trained_once(sounds, monkeypatch):
+    study = explore.live(SETTINGS, sounds, 1)
+    first = study.get_trials()[-1]
+    study.enqueue_trial(first.params)
+    monkeypatch.setattr(explore, "measure", None)
+    explore.step(study, SETTINGS, sounds)
+    assert study.get_trials()[-1].values == first.values and explore.trained(study) == 1
+    assert [row["number"] for row in findings.trained_rows(findings.record(study))] == [first.number]
 
 
 def test_growth_never_falls():

@@ -60,8 +60,12 @@ def read_record(path: Path) -> dict:
 
 
 def trained_rows(found: dict) -> list[dict]:
-    """Those of a record that were trained."""
-    return [row for row in found["rows"] if "error" in row]
+    """Those of a record that were trained, every design once."""
+    rows = {}
+    for row in found["rows"]:
+        if "error" in row:
+            rows.setdefault(json.dumps(row["design"]), row)
+    return list(rows.values())
 
 
 def objective(row: dict, name: str) -> float:
@@ -71,7 +75,7 @@ def objective(row: dict, name: str) -> float:
 
 def front(rows: list[dict], objectives=("error", "parameters")) -> list[dict]:
     """The trained rows that no other beats, see `pareto.on_front`, by the last objective."""
-    rows = [row for row in rows if "error" in row]
+    rows = trained_rows({"rows": rows})
     best = on_front(np.array([[objective(row, name) for name in objectives] for row in rows]).reshape(len(rows), -1))
     return sorted((row for row, stays in zip(rows, best) if stays), key=lambda row: objective(row, objectives[-1]))
 
