@@ -294,15 +294,9 @@ def explore(a) -> None:
 
     asked = Proxy(data=a.data, extra_unknown=tuple(a.extra_unknown), training_clips=a.clips, epochs=a.epochs)
     settings = explore.Settings(a.sampler, tuple(a.objectives), a.limits, a.seed, asked)
-    study = explore.run(
-        a.study,
-        a.storage,
-        settings,
-        a.trials,
-        a.workers,
-        a.folder or Path(a.storage).resolve().parent,
-        search_space.STARTS if a.start else (),
-    )
+    folder = a.folder or (explore.cache() if "://" in a.storage else Path(a.storage).resolve().parent)
+    points = search_space.STARTS if a.start else ()
+    study = explore.run(a.study, a.storage, settings, a.trials, a.workers, folder, points)
     found = findings.record(study) | {"command": "tinycourse " + shlex.join(sys.argv[1:])}
     for number, name in a.keep:
         findings.keep(found, int(number), name)
@@ -440,7 +434,7 @@ def parser() -> argparse.ArgumentParser:
     v.add_argument("--epochs", type=int, default=3)
     v.add_argument("--seed", type=int, default=0)
     v.add_argument("--start", action="store_true", help="begin with some points put in by hand (search_space.STARTS)")
-    v.add_argument("--folder", type=Path, metavar="DIR", help="keeps the mel energies (default: beside the storage)")
+    v.add_argument("--folder", type=Path, metavar="DIR", help="keeps the mel energies (default: beside the journal, or the user's cache)")
     v.add_argument("--keep", nargs=2, action="append", default=[], metavar=("TRIAL", "NAME"), help="make its design a model of that name")
     v.add_argument("--export", type=Path, metavar="F.json.gz", help="write the study as plain data")
 

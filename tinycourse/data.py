@@ -102,9 +102,9 @@ class Clips:
         return replace(kept, labels=table[kept.labels], classes=tuple(classes)), left_out
 
 
-def draw(items: list, count: int, seed: str, key=str) -> list:
-    """`count` of `items`, or all if there are fewer: those with the smallest hash of seed and key, whatever their order."""
-    return sorted(items, key=lambda item: hashlib.sha256(f"{seed} {key(item)}".encode()).digest())[:count]
+def draw(items: list, count: int, seed: str) -> list:
+    """`count` of `items` (paths, cuts, names), or all if there are fewer: the same ones whatever their order, on every machine."""
+    return sorted(items, key=lambda item: hashlib.sha256(f"{seed} {_tail(str(item))}".encode()).digest())[:count]
 
 
 _recording = lru_cache(maxsize=8)(read_audio)  # long files from which many clips are cut
@@ -148,10 +148,11 @@ class Words:
         audio = torch.empty((len(rows), RATE), dtype=torch.int16)
         by_file = sorted(range(len(rows)), key=lambda row: rows[row][1].path)  # so that a long file is read once
         for row in tqdm(by_file, desc=f"{self.name} {split}", unit=" clips", delay=2, leave=False):
-            audio[row] = torch.from_numpy(to_int16(self._load(rows[row][1])))
+            audio[row] = torch.from_numpy(to_int16(self.load(rows[row][1])))
         return Clips(audio, torch.tensor([label for label, _ in rows]), self.classes, [str(cut) for _, cut in rows])
 
-    def _load(self, cut: Cut) -> np.ndarray:
+    def load(self, cut: Cut) -> np.ndarray:
+        """The second that a cut stands for, float32 [16000]."""
         if cut.start is None:
             return fit_length(read_audio(cut.path))
         second = self.recording(cut.path)[cut.start : cut.start + RATE]
@@ -188,7 +189,7 @@ class Keywords(Words):
         selection = {word: words.get(word, []) for word in keywords}
         count = round(sum(map(len, selection.values())) / len(keywords))
         rest = sorted(set(words) - set(keywords))
-        others = [draw(words[word], count, f"unknown {self.seed}", lambda cut: _tail(str(cut))) for word in rest]
+        others = [draw(words[word], count, f"unknown {self.seed}") for word in rest]
         turns = [cut for turn in zip_longest(*others) for cut in turn if cut]  # words take turns, so that rare ones count too
         return selection | {UNKNOWN: sorted(turns[:count]), SILENCE: self._silence(split, count) if SILENCE in self.classes else []}
 
@@ -283,7 +284,7 @@ class SpeechCommands(Keywords):
     def _pieces(self, count: int) -> list[Cut]:
         utterances = [u for name in self.extra_unknown for u in open_dataset(name).utterances("training")]
         wordless = [u.path for u in utterances if not set(self.classes) & set(u.transcript.lower().split())]
-        return [cut for path in draw(wordless, count, f"pieces {self.seed}", _tail) if (cut := _loud_second(path, self.seed))]
+        return [cut for path in draw(wordless, count, f"pieces {self.seed}") if (cut := _loud_second(path, self.seed))]
 
 
 def _loud_second(path: str, seed: int) -> Cut | None:

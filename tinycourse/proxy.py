@@ -48,13 +48,10 @@ class Few(data.Words):
 
     def select(self, split: str) -> dict[str, list[data.Cut]]:
         each = self.count // len(self.classes)
-        return {
-            name: data.draw(cuts, each, f"few {self.seed}", lambda cut: data._tail(str(cut)))
-            for name, cuts in self.source.select(split).items()
-        }
+        return {name: data.draw(cuts, each, f"few {self.seed}") for name, cuts in self.source.select(split).items()}
 
-    def _load(self, cut: data.Cut):
-        return self.source._load(cut)
+    def load(self, cut: data.Cut):
+        return self.source.load(cut)
 
 
 @dataclass(frozen=True)
