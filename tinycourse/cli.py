@@ -329,8 +329,8 @@ def parser() -> argparse.ArgumentParser:
     p = argparse.ArgumentParser("tinycourse", description="Tiny speech recognition: from a recording to a chip.")
     verbs = p.add_subparsers(dest="verb", required=True, metavar="VERB")
 
-    def verb(name, run, help, parent=verbs, json=True):
-        v = parent.add_parser(name, help=help, description=help)
+    def verb(name, run, help, *options, parent=verbs, json=True):
+        v = parent.add_parser(name, help=help, description=help, parents=options)
         v.set_defaults(run=run)
         if json:
             v.add_argument("--json", action="store_true", help="print one JSON object")
@@ -340,8 +340,8 @@ def parser() -> argparse.ArgumentParser:
     v.add_argument("--repair", action="store_true", help="make torchaudio load where its compiled part does not fit")
 
     sub = verbs.add_parser("data", help="data sets: which are here, and getting others").add_subparsers(required=True, metavar="VERB")
-    verb("list", data_list, "every data set and where it was found", sub)
-    verb("get", data_get, "download, check and unpack", sub, json=False).add_argument("names", nargs="+", metavar="NAME")
+    verb("list", data_list, "every data set and where it was found", parent=sub)
+    verb("get", data_get, "download, check and unpack", parent=sub, json=False).add_argument("names", nargs="+", metavar="NAME")
 
     verb("models", models, "the names that train, profile and evaluate accept")
     verb("checkpoints", checkpoints, "the trained networks in the package, and how each was made")
@@ -350,35 +350,39 @@ def parser() -> argparse.ArgumentParser:
     v.add_argument("model")
     v.add_argument("--classes", type=int, help="(default: as many as the network was designed for)")
 
-    strings = {
-        "--source": "what connected digits are made of: spoken-digits (default) or tinywords",
-        "--hold-out": "a speaker of connected digits who is heard in testing alone",
-    }
-    v = verb("train", train, "train a network on a data set")
+    given = argparse.ArgumentParser(add_help=False)
+    given.add_argument("checkpoint", help="a file, or the name of a shipped checkpoint")
+
+    learning = argparse.ArgumentParser(add_help=False)
+    learning.add_argument("--data", required=True, metavar="SET")
+    learning.add_argument("--out", required=True, type=Path, metavar="F.safetensors")
+    learning.add_argument("--extra-unknown", nargs="*", default=[], metavar="SET", help="cut more unknown speech from these data sets")
+    learning.add_argument("--epochs", type=int)
+    learning.add_argument("--batch", type=int)
+    learning.add_argument("--learning-rate", type=float)
+    learning.add_argument("--augment", default="full", choices=("full", "mild", "none"), help="how hard training clips are disturbed")
+    learning.add_argument("--teacher", default="", metavar="CKPT", help="learn from this checkpoint's answers too (distillation)")
+    learning.add_argument("--seed", type=int, default=0)
+    learning.add_argument("--resume", action="store_true", help="go on where a killed training stopped")
+
+    strings = argparse.ArgumentParser(add_help=False)
+    strings.add_argument("--source", default="", help="what connected digits are made of: spoken-digits (default) or tinywords")
+    strings.add_argument("--hold-out", default="", help="a speaker of connected digits who is heard in testing alone")
+
+    calibrated = argparse.ArgumentParser(add_help=False)
+    calibrated.add_argument("--calibrate", metavar="SET", help="data to measure ranges on (default: what it was trained on, or tinywords)")
+
+    v = verb("train", train, "train a network on a data set", learning, strings)
     v.add_argument("model")
-    v.add_argument("--data", required=True, metavar="SET")
-    v.add_argument("--out", required=True, type=Path, metavar="F.safetensors")
     v.add_argument("--classes", help="task, of data sets that have several: 10, 12, 35 or digits (default 10)")
-    v.add_argument("--extra-unknown", nargs="*", default=[], metavar="SET", help="cut more unknown speech from these data sets")
-    v.add_argument("--epochs", type=int)
-    v.add_argument("--batch", type=int)
-    v.add_argument("--learning-rate", type=float)
     v.add_argument("--tokens", help="what a transducer writes: words, characters, or a number of word pieces")
     v.add_argument("--extra", nargs="*", default=[], metavar="SET", help="sentences of these data sets to train on too")
     v.add_argument("--ctc", type=float, metavar="WEIGHT", help="weight of the CTC loss of a transducer's encoder")
-    for option, about in strings.items():
-        v.add_argument(option, default="", help=about)
     v.add_argument("--start", metavar="CKPT", help="begin with the weights of this checkpoint, and a fresh schedule")
-    v.add_argument("--augment", default="full", choices=("full", "mild", "none"), help="how hard training clips are disturbed")
-    v.add_argument("--teacher", metavar="CKPT", help="learn from this checkpoint's answers too (distillation)")
-    v.add_argument("--seed", type=int, default=0)
     v.add_argument("--devices", type=int, default=1, help="how many GPUs, or CPU processes where there is none")
-    v.add_argument("--resume", action="store_true", help="go on where a killed training stopped")
 
-    v = verb("prune", prune, "train a checkpoint on while its smallest weights leave")
-    v.add_argument("checkpoint", help="a file, or the name of a shipped checkpoint")
-    v.add_argument("--data", required=True, metavar="SET")
-    v.add_argument("--out", required=True, type=Path, metavar="F.safetensors")
+    v = verb("prune", prune, "train a checkpoint on while its smallest weights leave", given, learning)
+    v.set_defaults(epochs=20, batch=64, learning_rate=0.005)
     v.add_argument("--packed", type=Path, metavar="F.safetensors", help="write it once more without its empty blocks")
     v.add_argument("--sparsity", type=float, default=0.7, help="share of the weights that go (default 0.7)")
     v.add_argument("--block", default="8x1", metavar="RxC", help="outputs x inputs that go together (default 8x1)")
@@ -388,31 +392,15 @@ def parser() -> argparse.ArgumentParser:
     v.add_argument("--start", type=float, default=0.0, help="share of the training before the first mask")
     v.add_argument("--end", type=float, default=0.6, help="share of the training after which masks stay; 0 is one-shot (default 0.6)")
     v.add_argument("--every", type=int, default=10, metavar="STEPS", help="between two masks (default 10)")
-    v.add_argument("--augment", default="full", choices=("full", "mild", "none"), help="how hard training clips are disturbed")
     v.add_argument("--masked-gradient", action="store_true", help="no gradient for weights behind the mask")
-    v.add_argument("--extra-unknown", nargs="*", default=[], metavar="SET", help="cut more unknown speech from these data sets")
-    v.add_argument("--epochs", type=int, default=20)
-    v.add_argument("--batch", type=int, default=64)
-    v.add_argument("--learning-rate", type=float, default=0.005)
-    v.add_argument("--teacher", default="", metavar="CKPT", help="learn from this checkpoint's answers too (distillation)")
-    v.add_argument("--seed", type=int, default=0)
-    v.add_argument("--resume", action="store_true", help="go on where a killed pruning stopped")
 
-    v = verb("evaluate", evaluate, "accuracy of a checkpoint")
-    v.add_argument("checkpoint", help="a file, or the name of a shipped checkpoint")
+    v = verb("evaluate", evaluate, "accuracy of a checkpoint", given, strings, calibrated)
     v.add_argument("--data", required=True, metavar="SET")
     v.add_argument("--split", default="testing", choices=("training", "validation", "testing"))
     v.add_argument("--beam", type=int, default=0, metavar="N", help="hypotheses of a transducer's beam search (default: greedy)")
-    for option, about in strings.items():
-        v.add_argument(option, default="", help=about)
     v.add_argument("--int8", action="store_true", help="as integers, by the interpreter that the chip agrees with")
 
-    calibrate = {"metavar": "SET", "help": "data to measure ranges on (default: what it was trained on, else tinywords)"}
-    v.add_argument("--calibrate", **calibrate)
-
-    v = verb("export", export, "C sources, a binary and a size report")
-    v.add_argument("--calibrate", **calibrate)
-    v.add_argument("checkpoint", help="a file, or the name of a shipped checkpoint")
+    v = verb("export", export, "C sources, a binary and a size report", given, calibrated)
     v.add_argument("--target", required=True, help="host, cortex-m4, cortex-m0plus or wasm")
     v.add_argument("--out", required=True, type=Path, metavar="DIR")
 
