@@ -3,7 +3,7 @@
 costs     counts instructions of 24 networks on both emulated chips, fits the cost model and states its error   (5 minutes)
 fidelity  trains designs of the long study, and TinySpeech, on all clips: how well do a short training, and cheaper signs, foretell
           it, and which design of each size is best?   (half an hour on one core; goes on where it stopped)
-race      random, NSGA-II and TPE from three seeds each, at equal numbers of trainings   (half an hour on two cores; goes on too)
+race      random, NSGA-II and TPE from three seeds each, at equal numbers of trainings   (a quarter of an hour on two cores; goes on too)
 final     float and int8 accuracy on the testing clips of checkpoints that `tinycourse train` made, and what they take on a chip
 
 The long study itself is made by the command that is written in tinycourse/measured/explore.json.gz.
@@ -40,10 +40,10 @@ from tinycourse.mcu.program import Program
 from tinycourse.models.design import TINYSPEECH_DESIGNS, Design, Designed
 
 NETWORKS, TARGETS = 24, ("cortex-m4", "cortex-m0plus")
-BEST, SPREAD = 3, 10  # designs that are trained for longer: of each size, and over the whole range of errors
+BEST, SPREAD = 3, 6  # designs that are trained for longer: of each size, and over the whole range of errors
 LONG = proxy.Proxy(training_clips=1_000_000, epochs=6, batch=64)
 SHORT = proxy.Proxy(training_clips=800, validation_clips=1_000)
-SEEDS, TRIALS = range(3), 60
+SEEDS, TRIALS = range(3), 30
 
 
 def networks() -> dict[str, Design]:
@@ -88,6 +88,7 @@ def write(path: Path, what: str, rows: list[dict], **about) -> None:
 def chosen(found: dict) -> dict[str, Design]:
     """Designs of a record: the best of every size, and some of every quality."""
     rows = sorted(findings.trained_rows(found), key=lambda row: row["error"])
+    rows = list({(row["error"], *row["costs"].values()): row for row in rows[::-1]}.values())[::-1]  # twins once
     sizes = [0, *(most for most, _ in costs.PRESETS["ladder"].rungs)]
     picked = [row for low, high in zip(sizes, sizes[1:]) for row in [r for r in rows if low < r["costs"]["parameters"] <= high][:BEST]]
     picked += [rows[i * (len(rows) - 1) // (SPREAD - 1)] for i in range(SPREAD)]

@@ -16,7 +16,7 @@ import pytest
 import torch
 from optuna.trial import TrialState
 
-from tinycourse import cost_model, costs, explore, findings, models, pareto, profiling, proxy, search_space, zero_cost
+from tinycourse import checkpoint, cost_model, costs, explore, findings, models, pareto, profiling, proxy, search_space, zero_cost
 from tinycourse import plots_explore as figures
 from tinycourse.costs import PRESETS, Costs, Limits
 from tinycourse.errors import TinycourseError
@@ -351,6 +351,28 @@ def test_found_designs_are_models():
         assert network.design == design
         assert profiling.profile(network, torch.zeros(1, 1, 101, 40)).parameters == costs.count(design).parameters
         assert max(PRESETS["ladder"].excess(costs.plan(design)).values()) <= 0
+
+
+def test_the_shipped_study():
+    found = findings.read_record(findings.STUDY)
+    trained = findings.trained_rows(found)
+    assert len(trained) >= 300 and explore.settings_from(found["settings"]).proxy.data == "speech-commands"
+    limits = PRESETS[found["settings"]["limits"]]
+    for row in found["rows"]:
+        assert ("error" in row) == (max(limits.excess(Costs(**row["costs"])).values()) <= 0)
+    for row in trained[:3]:
+        design = search_space.design_of(row["choices"])
+        assert design == Design.from_json(row["design"]) and costs.count(design).parameters == row["costs"]["parameters"]
+
+
+@pytest.mark.parametrize("name", designs.found())
+def test_a_shipped_design_comes_from_the_study_and_is_measured(name):
+    design, _ = designs.found()[name]
+    rows = findings.trained_rows(findings.read_record(findings.STUDY))
+    assert design in [Design.from_json(row["design"]) for row in rows] and name in checkpoint.shipped()
+    seeds = [row for row in findings.read(findings.FINAL)["rows"] if row["name"] == name]
+    rival = next(most for most in PRESETS["ladder"].rungs if seeds[0]["parameters"] <= most[0])
+    assert len(seeds) >= 3 and seeds[0]["multiply_adds"] <= rival[1]
 
 
 # ----------------------------------------------------------------------------------------------- pictures, widget

@@ -5,6 +5,8 @@ import numpy as np
 from matplotlib.figure import Figure
 from matplotlib.ticker import PercentFormatter, ScalarFormatter
 
+from tinycourse import findings
+
 TICKS = (500, 1_000, 2_000, 3_000, 5_000, 10_000, 20_000, 50_000)
 STYLES = {"random": ("C1", ":"), "nsga2": ("C2", "--"), "tpe": ("C0", "-")}
 
@@ -37,8 +39,9 @@ def cloud(rows: list[dict], rungs: tuple[tuple[int, int], ...], marks: dict[str,
     """Multiply-adds over parameters of all that was proposed: dots were trained, crosses turned away. Steps are the limits,
     stars the networks of `marks`."""
     fig, ax = plt.subplots(figsize=(7, 3.8))
-    for kept, marker, colour, label in ((False, "x", "0.6", "turned away untrained"), (True, "o", "C0", "trained")):
-        points = [(r["costs"]["parameters"], r["costs"]["multiply_adds"]) for r in rows if ("error" in r) == kept]
+    trained, refused = findings.trained_rows({"rows": rows}), [r for r in rows if "error" not in r]
+    for some, marker, colour, label in ((refused, "x", "0.6", "turned away untrained"), (trained, "o", "C0", "trained")):
+        points = [(r["costs"]["parameters"], r["costs"]["multiply_adds"]) for r in some]
         if points:
             ax.plot(*zip(*points), marker, ms=3.5, color=colour, alpha=0.7, mew=0.8, label=f"{label} ({len(points)})")
     ax.set(xlabel="weights", ylabel="multiply-adds")
