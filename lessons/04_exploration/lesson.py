@@ -353,7 +353,8 @@ for name in names:
     rows = [row for row in final if row["name"] == name]
     tested, whole = [row["testing"] for row in rows], mean(row["int8"] for row in rows)
     spread = f"{mean(tested):7.2%} ({min(tested):.2%} to {max(tested):.2%})"
-    print(f"{name:15}{len(rows):5}{rows[0]['parameters']:8,}{rows[0]['multiply_adds']:15,} {spread}{whole:9.2%}{rows[0]['instructions']:14,}")
+    costs_of = f"{len(rows):5}{rows[0]['parameters']:8,}{rows[0]['multiply_adds']:15,}"
+    print(f"{name:15}{costs_of} {spread}{whole:9.2%}{rows[0]['instructions']:14,}")
     label = next((k for k in series if k.lower() in name), "found by machine")
     series[label][name] = (rows[0]["parameters"], mean(tested))
 figures.rivals(series);
