@@ -322,8 +322,8 @@ plt.show()
 # 2. From then on: take `sample` different members of the living population at random, and the best of *them* has a child, which is a mutated copy.
 # 3. The child joins the population, and **the oldest member dies**, however good it is. A design that was measured too well by luck is gone soon; its children have to prove themselves.
 #
-# Use Optuna as the book-keeper. `study.ask()` opens a trial, `trial.set_user_attr("design", design)` notes in it what was tried, and
-# `study.tell(trial, value)` closes it with its value. That is Optuna's ask-and-tell interface, and it carries any search that you can think of. **Write `evolve`.** Small values are good.
+# Use Optuna as the book-keeper. `study.ask()` opens a trial, its `set_user_attr` notes what was tried, here as `"design"`, and
+# `study.tell` closes it with its value. That is Optuna's ask-and-tell interface, and it carries any search that you can think of. **Write `evolve`.** Small values are good.
 
 
 # %%
