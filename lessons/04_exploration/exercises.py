@@ -293,8 +293,8 @@ assert hypervolume(np.array([[0.0, 2.0], [1.0, 1.0], [3.0, 0.0], [1.5, 1.5]]), (
 # <details>
 # <summary>Hint 3</summary>
 #
-# Keep `height`, at first `reference[1]`. For each (x, y) in sorted order with `x < reference[0]` and `y < height`: add `(reference[0] - x) * (height - y)` and set
-# `height = y`.
+# Keep `height`, at first `reference[1]`. For each (x, y) in sorted order with `x < reference[0]` and `y < height`: add `(reference[0] - x) * (height - y)`, then
+# let y be the new height.
 # </details>
 
 # %%
@@ -381,7 +381,7 @@ assert len(evolve(optuna.create_study, lambda r: r.random(), lambda n, r: n / 2,
 # <details>
 # <summary>Hint 3</summary>
 #
-# `alive = [*alive, (value, design)][-population:]` does both, birth and death. At the end read the result out of `study.trials`: each has `.value` and
+# Append the child to `alive`, and keep the last `population` of that list: birth and death in one line. At the end read the result out of `study.trials`: each has `.value` and
 # `.user_attrs["design"]`.
 # </details>
 
