@@ -2,6 +2,7 @@
 
 import math
 import zlib
+from operator import itemgetter
 from random import Random
 
 import numpy as np
@@ -328,7 +329,7 @@ def evolved(open_study, draw, mutate, judge, population, sample, trials, seed, c
             design = draw(random)
         else:
             there = alive if of == "alive" else everybody
-            design = mutate(choose(random.sample(there, sample))[1], random)
+            design = mutate(choose(random.sample(there, sample), key=itemgetter(0))[1], random)
         trial, value = study.ask(), judge(design)
         trial.set_user_attr("design", design)
         if told:
@@ -336,7 +337,7 @@ def evolved(open_study, draw, mutate, judge, population, sample, trials, seed, c
         alive.append((value, design))
         everybody.append((value, design))
         if len(alive) > population:
-            alive.remove(alive[0] if forget == "oldest" else max(alive))
+            alive.remove(alive[0] if forget == "oldest" else max(alive, key=itemgetter(0)))
     return [(t.value, t.user_attrs["design"]) for t in study.trials]
 
 
@@ -352,7 +353,7 @@ def worst_has_children(*a):
 
 def first_has_children(*a):
     """The parent is a member drawn at random: it has to be the best one of the sample."""
-    return evolved(*a, choose=lambda those: those[0])
+    return evolved(*a, choose=lambda those, key: those[0])
 
 
 def from_everybody(*a):
