@@ -6,143 +6,31 @@ units of (input scale * weight scale), so that they add to the sum of products a
 Lite's scheme; Jacob et al. 2018, arXiv 1712.05877, section 2).
 """
 
-import itertools
 from collections.abc import Callable
 
 import numpy as np
 import torch
 from torch import Tensor, nn
 
+from tinycourse.affine import affine_parameters, dequantize, quantize
 from tinycourse.errors import TinycourseError
 from tinycourse.graph import Graph, Node
+
 from tinycourse.mcu.program import Operation, Program, fixed_point
 from tinycourse.mcu.program import Tensor as IntegerTensor
+from tinycourse.observers import MeanSquareError, MinMax, find_observer
 from tinycourse.tracing import trace
-
-# ------------------------------------------------------------------------------------------ one tensor
-
-
-def affine_parameters(low: float, high: float) -> tuple[float, int]:
-    """Scale and zero point that spread int8, -128 to 127, over the real range [low, high].
-
-    The range is widened to contain 0, which then has an exact integer, zero_point: padding and ReLU need that.
-    Every x in the widened range satisfies |x - dequantize(quantize(x))| <= scale / 2.
-    """
-    low, high = min(float(low), 0.0), max(float(high), 0.0)
-    scale = (high - low) / 255 or 1.0  # a tensor that is 0 everywhere: any scale will do
-    return scale, int(np.rint(-128 - low / scale))
-
-
-def quantize(x, scale, zero_point=0) -> np.ndarray:
-    """Real numbers to int8: round(x / scale) + zero_point, saturated at -128 and 127.
-
-    |x - dequantize(...)| <= scale / 2 where nothing saturates. `scale` may be an array, one per channel.
-    """
-    return np.clip(np.rint(np.asarray(x, np.float64) / scale) + zero_point, -128, 127).astype(np.int8)
-
-
-def dequantize(q, scale, zero_point=0) -> np.ndarray:
-    """int8 back to the real numbers they stand for, float64."""
-    return (np.asarray(q, np.float64) - zero_point) * scale
-
-
-# ------------------------------------------------------------------------------------------ observers
-# An observer sees batches of one tensor and then names the range that int8 shall cover.
-
-
-class MinMax:
-    """Everything seen, from the smallest to the largest: nothing saturates, but one outlier costs everybody resolution."""
-
-    def __init__(self):
-        self.low, self.high = np.inf, -np.inf
-
-    def observe(self, x: Tensor) -> None:
-        """Look at one batch, of any shape."""
-        self.low, self.high = min(self.low, x.min().item()), max(self.high, x.max().item())
-
-    def range(self) -> tuple[float, float]:
-        """(low, high)"""
-        return self.low, self.high
-
-
-class MovingAverage(MinMax):
-    """Smallest and largest of each batch, averaged with weight `momentum` on the newest: one odd batch counts little."""
-
-    def __init__(self, momentum: float = 0.1):
-        super().__init__()
-        self.momentum = momentum
-
-    def observe(self, x: Tensor) -> None:
-        """Look at one batch, of any shape."""
-        low, high = x.min().item(), x.max().item()
-        first, m = self.low > self.high, self.momentum
-        self.low = low if first else (1 - m) * self.low + m * low
-        self.high = high if first else (1 - m) * self.high + m * high
-
-
-class Histogram(MinMax):
-    """Counts of everything seen, in `bins` equal bins from -limit to limit; where that is too narrow it doubles."""
-
-    def __init__(self, bins: int = 4096):
-        super().__init__()
-        self.counts, self.limit = torch.zeros(bins, dtype=torch.float64), 0.0
-
-    def observe(self, x: Tensor) -> None:
-        """Look at one batch, of any shape."""
-        super().observe(x)
-        bins, largest = len(self.counts), max(-self.low, self.high)
-        self.limit = self.limit or largest or 1.0
-        while self.limit < largest:  # two old bins make a new one
-            middle = self.counts.view(-1, 2).sum(1)
-            self.counts = torch.cat([torch.zeros(bins // 4), middle, torch.zeros(bins // 4)])
-            self.limit *= 2
-        self.counts += torch.histc(x, bins, -self.limit, self.limit).cpu()
-
-    def edges(self) -> np.ndarray:
-        """Where the bins begin and end: [bins + 1]."""
-        return np.linspace(-self.limit, self.limit, len(self.counts) + 1)
-
-
-class Percentile(Histogram):
-    """The range that leaves out at most `100 - percent` percent at either end; what is left out saturates."""
-
-    def __init__(self, percent: float = 99.99):
-        super().__init__()
-        self.percent = percent
-
-    def range(self) -> tuple[float, float]:
-        """(low, high), to the width of a bin."""
-        below, outside = np.cumsum(self.counts.numpy()), (1 - self.percent / 100) * self.counts.sum().item()
-        first, last = np.searchsorted(below, [outside, below[-1] - outside])
-        return max(self.low, self.edges()[first]), min(self.high, self.edges()[last + 1])
-
-
-class MeanSquareError(Histogram):
-    """Of 20 x 20 ranges between a twentieth and the whole of what was seen: the one with the least mean squared error."""
-
-    def range(self) -> tuple[float, float]:
-        """(low, high)"""
-        edges, counts = self.edges(), self.counts.numpy()
-        x = (edges[1:] + edges[:-1])[counts > 0] / 2
-        counts, parts = counts[counts > 0], np.linspace(0.05, 1, 20)
-
-        def error(bounds):
-            parameters = affine_parameters(*bounds)
-            return (counts * np.square(x - dequantize(quantize(x, *parameters), *parameters))).sum()
-
-        lows, highs = np.unique(min(self.low, 0.0) * parts), np.unique(max(self.high, 0.0) * parts)[::-1]
-        return min(itertools.product(lows, highs), key=error)
-
 
 SHARED = {"max_pool", "upsample", "crop", "pad", "shift", "reshape"}  # move numbers about: the output keeps scale and zero point
 
 
-def calibrate(graph: Graph, x: Tensor, observer: Callable[[], MinMax] = MeanSquareError, batch: int = 32) -> dict[str, IntegerTensor]:
+def calibrate(graph: Graph, x: Tensor, observer: str | Callable[[], MinMax] = MeanSquareError, batch: int = 32) -> dict[str, IntegerTensor]:
     """Run x [N, C, H, W] through the float graph and choose scale and zero point for every tensor, by name.
 
     Shapes come out channels last, (H, W, C).
     """
-    observers = {n.name: observer() for n in graph.nodes if n.kind not in SHARED}
+    make = find_observer(observer)
+    observers = {n.name: make() for n in graph.nodes if n.kind not in SHARED}
     with torch.no_grad():
         for part in x.split(batch):
             values = graph.trace(part)
@@ -278,11 +166,12 @@ EMIT |= {"pad": emit_crop, "clamp": emit_lookup}
 
 
 def to_program(
-    module: nn.Module, calibration: Tensor, metadata: dict | None = None, observer: Callable[[], MinMax] = MeanSquareError
+    module: nn.Module, calibration: Tensor, metadata: dict | None = None, observer: str | Callable[[], MinMax] = MeanSquareError
 ) -> Program:
     """Post-training quantization of any module made of supported operations.
 
-    `calibration` holds inputs as the network will meet them, float [N, C, H, W] or [N, C]; `observer()` makes one observer.
+    `calibration` holds inputs as the network will meet them, float [N, C, H, W] or [N, C]; `observer` is a name
+    of `observers.OBSERVERS`, or what makes one when it is called.
     The program takes them channels last (see `channels_last`). The module is left as it is. Raises UnsupportedOperation by
     name and path, TinycourseError where the calibration data are of no use.
     """
