@@ -15,7 +15,7 @@ import numpy as np
 from tinycourse.affine import quantize
 from tinycourse.errors import TinycourseError
 from tinycourse.mcu import toolchain
-from tinycourse.mcu.program import requantize
+from tinycourse.mcu.fixed_point import requantize
 from tinycourse.sparse import cut
 
 NATIVE = Path(__file__).parent / "native"
