@@ -35,3 +35,16 @@ def quantize(x, scale, zero_point=0, bits: int = 8) -> np.ndarray:
 def dequantize(q, scale, zero_point=0) -> np.ndarray:
     """Integers back to the real numbers they stand for, float64."""
     return (np.asarray(q, np.float64) - zero_point) * scale
+
+
+def quantize_rows(weight: np.ndarray, bias: np.ndarray, scale_in: float) -> tuple[np.ndarray, np.ndarray, np.ndarray]:
+    """Weights [O, ...] symmetric per row (max / 127), int8; bias [O] in units of scale_in * the row's scale, int32; scales [O].
+
+    A row's scale is raised where bias and sum of products might not fit an int32: there the weights are next to nothing beside
+    the bias. A row of zeros keeps its bias.
+    """
+    rows = np.abs(weight).reshape(len(weight), -1)
+    scale = np.maximum(rows.max(1) / 127, (255 * rows.sum(1) + np.abs(bias) / scale_in) / 2**30)
+    scale[scale == 0] = 1.0
+    weight = quantize(weight, scale.reshape(-1, *[1] * (weight.ndim - 1)))
+    return weight, np.rint(bias / (scale_in * scale)).astype(np.int32), scale

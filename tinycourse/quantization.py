@@ -12,11 +12,11 @@ import numpy as np
 import torch
 from torch import Tensor, nn
 
-from tinycourse.affine import affine_parameters, dequantize, quantize
+from tinycourse.affine import affine_parameters, dequantize, quantize, quantize_rows
 from tinycourse.errors import TinycourseError
 from tinycourse.graph import Graph, Node
-
-from tinycourse.mcu.program import Operation, Program, fixed_point
+from tinycourse.mcu.fixed_point import fixed_point
+from tinycourse.mcu.program import Operation, Program
 from tinycourse.mcu.program import Tensor as IntegerTensor
 from tinycourse.observers import MeanSquareError, MinMax, find_observer
 from tinycourse.tracing import trace
@@ -54,18 +54,9 @@ def calibrate(graph: Graph, x: Tensor, observer: str | Callable[[], MinMax] = Me
 
 
 def quantize_weights(node: Node, ins, out):
-    """Weights, symmetric per channel (max / 127), bias, and the factor s_in * s_w / s_out, of conv and linear.
-
-    A channel's scale is raised where bias and sum of products might not fit an int32: there the weights are
-    next to nothing beside the bias. A channel of zeros keeps its bias.
-    """
-    weight, bias = node.arrays["weight"].numpy(), node.arrays["bias"].numpy()
-    rows, scale_in = np.abs(weight).reshape(len(weight), -1), ins[0].scale
-    scale = np.maximum(rows.max(1) / 127, (255 * rows.sum(1) + np.abs(bias) / scale_in) / 2**30)
-    scale[scale == 0] = 1.0
-    weight = quantize(weight, scale.reshape(-1, *[1] * (weight.ndim - 1)))
-    multiplier, shift = fixed_point(scale_in * scale / out.scale)
-    bias = np.rint(bias / (scale_in * scale)).astype(np.int32)
+    """Weights, bias, and the factor s_in * s_w / s_out of conv and linear (see `quantize_rows`)."""
+    weight, bias, scale = quantize_rows(node.arrays["weight"].numpy(), node.arrays["bias"].numpy(), ins[0].scale)
+    multiplier, shift = fixed_point(ins[0].scale * scale / out.scale)
     return {"weight": weight, "bias": bias, "multiplier": multiplier, "shift": shift}
 
 
@@ -151,6 +142,52 @@ def emit_reshape(node, ins, out):
     return {}, {}
 
 
+def emit_embedding(node, ins, out):
+    return {}, {"table": quantize(node.arrays["table"].numpy(), out.scale, out.zero_point)}
+
+
+def emit_linear16(node, ins, out):
+    """Each product has scales of its own: one for each row of its matrix. The bias goes with the first."""
+    arrays, bias = {}, node.arrays["bias"].numpy()
+    for t, which in zip(ins, ("", "_recurrent")):
+        weight, bias, scale = quantize_rows(node.arrays["weight" + which].numpy(), bias, t.scale)
+        multiplier, shift = fixed_point(t.scale * scale / out.scale)
+        new = {"weight": weight, "bias": bias, "multiplier": multiplier, "shift": shift}
+        arrays |= {k + which: v for k, v in new.items() if k + which != "bias_recurrent"}
+        bias = np.zeros(len(bias))
+    return {}, arrays
+
+
+def emit_layer_norm(node, ins, out):
+    """Normalised numbers have 15 bits after the point; epsilon is in units of (units * input)**2."""
+    gates = node.parameters["gates"]
+    multiplier, shift = fixed_point(node.arrays["scale"].numpy() / 2**15 / out.scale)
+    epsilon = np.clip(np.rint(node.parameters["epsilon"] * (node.shape[0] // gates / ins[0].scale) ** 2), 1, 2.0**52)
+    bias = np.rint(node.arrays["bias"].numpy() / out.scale).astype(np.int32)
+    return {"gates": gates, "epsilon": int(epsilon)}, {"multiplier": multiplier, "shift": shift, "bias": bias}
+
+
+def emit_cell(node, ins, out):
+    """SRU needs no limit: its cell is a mean of what it saw."""
+    limit = min(round((node.parameters["clip"] or 64) / out.scale), 2**15 - 1)
+    return {"bits": bits_of(out)} | ({} if node.kind == "sru_cell" else {"limit": limit}), {}
+
+
+def emit_cell_output(node, ins, out):
+    """o tanh(c) has 30 bits after the point; what SRU adds to it as many as fit: 15 and those of its gates."""
+    multiplier, shift = fixed_point(2.0 ** -(30 if node.kind == "gated_output" else 15 + bits_of(ins[1])) / out.scale)
+    return {"bits": bits_of(ins[1]), "multiplier": int(multiplier), "shift": int(shift)}, {}
+
+
+def bits_of(tensor: IntegerTensor) -> int:
+    """How many bits are after the point where the scale is a power of two."""
+    return int(-np.log2(tensor.scale))
+
+
+def emit_tanh8(node, ins, out):
+    return {}, {}
+
+
 def emit_lookup(node, ins, out):
     """All 256 answers; a clamp that was not fused is a table too."""
     x = torch.from_numpy(dequantize(np.arange(-128, 128), ins[0].scale, ins[0].zero_point))
@@ -159,7 +196,8 @@ def emit_lookup(node, ins, out):
 
 
 EMIT = {name.removeprefix("emit_"): f for name, f in list(globals().items()) if name.startswith("emit_")}
-EMIT |= {"pad": emit_crop, "clamp": emit_lookup}
+EMIT |= {"pad": emit_crop, "clamp": emit_lookup, "gated_output": emit_cell_output, "highway_output": emit_cell_output}
+EMIT |= dict.fromkeys(("lstm_cell", "cifg_cell", "sru_cell"), emit_cell)
 
 
 # ------------------------------------------------------------------------------------------ the whole network
@@ -187,6 +225,8 @@ def quantize_graph(graph: Graph, tensors: dict[str, IntegerTensor], metadata: di
     """The integer program of a float graph whose tensors have their scales."""
     operations = []
     for node in graph.nodes[1:]:
+        if node.kind == "state":
+            continue
         ins, out = [tensors[i.name] for i in node.inputs], tensors[node.name]
         parameters, arrays = EMIT[node.kind](node, ins, out)
         kind = "lookup" if node.kind == "clamp" else node.kind
@@ -194,7 +234,7 @@ def quantize_graph(graph: Graph, tensors: dict[str, IntegerTensor], metadata: di
             clamp = tuple(int(bound) for bound in quantize(node.clamp, out.scale, out.zero_point))
             parameters |= {"clamp": clamp} if clamp != (-128, 127) else {}
         operations.append(Operation(kind, tuple(i.name for i in node.inputs), node.name, parameters, arrays, node.path))
-    return Program(graph.nodes[0].name, graph.nodes[-1].name, tensors, operations, metadata or {})
+    return Program(graph.nodes[0].name, graph.nodes[-1].name, tensors, operations, metadata or {}, graph.state)
 
 
 def channels_last(x: Tensor) -> np.ndarray:
