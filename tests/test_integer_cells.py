@@ -11,6 +11,7 @@ import torch
 from tinycourse.decoding import Beam, Greedy
 from tinycourse.errors import TinycourseError
 from tinycourse.graph import Node
+from tinycourse.hybrid import HybridRecurrent, hybrid_transducer
 from tinycourse.integer_cells import bits_for, quantize_layers, run_steps, stack
 from tinycourse.integer_rnnt import PARTS, quantize_transducer
 from tinycourse.mcu import codegen, fixed_point, fuzz, package, toolchain
@@ -18,6 +19,7 @@ from tinycourse.mcu.program import Operation, Program, Tensor
 from tinycourse.models.cells import GATES, CellConfig, Recurrent
 from tinycourse.models.rnnt import RNNTConfig, Transducer
 from tinycourse.quantization import signal_to_noise
+from tinycourse.runtime import HybridProduct
 
 EVERY = np.arange(-(2**15), 2**15)
 LAYERS = list(itertools.product(GATES, (False, True), (0, 24)))
@@ -278,3 +280,32 @@ def test_a_graph_keeps_its_state_to_itself():
     graph = stack([layer_of()], [Node("input", [], (20,))])
     x = torch.randn(2, 20)
     assert torch.equal(graph.run(x), graph.run(x))
+
+
+# ------------------------------------------------------------------------------------------ hybrid
+
+
+@pytest.mark.parametrize("kind, norm, projection", LAYERS)
+@pytest.mark.parametrize("per_row", [False, True])
+def test_hybrid_layers_stay_close_to_float(kind, norm, projection, per_row):
+    layer, x = layer_of(kind, norm, projection), torch.randn(8, 30, 20)
+    expected, (_, last) = layer(x)
+    y, (_, c) = HybridRecurrent(layer, per_row)(x)
+    assert signal_to_noise(expected.numpy(), y.numpy()) > 28 and signal_to_noise(last.numpy(), c.numpy()) > 28
+
+
+@pytest.mark.parametrize("per_row", [False, True])
+def test_the_hybrid_product_is_that_of_the_runtime(per_row):
+    layer, rng = layer_of(), np.random.default_rng(0)
+    product, hybrid = HybridProduct(layer.weight_input.numpy(), per_row=per_row), HybridRecurrent(layer, per_row)
+    for x in rng.normal(size=(20, 20)).astype(np.float32):
+        y = hybrid.product(torch.from_numpy(x)[None], "weight_input")[0]
+        np.testing.assert_allclose(y.numpy(), product.reference(x), rtol=1e-6)
+
+
+def test_a_hybrid_transducer_searches_as_a_float_one():
+    network, features = transducer("lstm", "sru"), torch.randn(3, 40, 6)
+    hybrid = hybrid_transducer(network)
+    heard, (expected, _) = network.encoder(features)[0].detach(), hybrid.encoder(features)
+    assert signal_to_noise(heard.numpy(), expected.numpy()) > 25
+    assert any(Greedy(hybrid, 3).push(expected).labels) and type(network.encoder.layers[0]) is Recurrent
