@@ -356,8 +356,8 @@ def slow_count(chip: emulator.Chip, x: bytes) -> int:
                 places.append(places[-1] + (4 if code[(places[-1] - emulator.FLASH) // 2] >= 0xE800 else 2))
             block, total = set(places[:count]), total + count
 
-    hook = chip.engine.hook_add(unicorn.UC_HOOK_CODE, step)
     chip.write("input", x)
+    hook = chip.engine.hook_add(unicorn.UC_HOOK_CODE, step)
     chip.call("run")
     chip.engine.hook_del(hook)
     return total

@@ -9,12 +9,14 @@
 `sequence_training.evaluate` measures it. On a chip the host of the four programs stacks frames, and carries bytes from one to the next.
 """
 
+import copy
 from collections.abc import Callable, Sequence
 
 import numpy as np
 import torch
 from torch import Tensor, nn
 
+from tinycourse.checkpoint import Recogniser, as_float
 from tinycourse.decoding import Greedy
 from tinycourse.graph import Graph, Node
 from tinycourse.integer_cells import choose_scales, observe_steps, quantize_layers, run_steps, stack
@@ -159,3 +161,17 @@ def quantize_transducer(
     given = {name: (t.scale, t.zero_point) for name, t in ends.items()}
     joint = quantize_graph(graph, choose_scales(graph, {"logits": seen}, given))
     return IntegerTransducer(config, dict(zip(PARTS, (front, back, prediction, joint))))
+
+
+def integer_recogniser(
+    recogniser: Recogniser, audio: Sequence[Tensor], observer: str | Callable[[], MinMax] = MeanSquareError
+) -> Recogniser:
+    """A trained recogniser whose transducer is in integers, its scales chosen on recordings int16 or float [samples] each.
+
+    `sequence_training.transcribe` and `evaluate` take it as they take the float one; the front end stays float.
+    """
+    with torch.no_grad():
+        features = [recogniser.frontend(as_float(one)[None])[0, 0] for one in audio]
+    integers = copy.copy(recogniser)
+    integers._modules = recogniser._modules | {"network": quantize_transducer(recogniser.network, features, observer)}
+    return integers
