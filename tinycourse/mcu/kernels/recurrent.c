@@ -1,7 +1,7 @@
 /* SPDX-License-Identifier: Apache-2.0
  * Recurrent networks: gates, layer normalisation, cells and their outputs. A gate, or a cell, is an int16 that stands for
  * itself / 2^bits. "Q15" says that 15 bits are after the point. */
-#include "kernels.h"
+#include "products.h"
 
 void tc_embedding(const tc_embedding_params *p, const int16_t *input, int8_t *output)
 {
@@ -9,27 +9,36 @@ void tc_embedding(const tc_embedding_params *p, const int16_t *input, int8_t *ou
     tc_copy(p->table + row * p->width, p->width, output);
 }
 
-/* One output of W x, rescaled. */
-static int32_t row_of(const tc_product *p, int32_t o, const int8_t *input, int32_t sum)
+/* Outputs o to o + count of one product, rescaled; count is 4, or 1 at the end. */
+TC_INLINE void rows_of(const tc_product *p, int32_t o, int32_t count, const int8_t *input, int32_t y[4])
 {
     const int8_t *w = p->weight + o * p->inputs;
-    for (int32_t i = 0; i < p->inputs; i++)
-        sum += input[i] * w[i];
-    return tc_requantize(sum, p->multiplier[o], p->shift[o]);
+    if (count == 4)
+        tc_add_four_rows(w, input, p->inputs, p->bias + o, y);
+    else
+        y[0] = tc_add_row(w, input, p->inputs, p->bias[o]);
+    for (int32_t k = 0; k < count; k++)
+        y[k] = tc_requantize(y[k], p->multiplier[o + k], p->shift[o + k]);
 }
 
 void tc_linear16(const tc_linear16_params *p, const int8_t *x, int16_t *output)
 {
-    for (int32_t o = 0; o < p->outputs; o++)
-        output[o] = tc_clamp16(row_of(&p->input, o, x, p->input.bias[o]));
+    for (int32_t o = 0, count, y[4]; o < p->outputs; o += count) {
+        count = p->outputs - o >= 4 ? 4 : 1;
+        rows_of(&p->input, o, count, x, y);
+        for (int32_t k = 0; k < count; k++)
+            output[o + k] = tc_clamp16(y[k]);
+    }
 }
 
 void tc_linear16_pair(const tc_linear16_pair_params *p, const int8_t *x, const int8_t *h, int16_t *output)
 {
-    for (int32_t o = 0; o < p->outputs; o++) {
-        const int32_t a = row_of(&p->input, o, x, p->input.bias[o]);
-        const int32_t b = row_of(&p->recurrent, o, h, p->recurrent.bias[o]);
-        output[o] = tc_clamp16((int64_t)a + b);
+    for (int32_t o = 0, count, a[4], b[4]; o < p->outputs; o += count) {
+        count = p->outputs - o >= 4 ? 4 : 1;
+        rows_of(&p->input, o, count, x, a);
+        rows_of(&p->recurrent, o, count, h, b);
+        for (int32_t k = 0; k < count; k++)
+            output[o + k] = tc_clamp16((int64_t)a[k] + b[k]);
     }
 }
 
