@@ -13,7 +13,8 @@ import numpy as np
 
 from tinycourse.mcu import codegen, fuzz
 from tinycourse.mcu.emulator import CORES, Chip
-from tinycourse.mcu.program import Operation, Program, Tensor, fixed_point
+from tinycourse.mcu.fixed_point import fixed_point
+from tinycourse.mcu.program import Operation, Program, Tensor
 
 # CMSIS-NN and plain C, instructions per multiply-add on the M4
 CITED = {"conv": (3.5, 24), "depthwise": (7.8, 20), "pointwise": (2.1, 7.2), "linear": (2.8, "-"), "all": (2.9, "-")}

@@ -20,7 +20,7 @@ import numpy as np
 import torch
 from tqdm.auto import tqdm
 
-from tinycourse.mcu.program import fixed_point
+from tinycourse.mcu.fixed_point import fixed_point
 from tinycourse.pruning import choose
 from tinycourse.runtime import FloatProduct, HybridProduct, IntegerProduct
 

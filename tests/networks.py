@@ -10,7 +10,7 @@ import torch
 import torch.nn.functional as F
 from torch import nn
 
-from tinycourse.quantization import MinMax, calibrate, quantize_graph
+from tinycourse.quantization import calibrate, quantize_graph
 from tinycourse.tracing import trace
 
 
@@ -398,4 +398,4 @@ def graph(name):
 @functools.cache
 def program(name):
     """The integer program, calibrated on `inputs` so that none of them saturates."""
-    return quantize_graph(graph(name), calibrate(graph(name), inputs(name), MinMax))
+    return quantize_graph(graph(name), calibrate(graph(name), inputs(name), "min-max"))

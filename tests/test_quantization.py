@@ -1,4 +1,4 @@
-"""Integers stay within the error that theory allows, element by element; observers do what they say."""
+"""Integers stay within the error that theory allows, element by element; every observer gives a program."""
 
 import networks
 import numpy as np
@@ -7,18 +7,13 @@ import torch
 import torch.nn.functional as F
 from torch import nn
 
+from tinycourse.affine import affine_parameters, dequantize, quantize
 from tinycourse.errors import TinycourseError
 from tinycourse.graph import RUN
+from tinycourse.observers import OBSERVERS, Percentile
 from tinycourse.quantization import (
-    MeanSquareError,
-    MinMax,
-    MovingAverage,
-    Percentile,
-    affine_parameters,
     channels_last,
-    dequantize,
     error_report,
-    quantize,
     signal_to_noise,
     to_program,
 )
@@ -48,67 +43,13 @@ def test_ranges_at_the_edge():
     assert quantize([-1e9, 1e9, np.inf], 1.0, 3).tolist() == [-128, 127, 127]
 
 
-# ------------------------------------------------------------------------------------------ observers
-
-
-def observed(observer, *batches):
-    for batch in batches:
-        observer.observe(batch)
-    return observer.range()
-
-
-def square_error(x, bounds):
-    parameters = affine_parameters(*bounds)
-    return np.square(x - dequantize(quantize(x, *parameters), *parameters)).mean()
-
-
-def test_min_max():
-    assert observed(MinMax(), torch.tensor([[-1.0, 2.0]]), torch.tensor([0.0, 5.0])) == (-1, 5)
-
-
-def test_moving_average():
-    low, high = observed(MovingAverage(0.25), torch.tensor([-1.0, 2.0]), torch.tensor([-3.0, 10.0]))
-    assert (low, high) == (-1.5, 4.0)
-
-
-@pytest.mark.parametrize("seed", range(5))
-def test_percentile_leaves_out_the_tails(seed):
-    """To the width of a bin, however the range grew while it was observed."""
-    random = np.random.default_rng(seed)
-    x = np.concatenate([random.normal(0, size, 1000) for size in (0.1, 3, 1, 20)])
-    observer = Percentile(99)
-    low, high = observed(observer, *torch.from_numpy(x).split(1000))
-    width = 2 * observer.limit / 4096
-    assert observer.counts.sum() == 4000 and observer.limit >= np.abs(x).max()
-    x.sort()  # ranks 40 and 3960 of 4000: bins are exact about ranks, not about where in the bin a number lies
-    assert x[40] - width <= low <= x[40] and x[-41] <= high <= x[-41] + width
-
-
-def test_percentile_one_hundred_leaves_out_nothing():
-    assert observed(Percentile(100), torch.tensor([-1.0, 2.5]), torch.tensor([7.0])) == (-1, 7)
-
-
-def test_mean_square_error_clips_outliers():
-    """The squared error of one lost outlier among 30,000 is smaller than what its range costs the others."""
-    x = torch.cat([torch.randn(30_000, generator=torch.Generator().manual_seed(0)), torch.tensor([40.0])])
-    bounds = observed(MeanSquareError(), x)
-    assert bounds[1] < 40
-    assert square_error(x.numpy(), bounds) < square_error(x.numpy(), (x.min(), x.max()))
-
-
-def test_mean_square_error_keeps_what_counts():
-    assert observed(MeanSquareError(), torch.linspace(-1, 3, 1000)) == (-1, 3)
-
-
-def test_observers_accept_a_tensor_of_zeros():
-    for observer in (MinMax, MovingAverage, Percentile, MeanSquareError):
-        assert tuple(map(float, observed(observer(), torch.zeros(2, 3), torch.zeros(3)))) == (0, 0)
+# ------------------------------------------------------------------------------------------ a network
 
 
 @pytest.mark.parametrize(
     "observer",
-    [MinMax, MovingAverage, Percentile, lambda: Percentile(99.9), MeanSquareError],
-    ids=["min-max", "average", "percentile", "99.9 %", "square error"],
+    [*OBSERVERS, lambda: Percentile(99.9)],
+    ids=[*OBSERVERS, "99.9 %"],
 )
 def test_every_observer_gives_a_program(observer):
     network, x = networks.build("tinyspeech"), networks.inputs("tinyspeech")
@@ -246,10 +187,10 @@ def test_factors_use_all_bits(name):
 def test_relu_clamps_at_zero_and_relu6_at_six():
     network, x = nn.Sequential(nn.Conv2d(1, 1, 1), nn.ReLU6()), torch.linspace(-10, 10, 100).view(-1, 1, 1, 1)
     nn.init.ones_(network[0].weight)
-    program = to_program(network, x, observer=MinMax)
+    program = to_program(network, x, observer="min-max")
     y = program.dequantize_output(program.run(program.quantize_input(channels_last(x))))
     assert y.min() == 0 and y.max() == pytest.approx(6)
-    hidden = to_program(nn.Sequential(*network, nn.Conv2d(1, 1, 1)), x, observer=MinMax)
+    hidden = to_program(nn.Sequential(*network, nn.Conv2d(1, 1, 1)), x, observer="min-max")
     assert hidden.operations[0].parameters.get("clamp", (-128, 127))[0] == hidden.tensors["conv_1"].zero_point
 
 
@@ -271,7 +212,7 @@ def test_one_clip_gives_the_same_integers_as_a_batch():
 
 def test_the_same_input_gives_the_same_program():
     network, x = networks.build("gated").train(), networks.inputs("gated")
-    first, second = (to_program(network, x, observer=Percentile) for _ in range(2))
+    first, second = (to_program(network, x, observer="percentile") for _ in range(2))
     assert network.training and not network.eval().training
     assert first.tensors == second.tensors
     for a, b in zip(first.operations, second.operations):

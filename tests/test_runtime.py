@@ -5,7 +5,7 @@ import pytest
 
 from tinycourse import runtime
 from tinycourse.errors import TinycourseError
-from tinycourse.mcu.program import fixed_point, requantize
+from tinycourse.mcu.fixed_point import fixed_point, requantize
 from tinycourse.runtime import FloatProduct, HybridProduct, IntegerProduct
 
 SHAPES = [(64, 40), (8, 4), (9, 5), (1, 1), (37, 130), (256, 640)]  # whole panels and groups, and not

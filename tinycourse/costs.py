@@ -8,7 +8,7 @@ from tinycourse import cost_model, profiling
 from tinycourse.mcu import codegen
 from tinycourse.mcu.program import Program
 from tinycourse.models.design import Design, Designed
-from tinycourse.quantization import MinMax, calibrate, quantize_graph
+from tinycourse.quantization import calibrate, quantize_graph
 from tinycourse.tracing import trace
 
 CLASSES = 12  # of the papers' tables, for which `tinycourse profile` counts too
@@ -36,7 +36,7 @@ def program_of(design: Design) -> Program:
     """The integer program of a design with weights of no meaning: a second. Raises UnsupportedOperation where there is none."""
     shape = (1, 101, design.frontend.bands)
     graph = trace(Designed(design, CLASSES).eval(), shape)
-    return quantize_graph(graph, calibrate(graph, torch.randn(2, *shape, generator=torch.Generator().manual_seed(0)), MinMax))
+    return quantize_graph(graph, calibrate(graph, torch.randn(2, *shape, generator=torch.Generator().manual_seed(0)), "min-max"))
 
 
 def plan(design: Design) -> Costs:

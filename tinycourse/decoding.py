@@ -46,7 +46,7 @@ class Greedy:
     @torch.no_grad()
     def __init__(self, network: Transducer, batch: int = 1, limits: Limits | None = None):
         self.network, self.limits = network.eval(), limits or Limits()
-        start = torch.full((batch, 1), BLANK, device=next(network.parameters()).device)
+        start = torch.full((batch, 1), BLANK, device=network.device)
         self.expected, self.state = self._predict(start, None)
         self.labels, self.frames, self.time = [[] for _ in range(batch)], [[] for _ in range(batch)], 0
         self.scores = self.expected.new_zeros(batch, dtype=torch.float64)
@@ -104,14 +104,12 @@ class Beam:
         """What the prediction network says behind each sequence [n, joint]; it runs once for each new one."""
         new = [s for s in sequences if s not in self.seen]
         if new:
-            device = next(self.network.parameters()).device
             before = [self.seen[s[:-1]][1] for s in new] if new[0] else []
-            state = tuple((torch.cat([b[i][0] for b in before]), torch.cat([b[i][1] for b in before]))
-                          for i in range(len(self.network.prediction.layers))) if before else None  # fmt: skip
-            y, state = self.network.prediction(torch.tensor([[s[-1] if s else BLANK] for s in new], device=device), state)
+            state = tuple(tuple(map(torch.cat, zip(*layer))) for layer in zip(*before)) if before else None
+            y, state = self.network.prediction(torch.tensor([[s[-1] if s else BLANK] for s in new], device=self.network.device), state)
             expected = self.network.joint.expected(y[:, 0])
             for i, s in enumerate(new):
-                self.seen[s] = expected[i], tuple((m[i : i + 1], c[i : i + 1]) for m, c in state)
+                self.seen[s] = expected[i], tuple(tuple(v[i : i + 1] for v in layer) for layer in state)
         return torch.stack([self.seen[s][0] for s in sequences])
 
     @torch.no_grad()

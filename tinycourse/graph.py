@@ -28,18 +28,24 @@ class Node:
 
 @dataclass
 class Graph:
-    """Nodes in the order they run: the first is the input, the last the output."""
+    """Nodes in the order they run: the first is the input, the last the output.
+
+    `state`, of a recurrent network, is as in `Program`: {node of kind state: the node whose value it takes at the end of a step}.
+    """
 
     nodes: list[Node]
+    state: dict[str, str] = field(default_factory=dict)
 
     def run(self, x: Tensor) -> Tensor:
         """[N, C, H, W] or [N, C] to the output, as the module in evaluation mode computes it, in the precision of x."""
         return self.trace(x)[self.nodes[-1].name]
 
-    def trace(self, x: Tensor) -> dict[str, Tensor]:
-        """As `run`, but every tensor on the way, by the name of its node."""
-        values = {}
+    def trace(self, x: Tensor, state: dict[str, Tensor] | None = None) -> dict[str, Tensor]:
+        """As `run`, but every tensor on the way, by the name of its node. Without a `state` it is 0."""
+        values = {n.name: x.new_zeros(len(x), *n.shape) for n in self.nodes if n.kind == "state"} | (state or {})
         for node in self.nodes:
+            if node.kind == "state":
+                continue
             y = RUN[node.kind](node, *[values[i.name] for i in node.inputs]) if node.inputs else x
             values[node.name] = y.clamp(*node.clamp) if node.clamp else y
         return values
@@ -140,6 +146,65 @@ def run_reshape(node, x):
         return x.reshape(len(x), -1)
     c, h, w = node.shape
     return x.reshape(len(x), h, w, c).permute(0, 3, 1, 2)
+
+
+def run_embedding(node, x):
+    """Row x [N, 1] of the array table [rows, C]."""
+    return node.arrays["table"][x[:, 0].long()].to(x)
+
+
+def run_linear16(node, x, h=None):
+    """arrays weight [O, I], bias [O], and with a second input weight_recurrent [O, H]."""
+    y = run_linear(node, x)
+    return y if h is None else y + F.linear(h, node.arrays["weight_recurrent"].to(h))
+
+
+def run_layer_norm(node, x):
+    """Each of `gates` blocks by itself, parameter epsilon; arrays scale, bias [gates * units]."""
+    gates, epsilon = (node.parameters[k] for k in ("gates", "epsilon"))
+    x = F.layer_norm(x.unflatten(1, (gates, -1)), (x.shape[1] // gates,), eps=epsilon).flatten(1)
+    return x * node.arrays["scale"].to(x) + node.arrays["bias"].to(x)
+
+
+def gates_of(z: Tensor, c: Tensor) -> tuple[Tensor, ...]:
+    """[N, gates * units] beside cells [N, units] -> [N, units] each."""
+    return z.unflatten(1, (-1, c.shape[1])).unbind(1)
+
+
+def run_lstm_cell(node, z, c):
+    """Gates [g, i, f, o] and c -> the next c; parameter clip, 0 for none."""
+    g, i, f, _ = gates_of(z, c)
+    c, clip = f.sigmoid() * c + i.sigmoid() * g.tanh(), node.parameters["clip"]
+    return c.clamp(-clip, clip) if clip else c
+
+
+def run_cifg_cell(node, z, c):
+    """Gates [g, f, o] and c -> the next c; parameter clip, 0 for none."""
+    g, f, _ = gates_of(z, c)
+    c, clip = torch.lerp(g.tanh(), c, f.sigmoid()), node.parameters["clip"]
+    return c.clamp(-clip, clip) if clip else c
+
+
+def run_sru_cell(node, z, c):
+    """Gates [g, n, f, r] and c -> the next c."""
+    g, _, f, _ = gates_of(z, c)
+    return torch.lerp(g, c, f.sigmoid())
+
+
+def run_gated_output(node, z, c):
+    """The last gate of LSTM and CIFG, and the new c -> h."""
+    return gates_of(z, c)[-1].sigmoid() * c.tanh()
+
+
+def run_highway_output(node, z, c):
+    """Gates of SRU and the new c -> h."""
+    _, n, _, r = gates_of(z, c)
+    return torch.lerp(n, c.tanh(), r.sigmoid())
+
+
+def run_tanh8(node, x):
+    """tanh"""
+    return x.tanh()
 
 
 RUN = {name.removeprefix("run_"): f for name, f in list(globals().items()) if name.startswith("run_")}

@@ -6,143 +6,31 @@ units of (input scale * weight scale), so that they add to the sum of products a
 Lite's scheme; Jacob et al. 2018, arXiv 1712.05877, section 2).
 """
 
-import itertools
 from collections.abc import Callable
 
 import numpy as np
 import torch
 from torch import Tensor, nn
 
+from tinycourse.affine import affine_parameters, dequantize, quantize, quantize_rows
 from tinycourse.errors import TinycourseError
 from tinycourse.graph import Graph, Node
-from tinycourse.mcu.program import Operation, Program, fixed_point
+from tinycourse.mcu.fixed_point import fixed_point
+from tinycourse.mcu.program import Operation, Program
 from tinycourse.mcu.program import Tensor as IntegerTensor
+from tinycourse.observers import MeanSquareError, MinMax, find_observer
 from tinycourse.tracing import trace
-
-# ------------------------------------------------------------------------------------------ one tensor
-
-
-def affine_parameters(low: float, high: float) -> tuple[float, int]:
-    """Scale and zero point that spread int8, -128 to 127, over the real range [low, high].
-
-    The range is widened to contain 0, which then has an exact integer, zero_point: padding and ReLU need that.
-    Every x in the widened range satisfies |x - dequantize(quantize(x))| <= scale / 2.
-    """
-    low, high = min(float(low), 0.0), max(float(high), 0.0)
-    scale = (high - low) / 255 or 1.0  # a tensor that is 0 everywhere: any scale will do
-    return scale, int(np.rint(-128 - low / scale))
-
-
-def quantize(x, scale, zero_point=0) -> np.ndarray:
-    """Real numbers to int8: round(x / scale) + zero_point, saturated at -128 and 127.
-
-    |x - dequantize(...)| <= scale / 2 where nothing saturates. `scale` may be an array, one per channel.
-    """
-    return np.clip(np.rint(np.asarray(x, np.float64) / scale) + zero_point, -128, 127).astype(np.int8)
-
-
-def dequantize(q, scale, zero_point=0) -> np.ndarray:
-    """int8 back to the real numbers they stand for, float64."""
-    return (np.asarray(q, np.float64) - zero_point) * scale
-
-
-# ------------------------------------------------------------------------------------------ observers
-# An observer sees batches of one tensor and then names the range that int8 shall cover.
-
-
-class MinMax:
-    """Everything seen, from the smallest to the largest: nothing saturates, but one outlier costs everybody resolution."""
-
-    def __init__(self):
-        self.low, self.high = np.inf, -np.inf
-
-    def observe(self, x: Tensor) -> None:
-        """Look at one batch, of any shape."""
-        self.low, self.high = min(self.low, x.min().item()), max(self.high, x.max().item())
-
-    def range(self) -> tuple[float, float]:
-        """(low, high)"""
-        return self.low, self.high
-
-
-class MovingAverage(MinMax):
-    """Smallest and largest of each batch, averaged with weight `momentum` on the newest: one odd batch counts little."""
-
-    def __init__(self, momentum: float = 0.1):
-        super().__init__()
-        self.momentum = momentum
-
-    def observe(self, x: Tensor) -> None:
-        """Look at one batch, of any shape."""
-        low, high = x.min().item(), x.max().item()
-        first, m = self.low > self.high, self.momentum
-        self.low = low if first else (1 - m) * self.low + m * low
-        self.high = high if first else (1 - m) * self.high + m * high
-
-
-class Histogram(MinMax):
-    """Counts of everything seen, in `bins` equal bins from -limit to limit; where that is too narrow it doubles."""
-
-    def __init__(self, bins: int = 4096):
-        super().__init__()
-        self.counts, self.limit = torch.zeros(bins, dtype=torch.float64), 0.0
-
-    def observe(self, x: Tensor) -> None:
-        """Look at one batch, of any shape."""
-        super().observe(x)
-        bins, largest = len(self.counts), max(-self.low, self.high)
-        self.limit = self.limit or largest or 1.0
-        while self.limit < largest:  # two old bins make a new one
-            middle = self.counts.view(-1, 2).sum(1)
-            self.counts = torch.cat([torch.zeros(bins // 4), middle, torch.zeros(bins // 4)])
-            self.limit *= 2
-        self.counts += torch.histc(x, bins, -self.limit, self.limit).cpu()
-
-    def edges(self) -> np.ndarray:
-        """Where the bins begin and end: [bins + 1]."""
-        return np.linspace(-self.limit, self.limit, len(self.counts) + 1)
-
-
-class Percentile(Histogram):
-    """The range that leaves out at most `100 - percent` percent at either end; what is left out saturates."""
-
-    def __init__(self, percent: float = 99.99):
-        super().__init__()
-        self.percent = percent
-
-    def range(self) -> tuple[float, float]:
-        """(low, high), to the width of a bin."""
-        below, outside = np.cumsum(self.counts.numpy()), (1 - self.percent / 100) * self.counts.sum().item()
-        first, last = np.searchsorted(below, [outside, below[-1] - outside])
-        return max(self.low, self.edges()[first]), min(self.high, self.edges()[last + 1])
-
-
-class MeanSquareError(Histogram):
-    """Of 20 x 20 ranges between a twentieth and the whole of what was seen: the one with the least mean squared error."""
-
-    def range(self) -> tuple[float, float]:
-        """(low, high)"""
-        edges, counts = self.edges(), self.counts.numpy()
-        x = (edges[1:] + edges[:-1])[counts > 0] / 2
-        counts, parts = counts[counts > 0], np.linspace(0.05, 1, 20)
-
-        def error(bounds):
-            parameters = affine_parameters(*bounds)
-            return (counts * np.square(x - dequantize(quantize(x, *parameters), *parameters))).sum()
-
-        lows, highs = np.unique(min(self.low, 0.0) * parts), np.unique(max(self.high, 0.0) * parts)[::-1]
-        return min(itertools.product(lows, highs), key=error)
-
 
 SHARED = {"max_pool", "upsample", "crop", "pad", "shift", "reshape"}  # move numbers about: the output keeps scale and zero point
 
 
-def calibrate(graph: Graph, x: Tensor, observer: Callable[[], MinMax] = MeanSquareError, batch: int = 32) -> dict[str, IntegerTensor]:
+def calibrate(graph: Graph, x: Tensor, observer: str | Callable[[], MinMax] = MeanSquareError, batch: int = 32) -> dict[str, IntegerTensor]:
     """Run x [N, C, H, W] through the float graph and choose scale and zero point for every tensor, by name.
 
     Shapes come out channels last, (H, W, C).
     """
-    observers = {n.name: observer() for n in graph.nodes if n.kind not in SHARED}
+    make = find_observer(observer)
+    observers = {n.name: make() for n in graph.nodes if n.kind not in SHARED}
     with torch.no_grad():
         for part in x.split(batch):
             values = graph.trace(part)
@@ -166,18 +54,9 @@ def calibrate(graph: Graph, x: Tensor, observer: Callable[[], MinMax] = MeanSqua
 
 
 def quantize_weights(node: Node, ins, out):
-    """Weights, symmetric per channel (max / 127), bias, and the factor s_in * s_w / s_out, of conv and linear.
-
-    A channel's scale is raised where bias and sum of products might not fit an int32: there the weights are
-    next to nothing beside the bias. A channel of zeros keeps its bias.
-    """
-    weight, bias = node.arrays["weight"].numpy(), node.arrays["bias"].numpy()
-    rows, scale_in = np.abs(weight).reshape(len(weight), -1), ins[0].scale
-    scale = np.maximum(rows.max(1) / 127, (255 * rows.sum(1) + np.abs(bias) / scale_in) / 2**30)
-    scale[scale == 0] = 1.0
-    weight = quantize(weight, scale.reshape(-1, *[1] * (weight.ndim - 1)))
-    multiplier, shift = fixed_point(scale_in * scale / out.scale)
-    bias = np.rint(bias / (scale_in * scale)).astype(np.int32)
+    """Weights, bias, and the factor s_in * s_w / s_out of conv and linear (see `quantize_rows`)."""
+    weight, bias, scale = quantize_rows(node.arrays["weight"].numpy(), node.arrays["bias"].numpy(), ins[0].scale)
+    multiplier, shift = fixed_point(ins[0].scale * scale / out.scale)
     return {"weight": weight, "bias": bias, "multiplier": multiplier, "shift": shift}
 
 
@@ -263,6 +142,52 @@ def emit_reshape(node, ins, out):
     return {}, {}
 
 
+def emit_embedding(node, ins, out):
+    return {}, {"table": quantize(node.arrays["table"].numpy(), out.scale, out.zero_point)}
+
+
+def emit_linear16(node, ins, out):
+    """Each product has scales of its own: one for each row of its matrix. The bias goes with the first."""
+    arrays, bias = {}, node.arrays["bias"].numpy()
+    for t, which in zip(ins, ("", "_recurrent")):
+        weight, bias, scale = quantize_rows(node.arrays["weight" + which].numpy(), bias, t.scale)
+        multiplier, shift = fixed_point(t.scale * scale / out.scale)
+        new = {"weight": weight, "bias": bias, "multiplier": multiplier, "shift": shift}
+        arrays |= {k + which: v for k, v in new.items() if k + which != "bias_recurrent"}
+        bias = np.zeros(len(bias))
+    return {}, arrays
+
+
+def emit_layer_norm(node, ins, out):
+    """Normalised numbers have 15 bits after the point; epsilon is in units of (units * input)**2."""
+    gates = node.parameters["gates"]
+    multiplier, shift = fixed_point(node.arrays["scale"].numpy() / 2**15 / out.scale)
+    epsilon = np.clip(np.rint(node.parameters["epsilon"] * (node.shape[0] // gates / ins[0].scale) ** 2), 1, 2.0**52)
+    bias = np.rint(node.arrays["bias"].numpy() / out.scale).astype(np.int32)
+    return {"gates": gates, "epsilon": int(epsilon)}, {"multiplier": multiplier, "shift": shift, "bias": bias}
+
+
+def emit_cell(node, ins, out):
+    """SRU needs no limit: its cell is a mean of what it saw."""
+    limit = min(round((node.parameters["clip"] or 64) / out.scale), 2**15 - 1)
+    return {"bits": bits_of(out)} | ({} if node.kind == "sru_cell" else {"limit": limit}), {}
+
+
+def emit_cell_output(node, ins, out):
+    """o tanh(c) has 30 bits after the point; what SRU adds to it as many as fit: 15 and those of its gates."""
+    multiplier, shift = fixed_point(2.0 ** -(30 if node.kind == "gated_output" else 15 + bits_of(ins[1])) / out.scale)
+    return {"bits": bits_of(ins[1]), "multiplier": int(multiplier), "shift": int(shift)}, {}
+
+
+def bits_of(tensor: IntegerTensor) -> int:
+    """How many bits are after the point where the scale is a power of two."""
+    return int(-np.log2(tensor.scale))
+
+
+def emit_tanh8(node, ins, out):
+    return {}, {}
+
+
 def emit_lookup(node, ins, out):
     """All 256 answers; a clamp that was not fused is a table too."""
     x = torch.from_numpy(dequantize(np.arange(-128, 128), ins[0].scale, ins[0].zero_point))
@@ -271,18 +196,20 @@ def emit_lookup(node, ins, out):
 
 
 EMIT = {name.removeprefix("emit_"): f for name, f in list(globals().items()) if name.startswith("emit_")}
-EMIT |= {"pad": emit_crop, "clamp": emit_lookup}
+EMIT |= {"pad": emit_crop, "clamp": emit_lookup, "gated_output": emit_cell_output, "highway_output": emit_cell_output}
+EMIT |= dict.fromkeys(("lstm_cell", "cifg_cell", "sru_cell"), emit_cell)
 
 
 # ------------------------------------------------------------------------------------------ the whole network
 
 
 def to_program(
-    module: nn.Module, calibration: Tensor, metadata: dict | None = None, observer: Callable[[], MinMax] = MeanSquareError
+    module: nn.Module, calibration: Tensor, metadata: dict | None = None, observer: str | Callable[[], MinMax] = MeanSquareError
 ) -> Program:
     """Post-training quantization of any module made of supported operations.
 
-    `calibration` holds inputs as the network will meet them, float [N, C, H, W] or [N, C]; `observer()` makes one observer.
+    `calibration` holds inputs as the network will meet them, float [N, C, H, W] or [N, C]; `observer` is a name
+    of `observers.OBSERVERS`, or what makes one when it is called.
     The program takes them channels last (see `channels_last`). The module is left as it is. Raises UnsupportedOperation by
     name and path, TinycourseError where the calibration data are of no use.
     """
@@ -298,6 +225,8 @@ def quantize_graph(graph: Graph, tensors: dict[str, IntegerTensor], metadata: di
     """The integer program of a float graph whose tensors have their scales."""
     operations = []
     for node in graph.nodes[1:]:
+        if node.kind == "state":
+            continue
         ins, out = [tensors[i.name] for i in node.inputs], tensors[node.name]
         parameters, arrays = EMIT[node.kind](node, ins, out)
         kind = "lookup" if node.kind == "clamp" else node.kind
@@ -305,7 +234,7 @@ def quantize_graph(graph: Graph, tensors: dict[str, IntegerTensor], metadata: di
             clamp = tuple(int(bound) for bound in quantize(node.clamp, out.scale, out.zero_point))
             parameters |= {"clamp": clamp} if clamp != (-128, 127) else {}
         operations.append(Operation(kind, tuple(i.name for i in node.inputs), node.name, parameters, arrays, node.path))
-    return Program(graph.nodes[0].name, graph.nodes[-1].name, tensors, operations, metadata or {})
+    return Program(graph.nodes[0].name, graph.nodes[-1].name, tensors, operations, metadata or {}, graph.state)
 
 
 def channels_last(x: Tensor) -> np.ndarray:

@@ -12,10 +12,10 @@ from pathlib import Path
 
 import numpy as np
 
+from tinycourse.affine import quantize
 from tinycourse.errors import TinycourseError
 from tinycourse.mcu import toolchain
-from tinycourse.mcu.program import requantize
-from tinycourse.quantization import quantize
+from tinycourse.mcu.fixed_point import requantize
 from tinycourse.sparse import cut
 
 NATIVE = Path(__file__).parent / "native"

@@ -6,7 +6,7 @@ here, before the chip runs: which kernel, where each tensor lies, and the bias w
 
 import math
 import re
-from dataclasses import dataclass, field
+from dataclasses import dataclass, field, replace
 from pathlib import Path
 
 import numpy as np
@@ -18,7 +18,18 @@ from tinycourse.mcu.program import Operation, Program, Tensor
 KERNELS = Path(__file__).parent / "kernels"
 C_TYPES = {"int8": "int8_t", "int16": "int16_t", "int32": "int32_t"}
 SHARED = {"tc_max_pool": "tc_pool", "tc_average_pool": "tc_pool", "tc_crop": "tc_box", "tc_pad": "tc_box"}  # one struct for two
+SHARED |= dict.fromkeys(("tc_lstm_cell", "tc_cifg_cell", "tc_sru_cell"), "tc_cell")
+SHARED |= dict.fromkeys(("tc_gated_output", "tc_highway_output"), "tc_cell_output")
 CLAMPS = {"conv", "linear", "scale", "add", "multiply", "max_pool", "average_pool", "lookup"}  # kinds that may fuse a ReLU
+
+CELLS = "lstm_cell", "cifg_cell", "sru_cell", "gated_output", "highway_output"
+BITS = {
+    "embedding": ((16,), 8),
+    "linear16": ((8, 8), 16),
+    "layer_norm": ((16,), 16),
+    "tanh8": ((16,), 8),
+}  # kind: (of its inputs, of its output)
+BITS |= {kind: ((16, 16), 16 if kind.endswith("cell") else 8) for kind in CELLS}
 
 
 @dataclass(frozen=True)
@@ -74,20 +85,25 @@ def window(op: Operation, x: Tensor, size: tuple[int, int, int]) -> dict:
 
 
 def dense(op: Operation, x: Tensor, out: Tensor) -> tuple[dict, dict]:
-    """Fields and arrays of a product with constant weights; sum (x - zero) w + b = sum x w + (b - zero sum w)."""
-    weight = op.arrays["weight"].reshape(len(op.arrays["weight"]), -1).astype(np.int64)
-    bias = op.arrays["bias"].astype(np.int64) - x.zero_point * weight.sum(1)
-    largest = np.abs(op.arrays["bias"].astype(np.int64)) + 256 * np.abs(weight).sum(1)  # of any partial sum, bias folded or not
+    """Fields and arrays of a product with constant weights and an int8 output."""
+    fields, arrays = product(op, x)
+    return {"inputs": fields.pop("inputs"), "outputs": len(arrays["weight"])} | fields | {"activation": activation(op, out)}, arrays
+
+
+def product(op: Operation, x: Tensor, which: str = "") -> tuple[dict, dict]:
+    """Fields and arrays of a product with the constant `weight` + `which`; sum (x - zero) w + b = sum x w + (b - zero sum w)."""
+    weight = op.arrays["weight" + which].reshape(len(op.arrays["weight" + which]), -1).astype(np.int64)
+    bias = op.arrays.get("bias" + which, np.zeros(len(weight))).astype(np.int64)
+    largest = np.abs(bias) + 256 * np.abs(weight).sum(1)  # of any partial sum, bias folded or not
     if largest.max() >= 2**31:
         raise TinycourseError(f"The sums of {describe(op)} may overflow 32 bits; make the layer narrower or its bias smaller.")
     arrays = {
         "weight": weight.astype(np.int8),
-        "bias": bias.astype(np.int32),
-        "multiplier": op.arrays["multiplier"].astype(np.int32),
-        "shift": op.arrays["shift"].astype(np.int8),
+        "bias": (bias - x.zero_point * weight.sum(1)).astype(np.int32),
+        "multiplier": op.arrays["multiplier" + which].astype(np.int32),
+        "shift": op.arrays["shift" + which].astype(np.int8),
     }
-    sizes = {"inputs": weight.shape[1], "outputs": weight.shape[0]}
-    return sizes | {k: k for k in arrays} | {"activation": activation(op, out)}, arrays
+    return {"inputs": weight.shape[1]} | {k: k + which for k in arrays}, {k + which: a for k, a in arrays.items()}
 
 
 def conv(op, ins, out):
@@ -187,15 +203,55 @@ def shift(op, ins, out):
 
 def lookup(op, ins, out):
     table = np.clip(op.arrays["table"], *op.parameters.get("clamp", (-128, 127))).astype(np.int8)
-    return Kernel("tc_lookup", {"count": out.bytes, "table": "table"}, {"table": table})
+    return Kernel("tc_lookup", {"count": out.size, "table": "table"}, {"table": table})
 
 
 def reshape(op, ins, out):
     return Kernel("")  # the same bytes under another name: no code
 
 
+def embedding(op, ins, out):
+    table = op.arrays["table"].astype(np.int8)
+    return Kernel("tc_embedding", {"rows": table.shape[0], "width": table.shape[1], "table": "table"}, {"table": table})
+
+
+def linear16(op, ins, out):
+    fields, arrays = product(op, ins[0])
+    if len(ins) == 1:
+        return Kernel("tc_linear16", {"outputs": out.size, "input": fields}, arrays)
+    second, more = product(op, ins[1], "_recurrent")
+    return Kernel("tc_linear16_pair", {"outputs": out.size, "input": fields, "recurrent": second}, arrays | more)
+
+
+def layer_norm(op, ins, out):
+    gates, epsilon = op.parameters["gates"], op.parameters["epsilon"]
+    if out.size // gates > 2048 or not 1 <= epsilon <= 2**52:
+        raise TinycourseError(f"{describe(op)} takes gates of at most 2048 units and an epsilon from 1 to 2**52.")
+    types = {"multiplier": np.int32, "shift": np.int8, "bias": np.int32}
+    fields = {"gates": gates, "units": out.size // gates, "epsilon": epsilon} | {k: k for k in types}
+    return Kernel("tc_layer_norm", fields, {k: op.arrays[k].astype(v) for k, v in types.items()})
+
+
+def cell(op, ins, out):
+    bits, limit = op.parameters["bits"], op.parameters.get("limit", 2**15 - 1)
+    if not 9 <= bits <= 12 or not 1 <= limit < 2**15:
+        raise TinycourseError(f"The cell of {describe(op)} must have 9 to 12 bits after the point and a limit from 1 to 32767.")
+    return Kernel(f"tc_{op.kind}", {"units": out.size, "bits": bits, "limit": limit})
+
+
+def cell_output(op, ins, out):
+    sizes = {"gates": ins[0].size // out.size, "units": out.size}
+    factor = {k: op.parameters[k] for k in ("bits", "multiplier", "shift")}
+    return Kernel(f"tc_{op.kind}", sizes | factor | {"zero_point": out.zero_point})
+
+
+def tanh8(op, ins, out):
+    return Kernel("tc_tanh8", {"count": out.size})
+
+
 KINDS = conv, linear, scale, add, multiply, max_pool, average_pool, upsample, crop, pad, shift, lookup, reshape
-TRANSLATE = {f.__name__: f for f in KINDS}
+TRANSLATE = {f.__name__: f for f in (*KINDS, embedding, linear16, layer_norm, tanh8)}
+TRANSLATE |= {kind: cell if kind.endswith("cell") else cell_output for kind in CELLS}
 
 
 def describe(op: Operation) -> str:
@@ -203,28 +259,39 @@ def describe(op: Operation) -> str:
 
 
 def multiply_adds(program: Program) -> list[int]:
-    """Multiply-adds of each operation: products with weights of conv and linear; the other kinds count 0."""
-    sizes = [op.arrays["weight"][0].size if op.kind in ("conv", "linear") else 0 for op in program.operations]
-    return [size * program.tensors[op.output].bytes for size, op in zip(sizes, program.operations)]
+    """Multiply-adds of each operation: products with weights of conv, linear and linear16; the other kinds count 0."""
+    sizes = [sum(op.arrays[k][0].size for k in ("weight", "weight_recurrent") if k in op.arrays) for op in program.operations]
+    return [size * program.tensors[op.output].size for size, op in zip(sizes, program.operations)]
 
 
 def check(program: Program) -> None:
     """Raise TinycourseError where the program breaks an assumption of the kernels (shapes, clamps, shifts, names)."""
-    names = [program.input, *(op.output for op in program.operations)]
+    names, tensors = [program.input, *program.state, *(op.output for op in program.operations)], program.tensors
     if len(set(names)) < len(names) or program.output not in names:
         raise TinycourseError("Every operation of a program must write a tensor of its own, and one of them its output.")
+    for name, after in program.state.items():
+        if after not in names or replace(tensors[after], name=name) != tensors[name] or after in program.state and after != name:
+            raise TinycourseError(
+                f"State '{name}' must take its own value, or that of an operation with its shape and scale; '{after}' is not."
+            )
     for op in program.operations:
         if op.kind not in TRANSLATE:
             raise TinycourseError(f"There is no C kernel for {describe(op)}; use one of {', '.join(TRANSLATE)}.")
         if "clamp" in op.parameters and op.kind not in CLAMPS:
             raise TinycourseError(f"The C kernel of {describe(op)} cannot clamp; move the clamp to the operation before it.")
+        ins, out = BITS.get(op.kind, ((8,) * len(op.inputs), 8))
+        if op.kind != "reshape" and (*(tensors[n].bits for n in op.inputs), tensors[op.output].bits) != (*ins[: len(op.inputs)], out):
+            raise TinycourseError(f"{describe(op)} reads or writes tensors of other types than its C kernel; quantize the network again.")
+        if op.kind == "reshape" and op.inputs[0] in program.state:
+            raise TinycourseError(f"{describe(op)} gives a state another shape; give it the right one from the beginning.")
         low, high = op.parameters.get("clamp", (-128, 127))
         if not -128 <= low <= high <= 127:
             raise TinycourseError(f"The clamp of {describe(op)} must be a range within -128 to 127, not {low} to {high}.")
-        shift = np.asarray(op.arrays.get("shift", op.parameters.get("shift", 1)))
-        if shift.min() < 1 or shift.max() > 62:
+        shifts = [np.asarray(values[k]) for values in (op.arrays, op.parameters) for k in ("shift", "shift_recurrent") if k in values]
+        if any(shift.min() < 1 or shift.max() > 62 for shift in shifts):
             raise TinycourseError(f"The shifts of {describe(op)} must lie between 1 and 62.")
-    zeros = np.full((1, *program.tensors[program.input].shape), program.tensors[program.input].zero_point, np.int8)
+    x = tensors[program.input]
+    zeros = np.full((1, *x.shape), x.zero_point, x.dtype)
     try:
         shapes = {name: value.shape[1:] for name, value in program.trace(zeros).items()}
     except (KeyError, ValueError, IndexError) as error:
@@ -259,6 +326,12 @@ def generate(program: Program, name: str = "model") -> dict[str, str]:
     return {f"{name}.h": header(program, memory, name), f"{name}.c": body(program, layers, kernels, memory, name)} | sources
 
 
+def functions(program: Program) -> list[str]:
+    """What a generated model offers to a caller, each behind the model's name and an underscore."""
+    state = [f"state_{i}" for i in range(len(program.state))]
+    return ["run", "input", "output", *(["reset", *state] if state else [])]
+
+
 def header(program: Program, memory: Plan, name: str) -> str:
     x, y, upper = program.tensors[program.input], program.tensors[program.output], name.upper()
     return f"""/* Generated by tinycourse; do not edit. The kernels are Apache-2.0; the weights belong to whoever trained them. */
@@ -267,7 +340,7 @@ def header(program: Program, memory: Plan, name: str) -> str:
 
 #include <stdint.h>
 
-/* real value = SCALE * (number - ZERO_POINT); the input is int8 {list(x.shape)}, the output int8 {list(y.shape)}. */
+/* real value = SCALE * (number - ZERO_POINT); the input is {x.dtype} {list(x.shape)}, the output {y.dtype} {list(y.shape)}. */
 #define {upper}_INPUT_BYTES {x.bytes}
 #define {upper}_INPUT_SCALE {float(x.scale)!r}
 #define {upper}_INPUT_ZERO_POINT ({x.zero_point})
@@ -277,16 +350,28 @@ def header(program: Program, memory: Plan, name: str) -> str:
 #define {upper}_ARENA_BYTES {memory.arena} /* all the memory that the model writes, input and output included */
 
 /* Fill {name}_input(), call {name}_run(), read {name}_output(). A run overwrites the input. */
-int8_t *{name}_input(void);
-const int8_t *{name}_output(void);
+{C_TYPES[x.dtype.name]} *{name}_input(void);
+const {C_TYPES[y.dtype.name]} *{name}_output(void);
 void {name}_run(void);
-
+{remembers(program, name)}
 #endif
 """
 
 
+def remembers(program: Program, name: str) -> str:
+    """Declarations of what only a program with a state has."""
+    if not program.state:
+        return ""
+    states = [program.tensors[n] for n in program.state]
+    functions = [f"{C_TYPES[t.dtype.name]} *{name}_state_{i}(void); /* {comment(t.name)} {list(t.shape)} */" for i, t in enumerate(states)]
+    words = "Call {0}_reset() before the first run of a recording. A run leaves in the state what the next one begins with."
+    return "\n".join(["", f"/* {words.format(name)} */", f"void {name}_reset(void);", *functions, ""])
+
+
 def body(program: Program, layers: list[str], kernels: list[Kernel], memory: Plan, name: str) -> str:
-    calls = "\n".join(f"    {name}_layer_{i}();" for i, k in enumerate(kernels) if k.function)
+    x, y = program.tensors[program.input], program.tensors[program.output]
+    layers_called = [f"    {name}_layer_{i}();" for i, k in enumerate(kernels) if k.function]
+    calls = "\n".join(layers_called + state_copies(program, memory, name))
     return f"""/* Generated by tinycourse; do not edit. The kernels are Apache-2.0; the weights belong to whoever trained them. */
 #include "{name}.h"
 
@@ -295,18 +380,42 @@ def body(program: Program, layers: list[str], kernels: list[Kernel], memory: Pla
 /* Every tensor has its place here; tensors that never live at the same time share theirs. */
 static union {{
     int8_t bytes[{name.upper()}_ARENA_BYTES];
+    int16_t words[{name.upper()}_ARENA_BYTES / 2];
     int32_t aligned;
 }} {name}_arena;
 
-{"".join(layers)}int8_t *{name}_input(void) {{ return {name}_arena.bytes + {memory.offsets[program.input]}; }}
+{"".join(layers)}{C_TYPES[x.dtype.name]} *{name}_input(void) {{ return {pointer(x, memory, name)}; }}
 
-const int8_t *{name}_output(void) {{ return {name}_arena.bytes + {memory.offsets[program.output]}; }}
+const {C_TYPES[y.dtype.name]} *{name}_output(void) {{ return {pointer(y, memory, name)}; }}
 
 void {name}_run(void)
 {{
 {calls}
 }}
-"""
+{state_functions(program, memory, name)}"""
+
+
+def pointer(tensor: Tensor, memory: Plan, name: str) -> str:
+    """Where a tensor begins, in C, with its type."""
+    offset = memory.offsets[tensor.name]
+    return f"{name}_arena.words + {offset // 2}" if tensor.bits == 16 else f"{name}_arena.bytes + {offset}"
+
+
+def state_copies(program: Program, memory: Plan, name: str) -> list[str]:
+    """What a run does at its end, where the new state does not lie in the place of the old one already."""
+    pairs = [(memory.offsets[old], memory.offsets[new], program.tensors[old].bytes) for old, new in program.state.items()]
+    return [f"    tc_copy({name}_arena.bytes + {new}, {size}, {name}_arena.bytes + {old});" for old, new, size in pairs if old != new]
+
+
+def state_functions(program: Program, memory: Plan, name: str) -> str:
+    """`reset`, which makes the state stand for 0 (an int16 has no zero point), and where each part of the state lies."""
+    if not program.state:
+        return ""
+    states = [program.tensors[n] for n in program.state]
+    fills = [f"    tc_fill({t.zero_point}, {t.bytes}, {name}_arena.bytes + {memory.offsets[t.name]});" for t in states]
+    reset = "\n".join([f"\nvoid {name}_reset(void)", "{", *fills, "}", ""])
+    places = [f"\n{C_TYPES[t.dtype.name]} *{name}_state_{i}(void) {{ return {pointer(t, memory, name)}; }}\n" for i, t in enumerate(states)]
+    return "".join([reset, *places])
 
 
 def layer(program: Program, index: int, kernel: Kernel, memory: Plan, name: str) -> str:
@@ -315,8 +424,9 @@ def layer(program: Program, index: int, kernel: Kernel, memory: Plan, name: str)
     symbol = f"{name}_{index}"
     arrays = "".join(constant(f"{symbol}_{k}", a) for k, a in kernel.arrays.items())
     parameters = "\n".join(wrap([f".{k} = {initialiser(v, symbol)}" for k, v in kernel.fields.items()]))
-    pointers = [memory.offsets[n] for n in (*op.inputs, op.output)] + ([memory.offsets[index]] if kernel.scratch else [])
-    arguments = ", ".join([f"&{symbol}", *(f"{name}_arena.bytes + {p}" for p in pointers)])
+    pointers = [pointer(program.tensors[n], memory, name) for n in (*op.inputs, op.output)]
+    pointers += [f"{name}_arena.bytes + {memory.offsets[index]}"] if kernel.scratch else []
+    arguments = ", ".join([f"&{symbol}", *pointers])
     return f"""/* {index}: {comment(f"{kernel.path} {op.path}")}
  * {", ".join(f"{comment(n)} {list(program.tensors[n].shape)}" for n in op.inputs)} -> {comment(out.name)} {list(out.shape)}, \
 scale {out.scale:.6g}, zero point {out.zero_point} */

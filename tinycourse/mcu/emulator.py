@@ -72,12 +72,12 @@ class Chip:
         self.fault = None
         self.engine.hook_add(unicorn.UC_HOOK_MEM_INVALID, self.remember)
         self.profile = self.attach_counter(bytes(flash)) if count else None
-        self.input, self.output = self.call("input"), self.call("output")
+        self.output = self.call("output")
 
     def run(self, x: bytes, output_bytes: int) -> bytes:
         """One inference: the input tensor's bytes in, the output tensor's out. Raises TinycourseError on a fault."""
         bottom, top = self.symbols["stack_bottom"][0], self.symbols["stack_top"][0]
-        self.engine.mem_write(self.input, x)
+        self.write("input", x)
         self.engine.mem_write(bottom, bytes([PAINT]) * (top - bottom))
         if self.profile:
             self.counters[:] = 0
@@ -89,6 +89,10 @@ class Chip:
             self.instructions = int(self.counters.sum())
             self.layers = {i: int(self.counters[i + 1]) for i in self.layers}
         return bytes(self.engine.mem_read(self.output, output_bytes))
+
+    def write(self, place: str, x: bytes) -> None:
+        """Fill the tensor whose address the function `place` gives: input, or a part of the state."""
+        self.engine.mem_write(self.call(place), x)
 
     def call(self, function: str) -> int:
         """Call a function of the model without arguments; returns what it leaves in register 0."""

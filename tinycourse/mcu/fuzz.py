@@ -12,9 +12,9 @@ from pathlib import Path
 import numpy as np
 
 from tinycourse.mcu import codegen, toolchain
-from tinycourse.mcu.program import INTERPRETER, Operation, Program, Tensor, fixed_point
-
-FUNCTIONS = ("run", "input", "output")
+from tinycourse.mcu.codegen import functions
+from tinycourse.mcu.fixed_point import fixed_point
+from tinycourse.mcu.program import INTERPRETER, Operation, Program, Tensor
 
 
 class Sketch:
@@ -24,9 +24,9 @@ class Sketch:
         self.rng, self.tensors, self.operations = rng, {}, []
         self.input = self.tensor("x", shape)
 
-    def tensor(self, name: str, shape: Iterable[int], zero_point: int | None = None) -> str:
+    def tensor(self, name: str, shape: Iterable[int], zero_point: int | None = None, bits: int = 8) -> str:
         zero_point = int(self.rng.choice([-128, 127, *self.rng.integers(-128, 128, 6)])) if zero_point is None else zero_point
-        self.tensors[name] = Tensor(name, tuple(int(n) for n in shape), 0.05, zero_point)
+        self.tensors[name] = Tensor(name, tuple(int(n) for n in shape), 0.05, zero_point if bits == 8 else 0, bits)
         return name
 
     def shape(self, name: str) -> tuple[int, ...]:
@@ -36,17 +36,18 @@ class Sketch:
         parameters = dict(parameters or {})
         if kind in codegen.CLAMPS and self.rng.random() < 0.5:
             parameters["clamp"] = tuple(sorted(int(v) for v in self.rng.integers(-128, 128, 2)))
-        output = self.tensor(f"t{len(self.operations)}", shape, zero_point)
+        output = self.tensor(f"t{len(self.operations)}", shape, zero_point, codegen.BITS.get(kind, ((), 8))[1])
         self.operations.append(Operation(kind, inputs, output, parameters, arrays or {}, f"layers.{len(self.operations)}"))
         return output
 
     def pick(self, rank: int | None = None) -> str:
-        """A tensor, rather a late one; with `rank`, a map (3) or a vector (1), made if there is none."""
-        names = [n for n in self.tensors if rank is None or len(self.shape(n)) == rank]
+        """An int8 tensor, rather a late one; with `rank`, a map (3) or a vector (1), made if there is none."""
+        int8 = [n for n, t in self.tensors.items() if t.bits == 8]
+        names = [n for n in int8 if rank is None or len(self.shape(n)) == rank]
         if names:
             return names[-1 - min(int(self.rng.geometric(0.6)) - 1, len(names) - 1)]
-        source = next(reversed(self.tensors))
-        size = self.tensors[source].bytes
+        source = int8[-1]
+        size = self.tensors[source].size
         c = int(self.rng.choice([n for n in range(1, 10) if size % n == 0]))
         shape = (size,) if rank == 1 else next((h, size // c // h, c) for h in (4, 3, 2, 1) if size // c % h == 0)
         return self.add("reshape", (source,), shape, zero_point=self.tensors[source].zero_point)
@@ -115,7 +116,11 @@ def random_pair(s: Sketch) -> tuple[str, str, tuple[int, ...]]:
     shape = s.shape(a)
 
     def fits(name: str) -> bool:
-        return len(s.shape(name)) == len(shape) and all(1 in (i, j) or i == j for i, j in zip(shape, s.shape(name)))
+        return (
+            s.tensors[name].bits == 8
+            and len(s.shape(name)) == len(shape)
+            and all(1 in (i, j) or i == j for i, j in zip(shape, s.shape(name)))
+        )
 
     b = str(s.rng.choice([n for n in s.tensors if fits(n)]))
     if len(shape) == 3 and s.rng.random() < 0.5:  # cut a thin slice of a, so that there is something to broadcast
@@ -197,14 +202,59 @@ def random_lookup(s: Sketch) -> str:
 
 def random_reshape(s: Sketch) -> str:
     x = s.pick()
-    size = s.tensors[x].bytes
+    size = s.tensors[x].size
     height = int(s.rng.choice([h for h in range(1, size + 1) if size % h == 0]))
     shape = (height, size // height, 1) if s.rng.random() < 0.5 else (size,)
     return s.add("reshape", (x,), shape, zero_point=s.tensors[x].zero_point)
 
 
+def random_embedding(s: Sketch) -> str:
+    rows, width = (int(n) for n in s.rng.integers(1, 12, 2))
+    row = random_linear16(s, 1, 2 * rows)
+    return s.add("embedding", (row,), (width,), {}, {"table": s.rng.integers(-128, 128, (rows, width), np.int8)})
+
+
+def random_linear16(s: Sketch, outputs: int = 0, largest: float = 2e4) -> str:
+    """Of one input or two; most results are at most `largest`."""
+    inputs = [s.pick(1) for _ in range(int(s.rng.integers(1, 3)))]
+    outputs, arrays = outputs or int(s.rng.integers(1, 14)), {}
+    for x, which in zip(inputs, ("", "_recurrent")):
+        arrays["weight" + which] = s.rng.integers(-128, 128, (outputs, *s.shape(x)), np.int8)
+        spread = 5000 * math.sqrt(*s.shape(x)) * 100 / largest
+        arrays["multiplier" + which], arrays["shift" + which] = s.factor(spread, outputs)
+    arrays["bias"] = s.rng.integers(-20000, 20000, outputs).astype(np.int32)
+    return s.add("linear16", tuple(inputs), (outputs,), {}, arrays)
+
+
+def random_layer_norm(s: Sketch) -> str:
+    gates, units = int(s.rng.integers(1, 5)), int(s.rng.integers(1, 10))
+    multiplier, shift = s.factor(2.0 ** s.rng.integers(4, 10), gates * units)
+    bias = s.rng.integers(-8000, 8000, gates * units).astype(np.int32)
+    parameters = {"gates": gates, "epsilon": int(2.0 ** s.rng.uniform(0, 52))}
+    x = random_linear16(s, gates * units)
+    return s.add("layer_norm", (x,), s.shape(x), parameters, dict(multiplier=multiplier, shift=shift, bias=bias))
+
+
+def random_cell(s: Sketch, kind: str, gates: int = 4) -> str:
+    """One frame of a cell whose state is not kept, or what it gives to the outside."""
+    units, parameters = int(s.rng.integers(1, 10)), {"bits": int(s.rng.integers(9, 13))}
+    if kind.endswith("output"):
+        multiplier, shift = s.factor(2.0**30)
+        parameters |= {"multiplier": int(multiplier), "shift": int(shift)}
+    elif kind != "sru_cell":
+        parameters["limit"] = int(s.rng.integers(1, 2**15))
+    inputs = random_linear16(s, gates * units), random_linear16(s, units)
+    return s.add(kind, inputs, (units,), parameters)
+
+
+def random_tanh8(s: Sketch) -> str:
+    x = random_linear16(s)
+    return s.add("tanh8", (x,), s.shape(x), zero_point=0)
+
+
+CELLS = {kind: functools.partial(random_cell, kind=kind, gates=3 if kind == "cifg_cell" else 4) for kind in codegen.CELLS}
 CONVS = {f"{sort} conv": functools.partial(random_conv, sort=sort) for sort in ("general", "grouped", "depthwise", "pointwise")}
-DRAW = CONVS | {kind: globals()[f"random_{kind}"] for kind in INTERPRETER if kind != "conv"}
+DRAW = CONVS | {kind: globals()[f"random_{kind}"] for kind in INTERPRETER if kind != "conv" and kind not in CELLS} | CELLS
 
 
 def random_program(seed: int, operations: int = 6, largest: int = 4000) -> Program:
@@ -226,11 +276,46 @@ def random_program(seed: int, operations: int = 6, largest: int = 4000) -> Progr
             return Program(s.input, s.operations[-1].output, s.tensors, s.operations)
 
 
+def random_recurrent_program(seed: int) -> Program:
+    """Some layers with a state: cells and outputs kept from call to call, in a program for one frame.
+
+    Now and then a layer's output is the state of a layer before it; the last may end in a projection.
+    """
+    rng = np.random.default_rng(seed)
+    s = Sketch(rng, (int(rng.integers(1, 20)),))
+    state, x = {}, s.input
+    for layer in range(int(rng.integers(1, 4))):
+        kind, units = str(rng.choice(["lstm", "cifg", "sru"])), int(rng.integers(1, 20))
+        gates, bits = 3 if kind == "cifg" else 4, int(rng.integers(9, 13))
+        h, c = s.tensor(f"h{layer}", (units,)), s.tensor(f"c{layer}", (units,), bits=16)
+        arrays = {"bias": rng.integers(-20000, 20000, gates * units).astype(np.int32)}
+        inputs = (x,) if kind == "sru" else (x, h)
+        for one, which in zip(inputs, ("", "_recurrent")):
+            arrays["weight" + which] = rng.integers(-128, 128, (gates * units, *s.shape(one)), np.int8)
+            arrays["multiplier" + which], arrays["shift" + which] = s.factor(25 * math.sqrt(*s.shape(one)), gates * units)
+        z = s.add("linear16", inputs, (gates * units,), {}, arrays)
+        if rng.random() < 0.5:
+            multiplier, shift = s.factor(2.0**5, gates * units)
+            arrays = dict(multiplier=multiplier, shift=shift, bias=rng.integers(-8000, 8000, gates * units).astype(np.int32))
+            z = s.add("layer_norm", (z,), s.shape(z), {"gates": gates, "epsilon": int(2.0 ** rng.uniform(0, 52))}, arrays)
+        limit = {} if kind == "sru" else {"limit": int(rng.integers(1000, 2**15))}
+        new = s.add(f"{kind}_cell", (z, c), (units,), {"bits": bits} | limit)
+        multiplier, shift = s.factor(2.0**24)
+        factor = {"bits": bits, "multiplier": int(multiplier), "shift": int(shift)}
+        kind = "highway_output" if kind == "sru" else "gated_output"
+        x = s.add(kind, (z, new), (units,), factor, zero_point=s.tensors[h].zero_point)
+        state |= {c: new} | ({h: x} if h in inputs else {})
+        if h not in inputs:
+            del s.tensors[h]
+    return Program(s.input, random_linear(s) if rng.random() < 0.5 else x, s.tensors, s.operations, state=state)
+
+
 def random_input(program: Program, seed: int) -> np.ndarray:
-    """int8 [4, *input shape]: two of noise, one all -128, one all 127."""
-    shape = program.tensors[program.input].shape
-    noise = np.random.default_rng(seed).integers(-128, 128, (2, *shape), np.int8)
-    return np.concatenate([noise, np.full((1, *shape), -128, np.int8), np.full((1, *shape), 127, np.int8)])
+    """Integers [4, *input shape]: two of noise, one all the smallest, one all the largest."""
+    t = program.tensors[program.input]
+    low, high = t.limits
+    noise = np.random.default_rng(seed).integers(low, high + 1, (2, *t.shape), t.dtype)
+    return np.concatenate([noise, np.full((1, *t.shape), low, t.dtype), np.full((1, *t.shape), high, t.dtype)])
 
 
 def build(programs: list[Program], target: str, folder: Path, flags: list[str] = ()) -> Path:
@@ -241,5 +326,5 @@ def build(programs: list[Program], target: str, folder: Path, flags: list[str] =
             (folder / file).write_text(text)
     (folder / "cases.c").write_text("".join(f'#include "{name}.c"\n' for name in names))
     kernels = [folder / file for file in sources if file.endswith(".c") and file != f"{names[-1]}.c"]
-    exports = [f"{name}_{function}" for name in names for function in FUNCTIONS]
+    exports = [f"{name}_{function}" for name, program in zip(names, programs) for function in functions(program)]
     return toolchain.build([folder / "cases.c", *kernels], target, folder / toolchain.BINARIES[target], exports, flags)

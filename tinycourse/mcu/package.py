@@ -8,7 +8,6 @@ import ctypes
 import functools
 import hashlib
 import json
-import math
 import platform
 import sys
 import tempfile
@@ -21,7 +20,6 @@ from tinycourse.mcu import codegen, toolchain
 from tinycourse.mcu.program import Program
 
 FORMAT = "tinycourse-package-1"
-FUNCTIONS = ("run", "input", "output")
 COUNTER = "multiply-adds are the products with weights of convolutions and linear layers, padding included"
 MACHINE = f"{sys.platform} {platform.machine()}"
 
@@ -30,30 +28,46 @@ MACHINE = f"{sys.platform} {platform.machine()}"
 
 
 class Library:
-    """A model in a shared library of this machine. `run` takes and returns int8 bytes, as `emulator.Chip` does."""
+    """A model in a shared library of this machine. `run`, `call` and `write` are those of `emulator.Chip`."""
 
     def __init__(self, path: str | Path, name: str = "model"):
-        library = ctypes.CDLL(str(path))
-        self.functions = {f: getattr(library, f"{name}_{f}") for f in FUNCTIONS}
-        self.functions["input"].restype = self.functions["output"].restype = ctypes.c_void_p
+        self.library, self.name = ctypes.CDLL(str(path)), name
+
+    def call(self, function: str) -> int:
+        """Call a function of the model without arguments; returns the address that it gives, if it gives one."""
+        found = getattr(self.library, f"{self.name}_{function}")
+        found.restype = ctypes.c_void_p
+        return found()
+
+    def write(self, place: str, x: bytes) -> None:
+        """Fill the tensor whose address the function `place` gives: input, or a part of the state."""
+        ctypes.memmove(self.call(place), x, len(x))
 
     def run(self, x: bytes, output_bytes: int) -> bytes:
-        ctypes.memmove(self.functions["input"](), x, len(x))
-        self.functions["run"]()
-        return ctypes.string_at(self.functions["output"](), output_bytes)
+        self.write("input", x)
+        self.call("run")
+        return ctypes.string_at(self.call("output"), output_bytes)
 
 
 class WebAssembly:
-    """A model in a WebAssembly module, run by wasmtime. `run` takes and returns int8 bytes."""
+    """A model in a WebAssembly module, run by wasmtime. `run`, `call` and `write` are those of `emulator.Chip`."""
 
     def __init__(self, path: str | Path, name: str = "model"):
-        self.store, exports = instantiate(Path(path), Path(path).stat().st_mtime_ns)
-        self.memory, self.functions = exports["memory"], {f: exports[f"{name}_{f}"] for f in FUNCTIONS}
+        self.store, self.exports = instantiate(Path(path), Path(path).stat().st_mtime_ns)
+        self.memory, self.name = self.exports["memory"], name
+
+    def call(self, function: str) -> int:
+        """See `Library.call`."""
+        return self.exports[f"{self.name}_{function}"](self.store)
+
+    def write(self, place: str, x: bytes) -> None:
+        """See `Library.write`."""
+        self.memory.write(self.store, x, self.call(place))
 
     def run(self, x: bytes, output_bytes: int) -> bytes:
-        self.memory.write(self.store, x, self.functions["input"](self.store))
-        self.functions["run"](self.store)
-        start = self.functions["output"](self.store)
+        self.write("input", x)
+        self.call("run")
+        start = self.call("output")
         return bytes(self.memory.read(self.store, start, start + output_bytes))
 
 
@@ -102,15 +116,19 @@ class Runner:
         self.quick = open_binary(self.target, path, count=False) if self.emulated else self.binary
 
     def run(self, x: np.ndarray) -> np.ndarray:
-        """int8 [N, *input shape] to int8 [N, *output shape], one after the other."""
-        expected, shape = tuple(self.report["input"]["shape"]), self.report["output"]["shape"]
-        if x.dtype != np.int8 or x.shape[1:] != expected:
-            raise TinycourseError(f"This model takes int8 [N, {', '.join(map(str, expected))}], not {x.dtype} {list(x.shape)}.")
-        size = math.prod(shape)
-        outputs = [(self.binary if i + 1 == len(x) else self.quick).run(clip.tobytes(), size) for i, clip in enumerate(x)]
+        """Integers [N, *input shape] to integers [N, *output shape], one after the other, each from the beginning."""
+        t, out = (self.program.tensors[name] for name in (self.program.input, self.program.output))
+        if x.dtype != t.dtype or x.shape[1:] != t.shape:
+            raise TinycourseError(f"This model takes {t.dtype} [N, {', '.join(map(str, t.shape))}], not {x.dtype} {list(x.shape)}.")
+        outputs = []
+        for i, clip in enumerate(x):
+            binary = self.binary if i + 1 == len(x) else self.quick
+            if self.program.state:
+                binary.call("reset")
+            outputs.append(binary.run(clip.tobytes(), out.bytes))
         if self.emulated and outputs:
             self.instructions, self.layers = self.binary.instructions, dict(self.binary.layers)
-        return np.frombuffer(b"".join(outputs), np.int8).reshape(len(x), *shape)
+        return np.frombuffer(b"".join(outputs), out.dtype).reshape(len(x), *out.shape)
 
 
 # ------------------------------------------------------------------------------------------------ writing a folder
@@ -149,7 +167,7 @@ def write(program: Program, target: str, folder: Path) -> dict:
         (folder / name).write_text(text, encoding="utf-8")
     program.save(folder / "program.safetensors")
     binary = folder / toolchain.BINARIES[target]
-    toolchain.build([folder / n for n in sources if n.endswith(".c")], target, binary, [f"model_{f}" for f in FUNCTIONS])
+    toolchain.build([folder / n for n in sources if n.endswith(".c")], target, binary, [f"model_{f}" for f in codegen.functions(program)])
     report = describe(program, target) | {"binary": binary.name}
     measure(program, target, binary, report)
     (folder / "README.md").write_text(readme(report), encoding="utf-8")
@@ -202,9 +220,12 @@ def describe(program: Program, target: str) -> dict:
 
 def measure(program: Program, target: str, binary: Path, report: dict) -> None:
     """Run the binary once on seeded noise: check it against the interpreter, and on a chip enter what it took in the report."""
-    x = np.random.default_rng(0).integers(-128, 128, (1, *program.tensors[program.input].shape), np.int8)
+    t = program.tensors[program.input]
+    x = np.random.default_rng(0).integers(t.limits[0], t.limits[1] + 1, (1, *t.shape), t.dtype)
     model, expected = open_binary(target, binary), program.run(x)
-    if model.run(x.tobytes(), expected.size) != expected.tobytes():
+    if program.state:
+        model.call("reset")
+    if model.run(x.tobytes(), expected.nbytes) != expected.tobytes():
         raise TinycourseError(f"The program built for {target} differs from the interpreter; please report it.")
     if not target.startswith("cortex"):
         return

@@ -12,7 +12,8 @@ from random import Random
 from tinycourse.mcu.program import Program
 
 ALIGNMENT = 4  # bytes; lets a kernel load four int8 in one word
-IN_PLACE = {"lookup", "scale", "add", "multiply"}  # read element i before they write element i
+# These read element i before they write element i (layer_norm reads all of a gate before).
+IN_PLACE = {"lookup", "scale", "add", "multiply", "layer_norm", "lstm_cell", "cifg_cell", "sru_cell"}
 TRIES = 300
 
 
@@ -60,20 +61,24 @@ def plan(program: Program, scratch: dict[int, int] | None = None) -> Plan:
 
 
 def find_buffers(program: Program) -> list[Buffer]:
-    """Tensors that share their bytes: reshapes, and element-by-element operations that overwrite an input in its last use."""
-    last = {program.input: -1} | {op.output: i for i, op in enumerate(program.operations)}
+    """Tensors that share their bytes: reshapes, and element-by-element operations that overwrite an input in its last use.
+
+    A state lives all the time: from call to call it must stay. Where its successor can lie in its place nothing has to be copied.
+    """
+    last = {name: -1 for name in (program.input, *program.state)} | {op.output: i for i, op in enumerate(program.operations)}
     for i, op in enumerate(program.operations):
         last |= dict.fromkeys(op.inputs, i)
-    last[program.output] = len(program.operations)
+    last |= dict.fromkeys([program.output, *program.state.values()], len(program.operations))
 
-    groups = {program.input: [program.input]}  # tensor -> the tensors in its buffer, one shared list for each buffer
-    first = {program.input: -1}
+    groups = {name: [name] for name in (program.input, *program.state)}  # tensor -> those in its buffer, one list for each buffer
+    first = dict.fromkeys(groups, -1)
     for i, op in enumerate(program.operations):
         target = next((n for n in op.inputs if may_share(program, op, n, i, groups, last)), None)
         group = groups[target] if target else []
         group.append(op.output)
         groups[op.output] = group
         first[op.output] = i
+    last |= dict.fromkeys(program.state, len(program.operations))
     unique = list({id(g): g for g in groups.values()}.values())
     sizes = [max(program.tensors[n].bytes for n in g) for g in unique]
     return [Buffer(tuple(g), size, min(first[n] for n in g), max(last[n] for n in g)) for g, size in zip(unique, sizes)]
@@ -88,7 +93,7 @@ def may_share(program: Program, op, name: str, step: int, groups: dict, last: di
     return (
         op.kind in IN_PLACE
         and program.tensors[name].shape == shape
-        and all(last[n] <= step for n in groups[name])
+        and all(last[n] <= step and program.state.get(n, op.output) == op.output for n in groups[name])
         and all(program.tensors[n].shape == shape for n in neighbours)  # a broadcast alias is read more than once
     )
 

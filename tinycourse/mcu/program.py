@@ -1,6 +1,6 @@
 """Program: an integer network as data, and the interpreter that defines what it computes.
 
-A `Program` is a list of operations on int8 tensors. There is no float in it except the scale of each tensor,
+A `Program` is a list of operations on int8 tensors, int16 inside recurrent cells. There is no float in it except the scale of each tensor,
 which only says how to read its numbers: real value = scale * (number - zero_point). The interpreter below is the
 definition; the C kernels, the emulated chip and WebAssembly have to agree with it on every bit.
 
@@ -21,23 +21,40 @@ import numpy as np
 from safetensors import SafetensorError, safe_open
 from safetensors.numpy import save as to_bytes
 
+from tinycourse.affine import dequantize, quantize
 from tinycourse.errors import TinycourseError
+from tinycourse.mcu import recurrent
+from tinycourse.mcu.fixed_point import requantize, shift_right
 
 FORMAT = "tinycourse-program-2"
 
 
 @dataclass(frozen=True)
 class Tensor:
-    """An int8 activation. `shape` is (H, W, C) or (C,), without the batch."""
+    """An activation, int8 or, with 16 `bits`, int16. `shape` is (H, W, C) or (C,), without the batch."""
 
     name: str
     shape: tuple[int, ...]
     scale: float
     zero_point: int
+    bits: int = 8
+
+    @property
+    def size(self) -> int:
+        return math.prod(self.shape)
 
     @property
     def bytes(self) -> int:
-        return math.prod(self.shape)
+        return self.size * self.bits // 8
+
+    @property
+    def dtype(self) -> np.dtype:
+        return np.dtype(f"int{self.bits}")
+
+    @property
+    def limits(self) -> tuple[int, int]:
+        """The smallest and the largest integer."""
+        return -(2 ** (self.bits - 1)), 2 ** (self.bits - 1) - 1
 
 
 @dataclass
@@ -56,69 +73,61 @@ class Operation:
         return sum(a.nbytes for a in self.arrays.values())
 
 
-# ---------------------------------------------------------------------------------------------- fixed point
-
-
-def fixed_point(factor: np.ndarray) -> tuple[np.ndarray, np.ndarray]:
-    """Write real factors as (multiplier int32, shift int8): factor ~ multiplier / 2**shift.
-
-    Each multiplier uses all 31 bits, so the relative error is at most 2**-31.
-    """
-    factor = np.asarray(factor, np.float64)
-    exponent = np.frexp(np.where(factor == 0, 1.0, factor))[1]  # |factor| = mantissa * 2**exponent, 0.5 <= mantissa < 1
-    shift = np.clip(31 - exponent, 1, 62)
-    multiplier = np.minimum(np.rint(factor * np.exp2(shift)), 2**31 - 1)
-    return multiplier.astype(np.int32), shift.astype(np.int8)
-
-
-def shift_right(product: np.ndarray, shift: np.ndarray) -> np.ndarray:
-    """Divide int64 by 2**shift, rounding half up: add half, then shift arithmetically. The only rounding there is."""
-    shift = np.asarray(shift, np.int64)
-    return (product + (np.int64(1) << (shift - 1))) >> shift
-
-
-def requantize(accumulator: np.ndarray, multiplier: np.ndarray, shift: np.ndarray) -> np.ndarray:
-    """accumulator * multiplier / 2**shift, rounded once: 64-bit product, add half, arithmetic shift."""
-    return shift_right(accumulator.astype(np.int64) * np.asarray(multiplier, np.int64), shift)
-
-
 # ------------------------------------------------------------------------------------------------- programs
 
 
 @dataclass
 class Program:
-    """An integer network: `input` and `output` name tensors, `operations` run in order, `metadata` is free JSON."""
+    """An integer network: `input` and `output` name tensors, `operations` run in order, `metadata` is free JSON.
+
+    `state` is what a recurrent network remembers from one call to the next: {tensor: the tensor whose value it takes at the end of a
+    call}. Before the first call it stands for 0. A tensor that takes its own value changes only where the caller writes it.
+    """
 
     input: str
     output: str
     tensors: dict[str, Tensor]
     operations: list[Operation]
     metadata: dict = field(default_factory=dict)
+    state: dict[str, str] = field(default_factory=dict)
 
     def quantize_input(self, x: np.ndarray) -> np.ndarray:
-        """Real features [N, H, W, C] to int8: round(x / scale) + zero_point, saturated."""
+        """Real features [N, H, W, C] to the input's integers: round(x / scale) + zero_point, saturated."""
         t = self.tensors[self.input]
-        return np.clip(np.rint(np.asarray(x, np.float64) / t.scale) + t.zero_point, -128, 127).astype(np.int8)
+        return quantize(x, t.scale, t.zero_point, t.bits)
 
     def dequantize_output(self, y: np.ndarray) -> np.ndarray:
-        """int8 outputs to real logits."""
+        """Integer outputs to real logits."""
         t = self.tensors[self.output]
-        return (y.astype(np.float64) - t.zero_point) * t.scale
+        return dequantize(y, t.scale, t.zero_point)
 
     def run(self, x: np.ndarray) -> np.ndarray:
-        """int8 input [N, *input shape] to int8 output [N, *output shape]."""
+        """Integer input [N, *input shape] to integer output [N, *output shape], from the state in which everything begins."""
         return self.trace(x)[self.output]
 
-    def trace(self, x: np.ndarray) -> dict[str, np.ndarray]:
-        """As `run`, but every tensor on the way, by name."""
-        expected = self.tensors[self.input].shape
-        if x.dtype != np.int8 or x.shape[1:] != expected:
-            raise TinycourseError(f"This program takes int8 [N, {', '.join(map(str, expected))}], not {x.dtype} {list(x.shape)}.")
-        values = {self.input: x}
+    def start(self, batch: int) -> dict[str, np.ndarray]:
+        """The state before the first call, by name: [N, *shape] of integers that stand for 0."""
+        states = [self.tensors[name] for name in self.state]
+        return {t.name: np.full((batch, *t.shape), t.zero_point, t.dtype) for t in states}
+
+    def step(self, x: np.ndarray, state: dict[str, np.ndarray]) -> tuple[np.ndarray, dict[str, np.ndarray]]:
+        """One call: input [N, *input shape] and the state before it -> output, and the state after it. Nothing is changed in place."""
+        values = self.trace(x, state)
+        return values[self.output], {name: values[after] for name, after in self.state.items()}
+
+    def trace(self, x: np.ndarray, state: dict[str, np.ndarray] | None = None) -> dict[str, np.ndarray]:
+        """As `run`, or with a state as `step`, but every tensor on the way, by name."""
+        t = self.tensors[self.input]
+        if x.dtype != t.dtype or x.shape[1:] != t.shape:
+            raise TinycourseError(f"This program takes {t.dtype} [N, {', '.join(map(str, t.shape))}], not {x.dtype} {list(x.shape)}.")
+        state = self.start(len(x)) if state is None else state
+        if state.keys() != self.state.keys():
+            raise TinycourseError(f"This program's state is {list(self.state)}, not {list(state)}; begin with the one that start() makes.")
+        values = {self.input: x} | state
         for op in self.operations:
             ins, out = [self.tensors[n] for n in op.inputs], self.tensors[op.output]
             y = INTERPRETER[op.kind](op, [values[n] for n in op.inputs], ins, out)
-            values[op.output] = np.clip(y, *op.parameters.get("clamp", (-128, 127))).astype(np.int8)
+            values[op.output] = np.clip(y, *op.parameters.get("clamp", out.limits)).astype(out.dtype)
         return values
 
     def save(self, path: str | Path) -> None:
@@ -133,6 +142,7 @@ class Program:
                 for o in self.operations
             ],
             "metadata": self.metadata,
+            "state": self.state,
         }
         Path(path).write_bytes(to_bytes(arrays, metadata={"format": FORMAT, "program": json.dumps(description)}))
 
@@ -162,12 +172,13 @@ class Program:
             )
             for i, o in enumerate(d["operations"])
         ]
-        return cls(d["input"], d["output"], tensors, operations, d["metadata"])
+        return cls(d["input"], d["output"], tensors, operations, d["metadata"], d.get("state", {}))
 
 
 # ---------------------------------------------------------------------------------------------- interpreter
 # Each function takes the operation, its input arrays, their Tensors and the output's Tensor, and returns integers
-# that `trace` clamps to int8 (to `clamp`, a fused ReLU, where the operation has one).
+# that `trace` clamps to the output's type (to `clamp`, a fused ReLU, where the operation has one). Those of recurrent networks are in
+# recurrent.py.
 
 
 def patches(x: np.ndarray, kernel, stride, padding, dilation, size, fill) -> np.ndarray:
@@ -320,6 +331,5 @@ def reshape(op, xs, ins, out):
     return xs[0].reshape(len(xs[0]), *out.shape)
 
 
-INTERPRETER = {
-    f.__name__: f for f in (conv, linear, scale, add, multiply, max_pool, average_pool, upsample, crop, pad, shift, lookup, reshape)
-}
+KINDS = conv, linear, scale, add, multiply, max_pool, average_pool, upsample, crop, pad, shift, lookup, reshape, *recurrent.KINDS
+INTERPRETER = {f.__name__: f for f in KINDS}

@@ -77,12 +77,16 @@ class Recurrent(nn.Module):
         """The state before the first frame."""
         return self.bias.new_zeros(batch, self.config.outputs), self.bias.new_zeros(batch, self.config.units)
 
+    def product(self, x: Tensor, name: str) -> Tensor:
+        """x [B, columns] times one of the layer's matrices, [B, rows]."""
+        return F.linear(x, getattr(self, name))
+
     def step(self, x: Tensor, state: State) -> tuple[Tensor, State]:
         """One frame, to be read: x [B, inputs] -> output [B, outputs], and the state after it."""
         m, c = state
-        z = F.linear(x, self.weight_input)  # [B, gates * units]
+        z = self.product(x, "weight_input")  # [B, gates * units]
         if self.weight_recurrent is not None:
-            z = z + F.linear(m, self.weight_recurrent)
+            z = z + self.product(m, "weight_recurrent")
         if self.scale is not None:
             z = self.scale * F.layer_norm(z.unflatten(1, (-1, self.config.units)), (self.config.units,), eps=EPSILON).flatten(1)
         z = (z + self.bias).unflatten(1, (-1, self.config.units))  # [B, gates, units]
@@ -96,7 +100,7 @@ class Recurrent(nn.Module):
             c = f * c + i * g
             c = c.clamp(-self.config.clip, self.config.clip) if self.config.clip else c
             h = o * c.tanh()
-        m = h if self.weight_projection is None else F.linear(h, self.weight_projection)
+        m = h if self.weight_projection is None else self.product(h, "weight_projection")
         return m, (m, c)
 
     def forward(self, x: Tensor, state: State | None = None) -> tuple[Tensor, State]:

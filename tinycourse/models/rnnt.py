@@ -164,6 +164,11 @@ class Transducer(nn.Module):
         self.prediction = Prediction(config, labels)
         self.joint = Joint(config, self.prediction.outputs, labels)
 
+    @property
+    def device(self) -> torch.device:
+        """Where its weights are."""
+        return self.joint.output.weight.device
+
     def forward(self, features: Tensor, labels: Tensor | None = None) -> Tensor:
         """Without labels: the logits before the first is said, [B, T', 1, labels]: what a streaming recogniser computes for every frame."""
         heard, _ = self.encoder(features[:, 0])

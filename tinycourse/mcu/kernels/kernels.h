@@ -60,6 +60,12 @@ static inline int8_t tc_clamp(int32_t value, int32_t minimum, int32_t maximum)
     return (int8_t)(value < minimum ? minimum : value > maximum ? maximum : value);
 }
 
+static inline int16_t tc_clamp16(int64_t value) { return (int16_t)(value < -32768 ? -32768 : value > 32767 ? 32767 : value); }
+
+/* int16 with 12 bits after the point -> 15 bits after the point, -32767 to 32767 and 0 to 32767. */
+int32_t tc_tanh(int32_t x);
+int32_t tc_sigmoid(int32_t x);
+
 /* ----------------------------------------------------------------------------------------------------------- bytes */
 
 /* Both return where the next byte goes. */
@@ -212,9 +218,58 @@ typedef struct {
     const int8_t *table; /* [256], indexed by the input + 128 */
 } tc_lookup_params;
 
+/* Recurrent networks. What has int16 has no zero point. */
+typedef struct {
+    int32_t rows, width;
+    const int8_t *table; /* [rows][width] */
+} tc_embedding_params;
+
+typedef struct {
+    int32_t inputs;
+    const int8_t *weight;      /* [outputs][inputs] */
+    const int32_t *bias;       /* [outputs], the input's zero point folded in */
+    const int32_t *multiplier; /* [outputs] */
+    const int8_t *shift;       /* [outputs] */
+} tc_product;
+
+typedef struct {
+    int32_t outputs;
+    tc_product input;
+} tc_linear16_params;
+
+typedef struct {
+    int32_t outputs;
+    tc_product input, recurrent;
+} tc_linear16_pair_params;
+
+typedef struct {
+    int32_t gates, units;
+    int64_t epsilon;           /* in units of (units * input)^2 */
+    const int32_t *multiplier; /* [gates][units], as shift and bias */
+    const int8_t *shift;
+    const int32_t *bias;
+} tc_layer_norm_params;
+
+typedef struct {
+    int32_t units;
+    int32_t bits;  /* of the cell after the point; of SRU those of its gates too */
+    int32_t limit; /* the cell stays between -limit and limit; not for SRU, which cannot grow */
+} tc_cell_params;
+
+typedef struct {
+    int32_t gates, units;
+    int32_t bits; /* as in tc_cell_params */
+    int32_t multiplier, shift, zero_point;
+} tc_cell_output_params;
+
+typedef struct {
+    int32_t count;
+} tc_tanh8_params;
+
 /* ---------------------------------------------------------------------------------------------------------- kernels
  * `scratch` holds one window: kernel_height * kernel_width * group_inputs bytes.
- * tc_scale, tc_add, tc_multiply and tc_lookup may write over an input that is not broadcast. No other kernel may.
+ * tc_scale, tc_add, tc_multiply and tc_lookup may write over an input that is not broadcast, the three cells over the old cell,
+ * tc_layer_norm over its input. No other kernel may.
  */
 void tc_conv(const tc_conv_params *p, const int8_t *input, int8_t *output, int8_t *scratch);
 void tc_depthwise(const tc_depthwise_params *p, const int8_t *input, int8_t *output);
@@ -229,6 +284,16 @@ void tc_crop(const tc_box_params *p, const int8_t *input, int8_t *output);
 void tc_pad(const tc_box_params *p, const int8_t *input, int8_t *output);
 void tc_shift(const tc_shift_params *p, const int8_t *input, int8_t *output);
 void tc_lookup(const tc_lookup_params *p, const int8_t *input, int8_t *output);
+void tc_embedding(const tc_embedding_params *p, const int16_t *input, int8_t *output);
+void tc_linear16(const tc_linear16_params *p, const int8_t *x, int16_t *output);
+void tc_linear16_pair(const tc_linear16_pair_params *p, const int8_t *x, const int8_t *h, int16_t *output);
+void tc_layer_norm(const tc_layer_norm_params *p, const int16_t *input, int16_t *output);
+void tc_lstm_cell(const tc_cell_params *p, const int16_t *gates, const int16_t *cell, int16_t *output);
+void tc_cifg_cell(const tc_cell_params *p, const int16_t *gates, const int16_t *cell, int16_t *output);
+void tc_sru_cell(const tc_cell_params *p, const int16_t *gates, const int16_t *cell, int16_t *output);
+void tc_gated_output(const tc_cell_output_params *p, const int16_t *gates, const int16_t *cell, int8_t *output);
+void tc_highway_output(const tc_cell_output_params *p, const int16_t *gates, const int16_t *cell, int8_t *output);
+void tc_tanh8(const tc_tanh8_params *p, const int16_t *input, int8_t *output);
 
 /* Shared by conv and linear: outputs [first, last) of one product. */
 void tc_dense(const tc_dense_params *p, int32_t first, int32_t last, const int8_t *input, int8_t *output);

@@ -1,29 +1,6 @@
 /* SPDX-License-Identifier: Apache-2.0
  * Fully connected layers and pointwise (1x1) convolutions: the same product, once or at every position of a map. */
-#include "kernels.h"
-
-#if defined(__ARM_FEATURE_SIMD32)
-/* The Cortex-M4 multiplies two pairs of 16-bit numbers and adds both products in one instruction (SMLAD). Four int8 in one word
- * become two such pairs: numbers 0 and 2, and numbers 1 and 3. The order does not matter, as it is the same in both factors. */
-#include <arm_acle.h>
-
-typedef struct {
-    int16x2_t even, odd;
-} four;
-
-static inline four load_four(const int8_t *p)
-{
-    uint32_t word;
-    __builtin_memcpy(&word, p, 4);
-    return (four){__sxtb16(word), __sxtb16(__ror(word, 8))};
-}
-
-static inline int32_t add_products(four x, const int8_t *w, int32_t sum)
-{
-    const four y = load_four(w);
-    return __smlad(x.odd, y.odd, __smlad(x.even, y.even, sum));
-}
-#endif
+#include "products.h"
 
 void tc_dense(const tc_dense_params *p, int32_t first, int32_t last, const int8_t *input, int8_t *output)
 {

@@ -1,0 +1,180 @@
+"""Recurrent layers in integers: one frame of them as a float graph, its scales from calibration, and the `Program` of one step.
+
+The recipe is TensorFlow Lite's (Li and Alvarez 2021, arXiv 2101.05453). What goes from layer to layer and from frame to frame is
+int8 (x, h), one scale and zero point for a tensor. Weights are int8 with a scale for every row: the kernel rescales each sum anyway, so
+a scale of its own costs a row five bytes and no time. Gates and cells are int16. A gate has 12 bits after the point, for sigmoid and
+tanh are flat beyond 8; a cell state has as many as its range allows, 12 where it stays below 8, 9 where it reaches 64, and it
+saturates there.
+
+A program is one step: its cells and outputs are `Program.state`, handed in and out by the interpreter, so that a batch of recordings
+is one call a frame, and kept in the arena by the C code, so that a chip calls `model_run` for every frame and nothing else.
+"""
+
+from collections.abc import Callable, Sequence
+
+import numpy as np
+import torch
+from torch import Tensor
+
+from tinycourse.affine import affine_parameters, symmetric_parameters
+from tinycourse.errors import TinycourseError
+from tinycourse.graph import Graph, Node
+from tinycourse.mcu.program import Program
+from tinycourse.mcu.program import Tensor as IntegerTensor
+from tinycourse.models.cells import EPSILON, GATES, Recurrent
+from tinycourse.observers import MeanSquareError, MinMax, find_observer
+from tinycourse.quantization import quantize_graph
+
+MOST_BITS, FEWEST_BITS = 12, 9  # after the point of a cell state: |c| < 8 to |c| < 64
+WIDE = {"linear16", "layer_norm", "lstm_cell", "cifg_cell", "sru_cell"}  # kinds that give int16
+
+
+# ------------------------------------------------------------------------------------------ one step as a graph
+
+
+def recurrent_nodes(layer: Recurrent, x: Node, name: str) -> tuple[list[Node], dict[str, str]]:
+    """One frame of a layer behind the node x: its nodes, the last of them the output, and its state."""
+    config, units = layer.config, layer.config.units
+    rows, double = GATES[config.kind] * units, {k: v.detach().double().cpu() for k, v in layer.named_parameters()}
+    h, c = (Node("state", [], (size,), path=name, name=f"{name}.{letter}") for letter, size in (("h", config.outputs), ("c", units)))
+    nodes = [c] if config.kind == "sru" else [h, c]
+
+    def add(kind, inputs, size, arrays=None, **parameters):
+        nodes.append(Node(kind, inputs, (size,), parameters, arrays or {}, path=name, name=f"{name}.{kind}"))
+        return nodes[-1]
+
+    bias = torch.zeros(rows, dtype=torch.float64) if config.layer_norm else double["bias"]
+    arrays = {"weight": double["weight_input"], "bias": bias}
+    if config.kind != "sru":
+        arrays["weight_recurrent"] = double["weight_recurrent"]
+    z = add("linear16", [x] if config.kind == "sru" else [x, h], rows, arrays)
+    if config.layer_norm:
+        z = add("layer_norm", [z], rows, {k: double[k] for k in ("scale", "bias")}, gates=GATES[config.kind], epsilon=EPSILON)
+    cell = add(f"{config.kind}_cell", [z, c], units, clip=0.0 if config.kind == "sru" else config.clip)
+    m = add("highway_output" if config.kind == "sru" else "gated_output", [z, cell], units)
+    if config.projection:
+        m = add("linear", [m], config.projection, {"weight": double["weight_projection"], "bias": torch.zeros(config.projection).double()})
+    return nodes, ({} if config.kind == "sru" else {h.name: m.name}) | {c.name: cell.name}
+
+
+def stack(layers: Sequence[Recurrent], nodes: list[Node]) -> Graph:
+    """Recurrent layers, one on the other, behind the last of `nodes`, the first of which is the input."""
+    nodes, state = list(nodes), {}
+    for number, layer in enumerate(layers):
+        more, kept = recurrent_nodes(layer, nodes[-1], f"layer{number}")
+        nodes, state = nodes + more, state | kept
+    return Graph(nodes, state)
+
+
+# ------------------------------------------------------------------------------------------ scales
+
+
+def bits_for(largest: float) -> int:
+    """Bits after the point of an int16 that shall reach `largest`; where even 9 are too many, it saturates at 64."""
+    return int(np.clip(np.floor(np.log2(2**15 / max(largest, 1e-9) * (1 - 2**-15))), FEWEST_BITS, MOST_BITS))
+
+
+def observe_steps(
+    graph: Graph, sequences: Sequence[Tensor], observer: str | Callable[[], MinMax] = MeanSquareError
+) -> tuple[dict[str, MinMax], list[Tensor]]:
+    """Run sequences [T, *input shape] through the float graph, each from the beginning: what was seen by name, and the outputs [T, ...].
+
+    int8 tensors are seen by `observer`, int16 ones by MinMax. Raises TinycourseError where there is nothing to see, or nan.
+    """
+    if not sequences or not sum(map(len, sequences)):
+        raise TinycourseError("Calibration needs at least one recording that fills a frame; give longer ones.")
+    make, outputs = find_observer(observer), []
+    nodes = [n for n in graph.nodes if n.kind != "state"]
+    observers = {n.name: MinMax() if n.kind in WIDE else make() for n in nodes}
+    with torch.no_grad():
+        for sequence in sequences:
+            state, seen = {}, []
+            for x in sequence[:, None]:
+                values = graph.trace(x, state)
+                state = {name: values[after] for name, after in graph.state.items()}
+                seen.append(values)
+            for node in nodes if seen else []:
+                x = torch.cat([values[node.name] for values in seen])
+                if not x.isfinite().all():
+                    raise TinycourseError(f"{node.path or 'The input'} gives nan or infinite numbers: train the network again.")
+                observers[node.name].observe(x)
+            outputs.append(torch.cat([v[nodes[-1].name] for v in seen]) if seen else sequence.new_zeros(0, *nodes[-1].shape))
+    return observers, outputs
+
+
+def cell_bits(graph: Graph, node: Node, observers: dict[str, MinMax]) -> int:
+    """Of a cell state: its clip must fit, or what was seen; for SRU, gates too, for they share its scale."""
+    if node.kind != "sru_cell":
+        return bits_for(node.parameters["clip"] or largest(observers[node.name]))
+    return bits_for(max(largest(observers[n.name]) for n in (node, node.inputs[0])))
+
+
+def largest(observer: MinMax) -> float:
+    """The largest magnitude that was seen."""
+    return max(-observer.low, observer.high)
+
+
+def choose_scales(
+    graph: Graph, observers: dict[str, MinMax], given: dict[str, tuple[float, int]] | None = None
+) -> dict[str, IntegerTensor]:
+    """Scale and zero point of every tensor, by name; `given` has those that are settled already, as {name: (scale, zero point)}."""
+    powers = {}  # of the cells and of their gates
+    for node in graph.nodes:
+        if node.kind.endswith("_cell"):
+            powers[node.name] = cell_bits(graph, node, observers)
+            powers[node.inputs[0].name] = powers[node.name] if node.kind == "sru_cell" else MOST_BITS
+        elif node.kind == "tanh8":
+            powers[node.inputs[0].name] = MOST_BITS
+    tensors = {}
+    for node in graph.nodes:
+        if node.kind == "state" and graph.state[node.name] != node.name:
+            continue  # that of its successor, below
+        takes_label = any(node in n.inputs for n in graph.nodes if n.kind == "embedding")
+        bits = 16 if node.kind in WIDE or takes_label else 8
+        if node.name in (given or {}):
+            scale, zero_point = given[node.name]
+        elif node.name in powers:
+            scale, zero_point = 2.0 ** -powers[node.name], 0
+        elif node.kind == "tanh8":
+            scale, zero_point = 1 / 128, 0
+        elif bits == 16:
+            scale, zero_point = symmetric_parameters(observers[node.name].low, observers[node.name].high, 16)
+        else:
+            scale, zero_point = affine_parameters(*observers[node.name].range())
+        tensors[node.name] = IntegerTensor(node.name, node.shape, scale, zero_point, bits)
+    for name, after in graph.state.items():
+        if name != after:
+            t = tensors[after]
+            tensors[name] = IntegerTensor(name, t.shape, t.scale, t.zero_point, t.bits)
+    return tensors
+
+
+# ------------------------------------------------------------------------------------------ layers as a program
+
+
+def quantize_layers(
+    layers: Sequence[Recurrent],
+    sequences: Sequence[Tensor],
+    observer: str | Callable[[], MinMax] = MeanSquareError,
+    given: tuple[float, int] | None = None,
+    metadata: dict | None = None,
+) -> tuple[Program, list[Tensor]]:
+    """Recurrent layers, one on the other, as the program of one step; and what they give in float for the calibration data.
+
+    `sequences` are inputs as the layers will meet them, float [T, inputs] each; `given` is scale and zero point of the input where
+    another program makes it. Raises TinycourseError where the data are of no use.
+    """
+    x = Node("input", [], (layers[0].inputs,))
+    graph = stack(layers, [x])
+    observers, outputs = observe_steps(graph, [s.detach().float() for s in sequences], observer)
+    tensors = choose_scales(graph, observers, {x.name: given} if given else None)
+    return quantize_graph(graph, tensors, metadata), outputs
+
+
+def run_steps(program: Program, x: np.ndarray, state: dict[str, np.ndarray] | None = None) -> tuple[np.ndarray, dict[str, np.ndarray]]:
+    """All frames: integers [N, T, *input shape], and the state before them -> outputs [N, T, *output shape], and the state after."""
+    state, out = state or program.start(len(x)), program.tensors[program.output]
+    y = np.empty((*x.shape[:2], *out.shape), out.dtype)
+    for t in range(x.shape[1]):
+        y[:, t], state = program.step(x[:, t], state)
+    return y, state

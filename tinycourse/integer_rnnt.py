@@ -1,0 +1,177 @@
+"""A trained transducer in integers: four programs, and the networks of `models.rnnt` made of them.
+
+    front        stacked features -> the encoder's layers before frames are joined         every `hop` frames
+    back         joined outputs   -> what was heard                                        every `hop * reduction` frames
+    prediction   a label          -> what may follow                                       for every label that is said
+    joint        what was heard, and as its state what may follow -> logits (int16)        for every frame and every label
+
+`IntegerTransducer` has the interface of `models.rnnt.Transducer`, with integers between its parts: `decoding` searches it as it is,
+`sequence_training.evaluate` measures it. On a chip the host of the four programs stacks frames, and carries bytes from one to the next.
+"""
+
+import copy
+from collections.abc import Callable, Sequence
+
+import numpy as np
+import torch
+from torch import Tensor, nn
+
+from tinycourse.checkpoint import Recogniser, as_float
+from tinycourse.decoding import Greedy
+from tinycourse.graph import Graph, Node
+from tinycourse.integer_cells import choose_scales, observe_steps, quantize_layers, run_steps, stack
+from tinycourse.mcu.program import Program
+from tinycourse.models.rnnt import BLANK, EncoderState, RNNTConfig, Transducer, join
+from tinycourse.observers import MeanSquareError, MinMax
+from tinycourse.quantization import quantize_graph
+
+PARTS = "front", "back", "prediction", "joint"
+
+
+class IntegerEncoder(nn.Module):
+    """`models.rnnt.Encoder` in integers: features [B, T, bands], float, to what was heard, int8 [B, T', outputs]."""
+
+    def __init__(self, config: RNNTConfig, front: Program, back: Program):
+        super().__init__()
+        self.config, self.front, self.back = config, front, back
+
+    def lengths(self, frames: Tensor) -> Tensor:
+        """How many outputs so many frames give."""
+        return frames // self.config.hop // self.config.reduction
+
+    def start(self, x: Tensor) -> EncoderState:
+        """The state before the first frame of features like x [B, T, bands]."""
+        c, b = self.config, len(x)
+        width = self.front.tensors[self.front.output].shape[0]
+        waiting = x.new_zeros(b, c.stack - c.hop, c.features), x.new_zeros(b, 0, width, dtype=torch.int8)
+        return EncoderState(waiting, (self.front.start(b), self.back.start(b)))
+
+    def forward(self, x: Tensor, state: EncoderState | None = None) -> tuple[Tensor, EncoderState]:
+        """A chunk of any length, and the state before it -> its outputs, often none, and the state after it."""
+        c, ((first, second), (lower, upper)) = self.config, state or self.start(x)
+        x, first = join(first, x, c.stack, c.hop)
+        y, lower = run_steps(self.front, self.front.quantize_input(x), lower)
+        y, second = join(second, torch.from_numpy(y), c.reduction, c.reduction)
+        y, upper = run_steps(self.back, y.numpy(), upper)
+        return torch.from_numpy(y), EncoderState((first, second), (lower, upper))
+
+
+class IntegerPrediction(nn.Module):
+    """`models.rnnt.Prediction` in integers: labels [B, U] to what may follow each, int8 [B, U, outputs]."""
+
+    def __init__(self, program: Program):
+        super().__init__()
+        self.program = program
+
+    def forward(self, labels: Tensor, state: tuple[tuple[Tensor, ...], ...] | None = None) -> tuple[Tensor, tuple[tuple[Tensor, ...], ...]]:
+        before = {name: x.numpy() for name, x in zip(self.program.state, state[0])} if state else None
+        y, after = run_steps(self.program, labels[..., None].numpy().astype(np.int16), before)
+        return torch.from_numpy(y), (tuple(map(torch.from_numpy, after.values())),)
+
+
+class IntegerJoint(nn.Module):
+    """`models.rnnt.Joint` in integers: int8 [..., heard] and [..., expected] to logits [..., labels], as real numbers.
+
+    Logits are int16 times one scale, so the most likely label is that of the integers.
+    """
+
+    def __init__(self, program: Program):
+        super().__init__()
+        self.program = program
+        self.heard = self.expected = nn.Identity()  # both products are in the program
+
+    def forward(self, heard: Tensor, expected: Tensor) -> Tensor:
+        batch = torch.broadcast_shapes(heard.shape[:-1], expected.shape[:-1])
+        heard, expected = (x.expand(*batch, x.shape[-1]).reshape(-1, x.shape[-1]).numpy() for x in (heard, expected))
+        y, _ = self.program.step(heard, {next(iter(self.program.state)): expected})
+        return torch.from_numpy(self.program.dequantize_output(y)).unflatten(0, batch)
+
+
+class IntegerTransducer(nn.Module):
+    """A transducer of four programs, {name: Program} by PARTS. It takes features as the float one does and searches as it does."""
+
+    device = torch.device("cpu")
+
+    def __init__(self, config: RNNTConfig, programs: dict[str, Program]):
+        super().__init__()
+        self.config, self.programs = config, programs
+        self.encoder = IntegerEncoder(config, programs["front"], programs["back"])
+        self.prediction, self.joint = IntegerPrediction(programs["prediction"]), IntegerJoint(programs["joint"])
+
+    @property
+    def weight_bytes(self) -> int:
+        """Of all constants: weights, biases, scales."""
+        return sum(op.weight_bytes for program in self.programs.values() for op in program.operations)
+
+
+def prediction_graph(network: Transducer) -> Graph:
+    """A label [N, 1] through the embedding and the recurrent layers: one step."""
+    table = network.prediction.embedding.weight.detach().double().cpu()
+    label = Node("input", [], (1,))
+    return stack(network.prediction.layers, [label, Node("embedding", [label], (table.shape[1],), {}, {"table": table}, name="embedding")])
+
+
+def joint_graph(network: Transducer) -> Graph:
+    """What was heard, and as a state what may follow, to logits."""
+    joint = network.joint
+
+    def arrays(layer: nn.Linear, **more) -> dict[str, Tensor]:
+        bias = torch.zeros(layer.out_features) if layer.bias is None else layer.bias
+        return {k: v.detach().double().cpu() for k, v in ({"weight": layer.weight, "bias": bias} | more).items()}
+
+    heard = Node("input", [], (joint.heard.in_features,))
+    expected = Node("state", [], (joint.expected.in_features,), name="expected")
+    both = arrays(joint.heard, weight_recurrent=joint.expected.weight)
+    total = Node("linear16", [heard, expected], (joint.heard.out_features,), {}, both, name="sum")
+    hidden = Node("tanh8", [total], total.shape, name="hidden")
+    logits = Node("linear16", [hidden], (joint.output.out_features,), {}, arrays(joint.output), name="logits")
+    return Graph([heard, expected, total, hidden, logits], {expected.name: expected.name})
+
+
+@torch.no_grad()
+def quantize_transducer(
+    network: Transducer, features: Sequence[Tensor], observer: str | Callable[[], MinMax] = MeanSquareError
+) -> IntegerTransducer:
+    """A trained transducer in integers, its scales chosen on features [T, bands] of recordings as it will meet them.
+
+    Labels come from its own greedy search, so transcripts are not needed, and each is said once more. The network is left as it is.
+    Raises TinycourseError where no recording fills a frame of the encoder, or the network gives nan.
+    """
+    network, config = network.cpu().eval(), network.config
+    silence = torch.zeros(1, config.stack - config.hop, config.features)
+    stacked = [join(silence, x.detach().float().cpu()[None], config.stack, config.hop)[0][0] for x in features]
+    front, outputs = quantize_layers(network.encoder.layers[: config.reduce_after], stacked, observer)
+    between = front.tensors[front.output]
+    empty = torch.zeros(1, 0, config.cell.outputs)
+    joined = [join(empty, y[None], config.reduction, config.reduction)[0][0] for y in outputs]
+    back, heard = quantize_layers(network.encoder.layers[config.reduce_after :], joined, observer, (between.scale, between.zero_point))
+
+    labels = [[BLANK, *Greedy(network).push(y[None]).labels[0]] for y in heard]
+    labels.append(range(network.labels))  # none shall be a surprise, whatever was said here
+    graph = prediction_graph(network)
+    observers, expected = observe_steps(graph, [torch.tensor([*one], dtype=torch.float32)[:, None] for one in labels], observer)
+    prediction = quantize_graph(graph, choose_scales(graph, observers, {graph.nodes[0].name: (1.0, 0)}))
+
+    graph, seen, everything = joint_graph(network), MinMax(), torch.cat(heard)
+    everything = everything[torch.arange(network.labels) % len(everything), None]  # a frame for each label
+    for h, e in zip([*heard, everything], [*(e[None] for e in expected[:-1]), expected[-1][:, None]]):
+        if len(h):
+            seen.observe(network.joint(network.joint.heard(h.view(len(h), 1, -1)), network.joint.expected(e)))
+    ends = {"input": back.tensors[back.output], "expected": prediction.tensors[prediction.output]}
+    given = {name: (t.scale, t.zero_point) for name, t in ends.items()}
+    joint = quantize_graph(graph, choose_scales(graph, {"logits": seen}, given))
+    return IntegerTransducer(config, dict(zip(PARTS, (front, back, prediction, joint))))
+
+
+def integer_recogniser(
+    recogniser: Recogniser, audio: Sequence[Tensor], observer: str | Callable[[], MinMax] = MeanSquareError
+) -> Recogniser:
+    """A trained recogniser whose transducer is in integers, its scales chosen on recordings int16 or float [samples] each.
+
+    `sequence_training.transcribe` and `evaluate` take it as they take the float one; the front end stays float.
+    """
+    with torch.no_grad():
+        features = [recogniser.frontend(as_float(one)[None])[0, 0] for one in audio]
+    integers = copy.copy(recogniser)
+    integers._modules = recogniser._modules | {"network": quantize_transducer(recogniser.network, features, observer)}
+    return integers
