@@ -25,7 +25,7 @@ if short:
 recipe = sequence_training.recipe("connected-digits", epochs=1 if short else EPOCHS)
 about = {
     "command": "python benchmarks/recurrent.py",
-    "data": f"strings of 1 to {task.longest} digits from {task.source}, {task.counts['testing']} of them for testing",
+    "data": f"strings of 1 to {task.longest} digits from {task.sources[0]}, {task.counts['testing']} of them for testing",
     "steps": recipe.epochs * task.epoch // recipe.batch,
 }
 rows = gates.measured()["rows"] if gates.MEASURED.exists() and not short else []

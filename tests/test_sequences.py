@@ -109,6 +109,28 @@ def test_no_take_is_in_two_splits_and_a_speaker_can_be_held_out(digits):
         sequences.ConnectedDigits(hold_out="eve")
 
 
+def test_other_sources_join_in_training_only(digits):
+    task = sequences.ConnectedDigits(hold_out="bob", extra=("tinywords",))
+    strings = task.training(Frontend(models.NARROW))
+    real, synthetic = strings.groups
+    assert set(real) == {"ann", "cid"} and len(synthetic) > 50 and not set(real) & set(synthetic)
+    assert set(task.recordings("validation")) == {"ann", "cid"} and set(task.recordings("testing")) == {"bob"}
+    with pytest.raises(TinycourseError, match="no digits in 'an4'"):
+        sequences.ConnectedDigits(extra=("an4",))
+
+
+def test_digits_that_follow_themselves(digits):
+    strings = sequences.ConnectedDigits().training(Frontend(models.NARROW))
+
+    def doubled(again: float) -> float:
+        texts = [text.split() for _, text in strings.epoch(sequences.Disturbance(again=again), np.random.RandomState(0))]
+        pairs = [a == b for words in texts for a, b in zip(words, words[1:])]
+        return sum(pairs) / len(pairs)
+
+    assert doubled(0.0) == pytest.approx(0.1, abs=0.02)
+    assert doubled(0.5) == pytest.approx(0.5 + 0.5 * 0.1, abs=0.02)
+
+
 def test_bundled_digits_need_no_download(data_root):
     speech = sequences.ConnectedDigits("tinywords").speech("validation")
     assert len(speech) == 200 and all(set(text.split()) <= set(data.DIGITS) for text in speech.texts)
