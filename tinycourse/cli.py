@@ -90,7 +90,6 @@ def train(a) -> None:
     from lightning_fabric import Fabric
 
     from tinycourse import checkpoint, data, training
-    from tinycourse.augmentation import AUGMENTATIONS
     from tinycourse.models import TRANSDUCERS
 
     if a.out.suffix != ".safetensors":
@@ -99,8 +98,7 @@ def train(a) -> None:
     fabric.launch()
     if a.model in TRANSDUCERS:
         return train_transducer(a, fabric)
-    given = {"epochs": a.epochs, "batch": a.batch, "learning_rate": a.learning_rate, "teacher": a.teacher}
-    config = replace(training.TrainConfig(), seed=a.seed, augment=AUGMENTATIONS[a.augment], **{k: v for k, v in given.items() if v})
+    config = as_asked(training.TrainConfig(), a)
     source = open_data(a.data, a.classes, a.extra_unknown)
     splits = {split: source.clips(split) for split in ("training", "validation", "testing")}
     recogniser = checkpoint.load(a.start, expect=a.model) if a.start else training.seeded(a.model, source.classes, a.seed)
@@ -123,6 +121,14 @@ def train(a) -> None:
     best = recogniser.info["validation"]
     figures = {"checkpoint": str(a.out), "validation": best, "testing": recogniser.info["testing"], "history": history}
     show(figures, a.json, f"{a.out}: {best['accuracy']:.2%} on validation (epoch {best['epoch']}), {result.accuracy:.2%} on testing")
+
+
+def as_asked(recipe, a):
+    """A training recipe with those of its settings that the command line names."""
+    from tinycourse.augmentation import AUGMENTATIONS
+
+    settings = {k: getattr(a, k) for k in ("epochs", "batch", "learning_rate", "teacher", "seed")}
+    return replace(recipe, augment=AUGMENTATIONS[a.augment], **{k: v for k, v in settings.items() if v})
 
 
 def command(recogniser, start: str | None) -> str:
@@ -165,7 +171,6 @@ def train_transducer(a, fabric) -> None:
 
 def prune(a) -> None:
     from tinycourse import checkpoint, pruning, sparse, training
-    from tinycourse.augmentation import AUGMENTATIONS
 
     for path in filter(None, (a.out, a.packed)):
         if path.suffix != ".safetensors":
@@ -174,13 +179,12 @@ def prune(a) -> None:
     source = open_task_of(recogniser, a.data, a.extra_unknown)
     if recogniser.classes != source.classes:
         raise TinycourseError(f"{a.checkpoint} knows other classes than {a.data}; prune it on the task that it was trained for.")
-    given = {k: getattr(a, k) for k in ("epochs", "batch", "learning_rate", "teacher", "seed")}
-    config = replace(training.TrainConfig(), augment=AUGMENTATIONS[a.augment], **given)
+    config = as_asked(training.TrainConfig(epochs=20, learning_rate=0.005), a)
     how = pruning.PruneConfig(
         sparsity=a.sparsity, block=sparse.parse_block(a.block), scope=a.scope, only=tuple(a.only), layers=dict(a.layers),
         start=a.start, end=a.end, every=a.every, straight_through=not a.masked_gradient,
     )  # fmt: skip
-    recogniser.info |= {"command": command(recogniser, a.checkpoint), "seed": a.seed, "epochs": a.epochs}
+    recogniser.info |= {"command": command(recogniser, a.checkpoint), "seed": a.seed, "epochs": config.epochs}
     splits = {split: source.clips(split) for split in ("training", "validation", "testing")}
     noise = training.noise_of(source)
     history, pruner = pruning.prune(recogniser, splits["training"], splits["validation"], noise, config, how, a.out, resume=a.resume)
@@ -382,7 +386,6 @@ def parser() -> argparse.ArgumentParser:
     v.add_argument("--devices", type=int, default=1, help="how many GPUs, or CPU processes where there is none")
 
     v = verb("prune", prune, "train a checkpoint on while its smallest weights leave", given, learning)
-    v.set_defaults(epochs=20, batch=64, learning_rate=0.005)
     v.add_argument("--packed", type=Path, metavar="F.safetensors", help="write it once more without its empty blocks")
     v.add_argument("--sparsity", type=float, default=0.7, help="share of the weights that go (default 0.7)")
     v.add_argument("--block", default="8x1", metavar="RxC", help="outputs x inputs that go together (default 8x1)")

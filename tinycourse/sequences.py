@@ -123,7 +123,7 @@ class ConnectedDigits:
             found.setdefault(speaker, []).append((word, trim(samples)))
         return found
 
-    def _string(self, speakers: dict[str, list], chance: np.random.RandomState, longest: int, again: float = 0.0) -> tuple[list, np.ndarray]:
+    def _string(self, speakers: dict[str, list], chance: np.random.RandomState, longest: int, again: float = 0) -> tuple[list, np.ndarray]:
         """Recordings of one speaker, and the seconds of silence before, between and behind them."""
         spoken, chosen = speakers[sorted(speakers)[chance.randint(len(speakers))]], []
         for _ in range(chance.randint(1, longest + 1)):
