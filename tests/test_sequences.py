@@ -20,11 +20,11 @@ SPEAKERS = ("ann", "bob", "cid")
 
 @pytest.fixture
 def digits(data_root):
-    """spoken-digits in small: three speakers, twelve takes (five test, five validate); every digit has its own pitch."""
+    """spoken-digits in small: three speakers, twelve takes (five test, two train, five validate); every digit has its own pitch."""
     for digit in range(10):
         for number, speaker in enumerate(SPEAKERS):
-            for take in range(12):
-                samples = tone(300 + 250 * digit + 10 * number, seconds=0.15 + 0.01 * take, rate=8_000)
+            for place, take in enumerate((*range(7), *range(45, 50))):
+                samples = tone(300 + 250 * digit + 10 * number, seconds=0.15 + 0.01 * place, rate=8_000)
                 write(data_root / "free-spoken-digit-dataset" / "recordings" / f"{digit}_{speaker}_{take}.wav", samples, 8_000)
     return data_root
 
@@ -158,6 +158,16 @@ def test_stretching():
     peak = torch.zeros(10, 40)
     peak[:, 20] = 1
     assert sequences.stretch(peak, 1, 1.1)[0].argmax() == 22 and sequences.stretch(peak, 1, 0.9)[0].argmax() == 18
+
+
+def test_another_microphone_tilts_speech_and_leaves_the_noise():
+    flat, still = torch.ones(50, 40), dict(tempo=0, voice=0, gain=0)
+    tilted = sequences.Disturbance(**still, noise=0, tilt=12)(flat, flat, np.random.RandomState(1))
+    slopes = (10 * tilted.log10()).diff(dim=1)
+    torch.testing.assert_close(slopes, slopes[:1, :1].expand(50, 39), rtol=0, atol=1e-4)
+    assert 0 < abs(float(10 * (tilted[0, -1] / tilted[0, 0]).log10())) <= 12
+    noisy = sequences.Disturbance(**still, noise=1, snr=(-60, -60), tilt=12)(flat, torch.ones(500, 40), np.random.RandomState(1))
+    assert noisy.std() / noisy.mean() < 1e-3
 
 
 def test_trimming_keeps_a_margin():

@@ -319,7 +319,8 @@ class SpeechCommandsTest(Words):
 class SpokenDigits(Words):
     """Free Spoken Digit Dataset: ten digits, 8 kHz (read at 16 kHz), six speakers.
 
-    The official split goes by take, so every speaker is in all splits: takes 0-4 testing, 5-9 validation, the rest training.
+    The official split goes by take, so every speaker is in all splits: takes 0-4 testing, the others training, and of these we
+    keep the last, from 45 on, for validation.
     """
 
     name = "spoken-digits"
@@ -329,7 +330,7 @@ class SpokenDigits(Words):
         self.folder = need(self.name)
 
     def select(self, split: str) -> dict[str, list[Cut]]:
-        takes = {"testing": range(5), "validation": range(5, 10), "training": range(10, 10**6)}[split]
+        takes = {"testing": range(5), "validation": range(45, 10**6), "training": range(5, 45)}[split]
         selection = {word: [] for word in DIGITS}
         for path in sorted(self.folder.glob("recordings/*.wav")):
             named = re.fullmatch(r"(\d)_[a-z]+_(\d+)\.wav", path.name)  # digit, speaker, take

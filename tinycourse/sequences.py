@@ -45,11 +45,15 @@ class Disturbance:
     noise: float = 0.7  # probability of background noise
     snr: tuple[float, float] = (10.0, 40.0)  # decibels
     gain: float = 6.0  # decibels louder or softer, at most
+    tilt: float = 0.0  # another microphone: decibels between the lowest and the highest band, at most
     again: float = 0.0  # probability that a digit follows itself, beyond chance: "three three" is easily heard as one
 
     def __call__(self, energies: Tensor, noise: Tensor, chance: np.random.RandomState) -> Tensor:
         """Mel energies [frames, mels] -> the same with other frames; `noise` [frames, mels] is longer than any example."""
         energies = stretch(energies, 1 + chance.uniform(-self.tempo, self.tempo), 1 + chance.uniform(-self.voice, self.voice))
+        if self.tilt:
+            slope = torch.linspace(-0.5, 0.5, energies.shape[1]) * chance.uniform(-self.tilt, self.tilt)  # [mels]
+            energies = energies * 10 ** (slope / 10)
         if chance.random_sample() < self.noise:
             start = chance.randint(max(1, len(noise) - len(energies)))
             snr = torch.tensor([chance.uniform(*self.snr)], dtype=energies.dtype)
@@ -65,8 +69,11 @@ def stretch(energies: Tensor, tempo: float, voice: float) -> Tensor:
     return x[:, :mels] if size[1] >= mels else torch.cat([x, x[:, -1:].expand(-1, mels - size[1])], 1)
 
 
-def trim(samples: np.ndarray, quiet: float = 0.02, margin: int = RATE // 50) -> np.ndarray:
-    """Cut silence off both ends: what is softer than a share `quiet` of the loudest 10 ms, but for a margin of 20 ms."""
+def trim(samples: np.ndarray, quiet: float = 0.005, margin: int = RATE // 50) -> np.ndarray:
+    """Cut silence off both ends: what is softer than a share `quiet` of the loudest 10 ms, but for a margin of 20 ms.
+
+    Much more must not be cut: the s of "six" has some hundredths of the loudness of its vowel.
+    """
     hop = RATE // 100
     level = np.sqrt(np.square(samples[: len(samples) // hop * hop].reshape(-1, hop)).mean(1))
     loud = np.flatnonzero(level > quiet * level.max())
