@@ -5,10 +5,7 @@ from torch import Tensor, nn
 from torch.nn import functional as F
 
 from tinycourse import profiling
-from tinycourse.check.core import exercise, expect, expect_array, expect_close
-
-UNIT = 2.0**-24  # float32 rounds to within this share of a number
-
+from tinycourse.check.core import UNIT, exercise, expect, expect_array, expect_close
 
 # ------------------------------------------------------------------------------------------------- conv_cost
 
