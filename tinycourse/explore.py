@@ -304,9 +304,13 @@ def starting():
     """For processes that are started meanwhile: one thread each, and Ctrl-C means nothing before they say so themselves."""
     threads, handler = os.environ.get("OMP_NUM_THREADS"), signal.signal(signal.SIGINT, signal.SIG_IGN)
     os.environ["OMP_NUM_THREADS"] = "1"
-    yield
-    os.environ.update({"OMP_NUM_THREADS": threads}) if threads else os.environ.pop("OMP_NUM_THREADS")
-    signal.signal(signal.SIGINT, handler)
+    try:
+        yield
+    finally:
+        del os.environ["OMP_NUM_THREADS"]
+        if threads:
+            os.environ["OMP_NUM_THREADS"] = threads
+        signal.signal(signal.SIGINT, handler)
 
 
 def stop(processes: list) -> None:

@@ -224,34 +224,29 @@ def overlapping(points, reference):
     return float(sum(max(0.0, reference[0] - x) * max(0.0, reference[1] - y) for x, y in points))
 
 
-def unsorted(points, reference):
-    """The points were taken in the order given: sort them by their first objective."""
+def swept(points, reference, counts):
+    """What the wrong answers share: a strip for each point (x, y) that `counts`, from the height of the one before down to its own."""
     area, height = 0.0, reference[1]
     for x, y in points:
-        if x < reference[0] and y < height:
+        if counts(x, y, height):
             area += (reference[0] - x) * (height - y)
             height = y
     return float(area)
+
+
+def unsorted(points, reference):
+    """The points were taken in the order given: sort them by their first objective."""
+    return swept(points, reference, lambda x, y, height: x < reference[0] and y < height)
 
 
 def beyond_counts(points, reference):
     """A point that does not beat the reference counts nothing: its rectangle has no area, not a negative one, nor one outside."""
-    area, height = 0.0, reference[1]
-    for x, y in sorted(map(tuple, points)):
-        if y < height:
-            area += (reference[0] - x) * (height - y)
-            height = y
-    return float(area)
+    return swept(sorted(map(tuple, points)), reference, lambda x, y, height: y < height)
 
 
 def beaten_counts(points, reference):
     """Beaten points take area away: skip them, whoever beats them has all of theirs."""
-    area, height = 0.0, reference[1]
-    for x, y in sorted(map(tuple, points)):
-        if x < reference[0] and y < reference[1]:
-            area += (reference[0] - x) * (height - y)
-            height = y
-    return float(area)
+    return swept(sorted(map(tuple, points)), reference, lambda x, y, height: x < reference[0] and y < reference[1])
 
 
 def best_alone(points, reference):
