@@ -19,7 +19,6 @@ import torch
 
 from tinycourse import (
     checkpoint,
-    cli,
     cost_model,
     costs,
     data,
@@ -135,8 +134,8 @@ def measure_final(files: list[Path]) -> None:
     clips = data.open_dataset("speech-commands", classes="10").clips("testing")
     for file in files:
         recogniser = checkpoint.load(file)
-        program = deploy.program_of(recogniser, cli.calibration_audio(recogniser, None))
-        cost = profiling.profile(models.build(recogniser.name, costs.CLASSES), torch.zeros(1, 1, 101, 40))
+        program = deploy.program_of(recogniser, deploy.calibration_audio(recogniser))
+        cost = profiling.profile(models.build(recogniser.name, costs.CLASSES), torch.zeros(1, *recogniser.frontend.config.shape))
         with tempfile.TemporaryDirectory() as folder:
             package.export(program, "host", f"{folder}/host")
             runner = package.load(f"{folder}/host")  # equals the interpreter in every bit, and is faster

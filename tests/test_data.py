@@ -334,6 +334,8 @@ def test_an_absent_data_set_is_named_with_its_folder_and_the_command(data_root, 
 
 def test_open_dataset_refuses_unknown_names_and_options(small_speech_commands):
     assert len(data.open_dataset("speech-commands", classes="12").classes) == 12
+    assert data.open_dataset("speech-commands", classes=None, extra_unknown=()).classes == data.TASKS["10"]
+    assert data.open_for(data.TASKS["12"], "speech-commands").classes == data.TASKS["12"]
     with pytest.raises(TinycourseError, match="no data set 'speech_commands': choose one of"):
         data.open_dataset("speech_commands")
     with pytest.raises(TinycourseError, match="has no option colour: it takes classes, extra_unknown, seed"):

@@ -78,9 +78,8 @@ def profile(a) -> None:
 
     from tinycourse import models, profiling
 
-    frontend = models.frontend(a.model)
     network = models.build(a.model, a.classes or models.entry(a.model).classes)
-    p = profiling.profile(network, torch.zeros(1, 1, frontend.frames(frontend.rate), frontend.bands))
+    p = profiling.profile(network, torch.zeros(1, *models.frontend(a.model).shape))
     figures = {"model": a.model} | asdict(p)
     lines = [f"{k:18} {v:,}" if isinstance(v, int) else f"{k:18} {v}" for k, v in figures.items() if k != "layers"]
     show(figures, a.json, "\n".join(lines + [table([[k, f"{v:,}"] for k, v in p.layers.items()], ["layer", "multiply-adds"])]))
@@ -92,14 +91,13 @@ def train(a) -> None:
     from tinycourse import checkpoint, data, training
     from tinycourse.models import TRANSDUCERS
 
-    if a.out.suffix != ".safetensors":
-        raise TinycourseError(f"--out {a.out}: a checkpoint is a .safetensors file; give its name that ending.")
+    must_be_safetensors(a.out)
     fabric = Fabric(accelerator="auto", devices=a.devices, strategy="ddp" if a.devices > 1 else "auto")
     fabric.launch()
     if a.model in TRANSDUCERS:
         return train_transducer(a, fabric)
     config = as_asked(training.TrainConfig(), a)
-    source = open_data(a.data, a.classes, a.extra_unknown)
+    source = data.open_dataset(a.data, classes=a.classes, extra_unknown=tuple(a.extra_unknown))
     splits = {split: source.clips(split) for split in ("training", "validation", "testing")}
     recogniser = checkpoint.load(a.start, expect=a.model) if a.start else training.seeded(a.model, source.classes, a.seed)
     if recogniser.classes != source.classes:
@@ -114,13 +112,27 @@ def train(a) -> None:
     history = training.fit(recogniser, splits["training"], splits["validation"], training.noise_of(source), config, a.out, a.resume, fabric)
     if not fabric.is_global_zero:
         return
-    result = training.evaluate(recogniser, splits["testing"])
-    recogniser.info["testing"] = {"accuracy": result.accuracy, "count": result.count}
-    checkpoint.save(recogniser, a.out)
-    training.state_file(a.out).unlink(missing_ok=True)
+    result = finish(recogniser, splits["testing"], a.out)
     best = recogniser.info["validation"]
     figures = {"checkpoint": str(a.out), "validation": best, "testing": recogniser.info["testing"], "history": history}
     show(figures, a.json, f"{a.out}: {best['accuracy']:.2%} on validation (epoch {best['epoch']}), {result.accuracy:.2%} on testing")
+
+
+def must_be_safetensors(path: Path) -> None:
+    """Raises TinycourseError for another kind of file."""
+    if path.suffix != ".safetensors":
+        raise TinycourseError(f"{path}: a checkpoint is a .safetensors file; give its name that ending.")
+
+
+def finish(recogniser, clips, out: Path):
+    """Test a trained recogniser, write it, and remove what --resume would have needed; returns the report."""
+    from tinycourse import checkpoint, training
+
+    result = training.evaluate(recogniser, clips)
+    recogniser.info["testing"] = {"accuracy": result.accuracy, "count": result.count}
+    checkpoint.save(recogniser, out)
+    training.state_file(out).unlink(missing_ok=True)
+    return result
 
 
 def as_asked(recipe, a):
@@ -170,13 +182,12 @@ def train_transducer(a, fabric) -> None:
 
 
 def prune(a) -> None:
-    from tinycourse import checkpoint, pruning, sparse, training
+    from tinycourse import checkpoint, data, pruning, sparse, training
 
     for path in filter(None, (a.out, a.packed)):
-        if path.suffix != ".safetensors":
-            raise TinycourseError(f"{path}: a checkpoint is a .safetensors file; give its name that ending.")
+        must_be_safetensors(path)
     recogniser = checkpoint.load(a.checkpoint)
-    source = open_task_of(recogniser, a.data, a.extra_unknown)
+    source = data.open_for(recogniser.classes, a.data, extra_unknown=tuple(a.extra_unknown))
     if recogniser.classes != source.classes:
         raise TinycourseError(f"{a.checkpoint} knows other classes than {a.data}; prune it on the task that it was trained for.")
     config = as_asked(training.TrainConfig(epochs=20, learning_rate=0.005), a)
@@ -188,18 +199,15 @@ def prune(a) -> None:
     splits = {split: source.clips(split) for split in ("training", "validation", "testing")}
     noise = training.noise_of(source)
     history, pruner = pruning.prune(recogniser, splits["training"], splits["validation"], noise, config, how, a.out, resume=a.resume)
-    result = training.evaluate(recogniser, splits["testing"])
-    recogniser.info["testing"] = {"accuracy": result.accuracy, "count": result.count}
-    checkpoint.save(recogniser, a.out)
+    result = finish(recogniser, splits["testing"], a.out)
     if a.packed:
         sparse.pack(a.out, a.packed, [f"network.{name}" for name in pruner.masks], how.block)
-    training.state_file(a.out).unlink(missing_ok=True)
-    bytes = sparse.total({name: p.detach().numpy() for name, p in pruner.parameters.items()}, how.block)
+    size = sparse.total({name: p.detach().numpy() for name, p in pruner.parameters.items()}, how.block)
     info = {k: recogniser.info[k] for k in ("validation", "testing", "pruning")}
     text = f"{a.out}: {pruner.sparsity:.1%} of the pruned weights are 0, {result.accuracy:.2%} on testing; " + ", ".join(
-        f"{form} {count:,} bytes" for form, count in asdict(bytes).items() if form not in ("weights", "nonzero")
+        f"{form} {count:,} bytes" for form, count in asdict(size).items() if form not in ("weights", "nonzero")
     )
-    show({"checkpoint": str(a.out), **info, "bytes": asdict(bytes), "history": history}, a.json, text)
+    show({"checkpoint": str(a.out), **info, "bytes": asdict(size), "history": history}, a.json, text)
 
 
 def exception(text: str) -> tuple[str, float]:
@@ -208,34 +216,18 @@ def exception(text: str) -> tuple[str, float]:
     return pattern, float(sparsity)
 
 
-def open_data(name: str, classes=None, extra_unknown=()):
-    """A data set with those of the options that were given."""
-    from tinycourse import data
-
-    given = {"classes": classes, "extra_unknown": tuple(extra_unknown)}
-    return data.open_dataset(name, **{k: v for k, v in given.items() if v})
-
-
-def open_task_of(recogniser, name: str, extra_unknown=()):
-    """A data set in the task that a recogniser was trained for, where the data set has tasks."""
-    from tinycourse import data
-
-    task = next((task for task, classes in data.TASKS.items() if classes == recogniser.classes), None)
-    return open_data(name, task if name in ("speech-commands", "tinywords") else None, extra_unknown)
-
-
 def evaluate(a) -> None:
-    from tinycourse import checkpoint, deploy, metrics
+    from tinycourse import checkpoint, data, deploy, metrics
     from tinycourse.models import TRANSDUCERS
 
     recogniser = checkpoint.load(a.checkpoint)
     if recogniser.name in TRANSDUCERS:
         return evaluate_transducer(a, recogniser)
-    clips, left_out = open_task_of(recogniser, a.data).clips(a.split).restrict(recogniser.classes)
+    clips, left_out = data.open_for(recogniser.classes, a.data).clips(a.split).restrict(recogniser.classes)
     if left_out:
         say(f"left out, because {recogniser.name} does not know them: " + ", ".join(f"{k} ({n})" for k, n in left_out.items()))
     if a.int8:
-        program = deploy.program_of(recogniser, calibration_audio(recogniser, a.calibrate))
+        program = deploy.program_of(recogniser, deploy.calibration_audio(recogniser, a.calibrate))
         scores = deploy.integer_logits(program, clips.audio)
     else:
         scores = checkpoint.in_batches(recogniser, clips.audio)
@@ -259,23 +251,12 @@ def evaluate_transducer(a, recogniser) -> None:
     show(figures, a.json, f"word error rate {found.rate:.2%} of {found.words} words in {found.count} utterances: {wrong}")
 
 
-def calibration_audio(recogniser, name: str | None, count: int = 500):
-    """Training clips to measure the range of every activation on: of `name`, or of the data it was trained on, or tinywords."""
-    from tinycourse import data
-
-    trained_on = recogniser.info.get("data", "tinywords")
-    name = name or (trained_on if data.find(trained_on) else "tinywords")
-    clips = open_task_of(recogniser, name).clips("training")
-    say(f"calibrating on {count} training clips of {name}")
-    return clips.audio[:: max(1, len(clips) // count)][:count]
-
-
 def export(a) -> None:
     from tinycourse import checkpoint, deploy
     from tinycourse.mcu import package
 
     recogniser = checkpoint.load(a.checkpoint)
-    program = deploy.program_of(recogniser, calibration_audio(recogniser, a.calibrate))
+    program = deploy.program_of(recogniser, deploy.calibration_audio(recogniser, a.calibrate))
     report = package.export(program, a.target, a.out)
     show(report, a.json, deploy.summary(report))
 

@@ -436,10 +436,17 @@ OPENERS = {kind.name: kind for kind in (TinyWords, SpeechCommands, SpeechCommand
 
 
 def open_dataset(name: str, **options) -> Words | Sentences:
-    """The data set `name` with the options of its class, e.g. `open_dataset("speech-commands", classes=12)`."""
+    """The data set `name` with the options of its class, e.g. `open_dataset("speech-commands", classes=12)`; None and () ask nothing."""
     if name not in OPENERS:
         raise TinycourseError(f"There is no data set '{name}': choose one of {', '.join(OPENERS)}.")
     known = inspect.signature(OPENERS[name]).parameters
+    options = {option: value for option, value in options.items() if value not in (None, ())}
     if wrong := sorted(set(options) - set(known)):
         raise TinycourseError(f"{name} has no option {', '.join(wrong)}: it takes {', '.join(known) or 'none'}.")
     return OPENERS[name](**options)
+
+
+def open_for(classes: tuple[str, ...], name: str, **options) -> Words:
+    """The data set `name` in the task that has these classes, if it is one that has several tasks."""
+    task = next((task for task, its in TASKS.items() if its == classes), None)
+    return open_dataset(name, classes=task if name in (TinyWords.name, SpeechCommands.name) else None, **options)
