@@ -14,7 +14,7 @@ from tinycourse import voices
 EPOCHS = 12
 
 parser = argparse.ArgumentParser(description=__doc__.split("\n")[0])
-parser.add_argument("speakers", nargs="*", default=["george", "theo", "yweweler"])
+parser.add_argument("speakers", nargs="*", default=["george", "theo"])
 speakers = parser.parse_args().speakers
 torch.set_num_threads(1)
 

@@ -64,8 +64,10 @@ def test_bars_curves_and_levels():
     shares = {"ice cream": 0.5, "I cream": 0.25}
     bars = plots_transducer.transcripts({"CTC": shares, "other": shares}, ["ice cream"]).axes[0].patches
     assert [bar.get_width() for bar in bars] == [0.5, 0.25] and [bar.get_hatch() for bar in bars] == ["", "////"]
-    figure = plots_transducer.training([1, 2], [3.0, 1.0], {2: 0.5}, {"deaf": 2.0})
-    assert "deaf " in texts(figure) and 2.0 in figure.axes[0].lines[1].get_ydata() and list(figure.axes[1].lines[0].get_ydata()) == [0.5]
+    figure = plots_transducer.training({"one": ([1, 2], [3.0, 1.0], {2: 0.5}), "two": ([1], [2.5], {})}, {"deaf": 2.0})
+    above, below = figure.axes
+    assert {"deaf ", "one", "two"} <= set(texts(figure)) and list(below.lines[0].get_ydata()) == [0.5]
+    assert [list(line.get_ydata()) for line in above.lines] == [[3.0, 1.0], [2.5], [2.0, 2.0]]
     figure = plots_transducer.plateau(torch.tensor([0.1, 0.9]), {"deaf": torch.tensor([9.0, 3.0])}, {"here": (0.9, 3.0)})
     assert list(figure.axes[0].lines[1].get_ydata()) == [3.0]
     dots = plots_transducer.delays({"one": [0.1, 0.3]}).axes[0].lines

@@ -24,6 +24,15 @@ def test_the_table_says_what_the_checkpoints_say(name):
     assert [cells[3], cells[5]] == [f"{recogniser.info[split]['accuracy']:.2%}" for split in ("validation", "testing")]
 
 
+@pytest.mark.parametrize("name", sorted(checkpoint.transducers()))
+def test_so_does_the_table_of_those_that_write(name):
+    recogniser = checkpoint.load(name)
+    row = next(line for line in README.splitlines() if line.startswith(f"| `{name}` |"))
+    cells = [cell.strip() for cell in row.strip("|").split("|")]
+    assert cells[1] == f"{sum(p.numel() for p in recogniser.network.parameters()):,}"
+    assert cells[-2:] == [f"{recogniser.info[split]['word_error_rate']:.2%}" for split in ("validation", "testing")]
+
+
 def test_the_command_behind_the_example():
     assert checkpoint.load("tinyspeech-m").info["command"] in README
 

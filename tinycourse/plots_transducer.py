@@ -174,21 +174,25 @@ def plateau(blank: Tensor, curves: dict[str, Tensor], marks: dict[str, tuple[flo
     return fig
 
 
-def training(
-    steps: Sequence[float], loss: Sequence[float], errors: dict[float, float], levels: dict[str, float], unit: str = "step"
-) -> Figure:
-    """Loss for each label over a training, levels with names across it; below, the share of wrong labels where it was measured."""
+Run = tuple[Sequence[float], Sequence[float], dict[float, float]]  # steps, loss for each label at them, wrong labels by step
+
+
+def training(runs: dict[str, Run], levels: dict[str, float]) -> Figure:
+    """Trainings by name: above, the loss for each label, with levels across; below, the share of wrong labels where it was measured."""
     fig, (top, bottom) = plt.subplots(2, 1, figsize=(6.8, 4.2), sharex=True, height_ratios=(2, 1))
-    top.plot(steps, loss, color="black", lw=1)
-    for (name, level), style in zip(levels.items(), ("--", "-.", ":")):
-        top.axhline(level, color="0.45", lw=1, ls=style)
-        top.text(max(steps), level, f"{name} ", ha="right", va="bottom", fontsize=8, color="0.3")
+    for (name, (steps, loss, errors)), color, style in zip(runs.items(), ("0.35", WAY), ("--", "-")):
+        top.plot(steps, loss, style, color=color, lw=1.8, label=name)
+        bottom.plot(list(errors), list(errors.values()), style, marker="o", ms=4, color=color)
+    end = top.get_xlim()[1]
+    for (name, level), style, side in zip(levels.items(), ("--", ":"), ("bottom", "top")):
+        top.axhline(level, color="0.45", lw=1, ls=style, zorder=0)
+        top.text(end, level, f"{name} ", ha="right", va=side, fontsize=8, color="0.3")
     top.set(ylabel="loss for each label", yscale="log")
     top.yaxis.set_major_formatter(lambda value, _: f"{value:g}")
     top.yaxis.set_minor_formatter(lambda value, _: "")
-    bottom.plot(list(errors), list(errors.values()), "o-", ms=4, color=WAY)
+    top.legend(frameon=False, loc="lower left")
     bottom.yaxis.set_major_formatter(lambda value, _: f"{value:.0%}")
-    bottom.set(xlabel="step", ylabel="wrong labels", ylim=(0, None), xlim=(0, None))
+    bottom.set(xlabel="step", ylabel="wrong labels", ylim=(0, 1.05), xlim=(0, end))
     return fig
 
 
