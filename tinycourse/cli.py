@@ -165,37 +165,57 @@ def train_transducer(a, fabric) -> None:
 
 def prune(a) -> None:
     from tinycourse import checkpoint, pruning, sparse, training
-    from tinycourse.augmentation import AUGMENTATIONS
+    from tinycourse.models import TRANSDUCERS
 
     for path in filter(None, (a.out, a.packed)):
         if path.suffix != ".safetensors":
             raise TinycourseError(f"{path}: a checkpoint is a .safetensors file; give its name that ending.")
     recogniser = checkpoint.load(a.checkpoint)
-    source = open_task_of(recogniser, a.data, a.extra_unknown)
-    if recogniser.classes != source.classes:
-        raise TinycourseError(f"{a.checkpoint} knows other classes than {a.data}; prune it on the task that it was trained for.")
-    given = {k: getattr(a, k) for k in ("epochs", "batch", "learning_rate", "teacher", "seed")}
-    config = replace(training.TrainConfig(), augment=AUGMENTATIONS[a.augment], **given)
     how = pruning.PruneConfig(
         sparsity=a.sparsity, block=sparse.parse_block(a.block), scope=a.scope, only=tuple(a.only), layers=dict(a.layers),
         start=a.start, end=a.end, every=a.every, straight_through=not a.masked_gradient,
     )  # fmt: skip
-    recogniser.info |= {"command": command(recogniser, a.checkpoint), "seed": a.seed, "epochs": a.epochs}
-    splits = {split: source.clips(split) for split in ("training", "validation", "testing")}
-    noise = training.noise_of(source)
-    history, pruner = pruning.prune(recogniser, splits["training"], splits["validation"], noise, config, how, a.out, resume=a.resume)
-    result = training.evaluate(recogniser, splits["testing"])
-    recogniser.info["testing"] = {"accuracy": result.accuracy, "count": result.count}
+    kind = prune_transducer if recogniser.name in TRANSDUCERS else prune_words
+    recogniser.info |= {"command": command(recogniser, a.checkpoint), "seed": a.seed}
+    history, pruner, recogniser.info["testing"] = kind(a, recogniser, how)
+    recogniser.info["epochs"] = len(history)
     checkpoint.save(recogniser, a.out)
     if a.packed:
         sparse.pack(a.out, a.packed, [f"network.{name}" for name in pruner.masks], how.block)
     training.state_file(a.out).unlink(missing_ok=True)
     bytes = sparse.total({name: p.detach().numpy() for name, p in pruner.parameters.items()}, how.block)
     info = {k: recogniser.info[k] for k in ("validation", "testing", "pruning")}
-    text = f"{a.out}: {pruner.sparsity:.1%} of the pruned weights are 0, {result.accuracy:.2%} on testing; " + ", ".join(
+    text = f"{a.out}: {pruner.sparsity:.1%} of the pruned weights are 0, {quality(info['testing'])} on testing; " + ", ".join(
         f"{form} {count:,} bytes" for form, count in asdict(bytes).items() if form not in ("weights", "nonzero")
     )
     show({"checkpoint": str(a.out), **info, "bytes": asdict(bytes), "history": history}, a.json, text)
+
+
+def prune_words(a, recogniser, how) -> tuple:
+    """History, pruner, and what a recogniser of words reaches on testing."""
+    from tinycourse import pruning, training
+    from tinycourse.augmentation import AUGMENTATIONS
+
+    source = open_task_of(recogniser, a.data, a.extra_unknown)
+    if recogniser.classes != source.classes:
+        raise TinycourseError(f"{a.checkpoint} knows other classes than {a.data}; prune it on the task that it was trained for.")
+    given = {k: getattr(a, k) or default for k, default in {"epochs": 20, "batch": 64, "learning_rate": 0.005}.items()}
+    config = replace(training.TrainConfig(), augment=AUGMENTATIONS[a.augment], teacher=a.teacher, seed=a.seed, **given)
+    splits = {split: source.clips(split) for split in ("training", "validation", "testing")}
+    noise = training.noise_of(source)
+    done = pruning.prune(recogniser, splits["training"], splits["validation"], noise, config, how, a.out, resume=a.resume)
+    result = training.evaluate(recogniser, splits["testing"])
+    return *done, {"accuracy": result.accuracy, "count": result.count}
+
+
+def prune_transducer(a, recogniser, how) -> tuple:
+    """The same for one of sentences."""
+    from tinycourse import pruning, sequence_training
+
+    task = open_sentences(recogniser, a.data, source=a.source, hold_out=a.hold_out)
+    config = pruning.retraining(a.data, seed=a.seed, epochs=a.epochs, batch=a.batch, learning_rate=a.learning_rate)
+    done = pruning.prune_transducer(recogniser, task, config, how, a.out, resume=a.resume)
+    return *done, sequence_training.evaluate(recogniser, task.speech("testing")).as_dict()
 
 
 def exception(text: str) -> tuple[str, float]:
@@ -220,6 +240,14 @@ def open_task_of(recogniser, name: str, extra_unknown=()):
     return open_data(name, task if name in ("speech-commands", "tinywords") else None, extra_unknown)
 
 
+def open_sentences(recogniser, name: str, **given):
+    """A task for a transducer, with the options that were given, and where it was trained on this one, with those of its training."""
+    from tinycourse import sequences
+
+    trained_with = recogniser.info.get("data_options", {}) if name == recogniser.info.get("data") else {}
+    return sequences.open_task(name, **trained_with | {k: v for k, v in given.items() if v})
+
+
 def evaluate(a) -> None:
     from tinycourse import checkpoint, deploy, metrics
     from tinycourse.models import TRANSDUCERS
@@ -242,13 +270,12 @@ def evaluate(a) -> None:
 
 
 def evaluate_transducer(a, recogniser) -> None:
-    from tinycourse import sequence_training, sequences
+    from tinycourse import sequence_training
     from tinycourse.decoding import Limits
 
     if a.int8:
         raise TinycourseError(f"{recogniser.name} does not run as integers yet: evaluate it without --int8.")
-    trained_with = recogniser.info.get("data_options", {}) if a.data == recogniser.info.get("data") else {}
-    task = sequences.open_task(a.data, **{**trained_with, **{k: v for k, v in {"source": a.source, "hold_out": a.hold_out}.items() if v}})
+    task = open_sentences(recogniser, a.data, source=a.source, hold_out=a.hold_out)
     found = sequence_training.evaluate(recogniser, task.speech(a.split), Limits(beam=a.beam) if a.beam else None, beam=bool(a.beam))
     figures = {"model": recogniser.name, "data": a.data, "split": a.split, "beam": a.beam} | found.as_dict()
     wrong = f"{found.substitutions} substituted, {found.deletions} lost, {found.insertions} invented"
@@ -381,13 +408,12 @@ def parser() -> argparse.ArgumentParser:
     v.add_argument("--start", metavar="CKPT", help="begin with the weights of this checkpoint, and a fresh schedule")
     v.add_argument("--devices", type=int, default=1, help="how many GPUs, or CPU processes where there is none")
 
-    v = verb("prune", prune, "train a checkpoint on while its smallest weights leave", given, learning)
-    v.set_defaults(epochs=20, batch=64, learning_rate=0.005)
+    v = verb("prune", prune, "train a checkpoint on while its smallest weights leave", given, learning, strings)
     v.add_argument("--packed", type=Path, metavar="F.safetensors", help="write it once more without its empty blocks")
     v.add_argument("--sparsity", type=float, default=0.7, help="share of the weights that go (default 0.7)")
     v.add_argument("--block", default="8x1", metavar="RxC", help="outputs x inputs that go together (default 8x1)")
     v.add_argument("--scope", default="layer", help="layer: all as sparse; lamp or global: one budget, shared out (default layer)")
-    v.add_argument("--only", nargs="*", default=[], metavar="PATTERN", help="parameters to prune")
+    v.add_argument("--only", nargs="*", default=[], metavar="PATTERN", help="parameters to prune (default: all; of a transducer its gates)")
     v.add_argument("--layers", nargs="*", default=[], type=exception, metavar="PATTERN=S", help="exceptions; S = 0 leaves one dense")
     v.add_argument("--start", type=float, default=0.0, help="share of the training before the first mask")
     v.add_argument("--end", type=float, default=0.6, help="share of the training after which masks stay; 0 is one-shot (default 0.6)")

@@ -16,7 +16,7 @@ import torch
 from torch import Tensor, nn
 from torch.nn import functional as F
 
-from tinycourse import training
+from tinycourse import sequence_training, training
 from tinycourse.errors import TinycourseError
 from tinycourse.sparse import Block, grid, spread
 
@@ -272,6 +272,24 @@ def prune(
     """
     pruner = Pruner(recogniser.network, pruning, config.epochs * (len(clips) // config.batch))
     history = training.fit(recogniser, clips, validation, noise, config, out, pruner=pruner, **options)
+    recogniser.info["pruning"] = pruner.record()
+    return history, pruner
+
+
+def retraining(data: str, **given) -> sequence_training.SequenceConfig:
+    """The recipe of a task for a transducer that can do it already: half as long, half as fast, nothing easy first; or as given."""
+    whole = sequence_training.recipe(data)
+    half = {"epochs": whole.epochs // 2, "learning_rate": whole.learning_rate / 2}
+    return replace(sequence_training.recipe(data, **half | {k: v for k, v in given.items() if v}), curriculum=0)
+
+
+def prune_transducer(
+    recogniser, task, config: sequence_training.SequenceConfig, pruning: PruneConfig, out: Path | None = None, supply=None, **options
+) -> tuple[list[dict], Pruner]:
+    """The same for a recogniser of sentences, on a task of sequences.py; see `sequence_training.fit`."""
+    supply = supply or task.training(recogniser.frontend)
+    pruner = Pruner(recogniser.network, pruning, config.epochs * (len(supply) // config.batch))
+    history = sequence_training.fit(recogniser, task, config, out, pruner=pruner, supply=supply, **options)
     recogniser.info["pruning"] = pruner.record()
     return history, pruner
 
