@@ -2,6 +2,7 @@
 
 import argparse
 import json
+import math
 import shlex
 import sys
 from dataclasses import asdict, replace
@@ -272,14 +273,28 @@ def evaluate(a) -> None:
 def evaluate_transducer(a, recogniser) -> None:
     from tinycourse import sequence_training
     from tinycourse.decoding import Limits
+    from tinycourse.integer_rnnt import integer_recogniser
 
-    if a.int8:
-        raise TinycourseError(f"{recogniser.name} does not run as integers yet: evaluate it without --int8.")
     task = open_sentences(recogniser, a.data, source=a.source, hold_out=a.hold_out)
-    found = sequence_training.evaluate(recogniser, task.speech(a.split), Limits(beam=a.beam) if a.beam else None, beam=bool(a.beam))
-    figures = {"model": recogniser.name, "data": a.data, "split": a.split, "beam": a.beam} | found.as_dict()
-    wrong = f"{found.substitutions} substituted, {found.deletions} lost, {found.insertions} invented"
-    show(figures, a.json, f"word error rate {found.rate:.2%} of {found.words} words in {found.count} utterances: {wrong}")
+    forms, speech, limits = {"float": recogniser}, task.speech(a.split), Limits(beam=a.beam) if a.beam else None
+    if a.int8:
+        forms["int8"] = integer_recogniser(recogniser, calibration_speech(recogniser, a.calibrate))
+    found = {form: sequence_training.evaluate(one, speech, limits, beam=bool(a.beam)) for form, one in forms.items()}
+    asked = found["int8" if a.int8 else "float"]
+    figures = {"model": recogniser.name, "data": a.data, "split": a.split, "beam": a.beam, "int8": a.int8} | asked.as_dict()
+    figures |= {form: one.as_dict() for form, one in found.items() if one is not asked}
+    rows = [[form, f"{e.rate:.2%}", e.substitutions, e.deletions, e.insertions] for form, e in found.items()]
+    header = ["", "word error rate", "substituted", "lost", "invented"]
+    show(figures, a.json, f"{asked.words} words in {asked.count} utterances\n" + table(rows, header))
+
+
+def calibration_speech(recogniser, name: str | None, count: int = 100):
+    """Training utterances to measure the range of every activation on: of `name`, or of the data it was trained on."""
+    name = name or recogniser.info.get("data", "connected-digits")
+    audio = open_sentences(recogniser, name).speech("training").audio
+    chosen = audio[:: max(1, len(audio) // count)][:count]
+    say(f"calibrating on {len(chosen)} training utterances of {name}")
+    return chosen
 
 
 def calibration_audio(recogniser, name: str | None, count: int = 500):
@@ -291,6 +306,35 @@ def calibration_audio(recogniser, name: str | None, count: int = 500):
     clips = open_task_of(recogniser, name).clips("training")
     say(f"calibrating on {count} training clips of {name}")
     return clips.audio[:: max(1, len(clips) // count)][:count]
+
+
+def quantize(a) -> None:
+    import torch
+
+    from tinycourse import checkpoint, deploy, integer_rnnt, quantization
+    from tinycourse.models import TRANSDUCERS
+
+    if a.out.suffix != ".safetensors":
+        raise TinycourseError(f"--out {a.out}: integers are kept in a .safetensors file; give its name that ending.")
+    recogniser = checkpoint.load(a.checkpoint)
+    if recogniser.name in TRANSDUCERS:
+        audio = calibration_speech(recogniser, a.calibrate)
+        integers = integer_rnnt.integer_recogniser(recogniser, audio, a.observer)
+        integer_rnnt.save(integers, a.out)
+        with torch.no_grad():
+            features = [recogniser.frontend(checkpoint.as_float(one)[None])[0, 0] for one in audio[:20]]
+        rows, programs = integer_rnnt.error_report(recogniser.network, integers.network, features), integers.network.programs
+    else:
+        audio = calibration_audio(recogniser, a.calibrate)
+        program = deploy.program_of(recogniser, audio, a.observer)
+        program.save(a.out)
+        features = checkpoint.in_batches(recogniser.frontend, audio[:100])
+        rows, programs = quantization.error_report(recogniser.network, program, features), {"": program}
+    bytes = sum(op.weight_bytes for program in programs.values() for op in program.operations)
+    report = [row | {"snr": row["snr"] if math.isfinite(row["snr"]) else None} for row in rows]  # JSON has no infinity
+    figures = {"program": str(a.out), "model": recogniser.name, "weight_bytes": bytes, "report": report}
+    lines = [[r.get("part", ""), r["path"], r["kind"], f"{r['snr']:.1f} dB"] for r in rows]
+    show(figures, a.json, f"{a.out}: {bytes:,} bytes of constants\n" + table(lines, ["part", "layer", "kind", "signal to noise"]))
 
 
 def export(a) -> None:
@@ -425,6 +469,10 @@ def parser() -> argparse.ArgumentParser:
     v.add_argument("--split", default="testing", choices=("training", "validation", "testing"))
     v.add_argument("--beam", type=int, default=0, metavar="N", help="hypotheses of a transducer's beam search (default: greedy)")
     v.add_argument("--int8", action="store_true", help="as integers, by the interpreter that the chip agrees with")
+
+    v = verb("quantize", quantize, "a checkpoint in integers, and what each layer loses by it", given, calibrated)
+    v.add_argument("--out", required=True, type=Path, metavar="F.safetensors")
+    v.add_argument("--observer", default="mean-square-error", help="how ranges are found (default mean-square-error)")
 
     v = verb("export", export, "C sources, a binary and a size report", given, calibrated)
     v.add_argument("--target", required=True, help="host, cortex-m4, cortex-m0plus or wasm")
