@@ -20,7 +20,8 @@ from tinycourse import sequence_training, training
 from tinycourse.errors import TinycourseError
 from tinycourse.sparse import Block, grid, spread
 
-MEASURED = Path(__file__).parent / "measured" / "pruning.json"
+MEASURED = Path(__file__).parent / "measured" / "pruning.json"  # written by benchmarks/pruning.py
+TRANSDUCERS = MEASURED.with_name("pruning_rnnt.json")  # written by benchmarks/pruning_rnnt.py
 SCOPES = ("layer", "lamp", "global")
 
 
@@ -294,6 +295,6 @@ def prune_transducer(
     return history, pruner
 
 
-def measured() -> dict:
-    """What `benchmarks/pruning.py` measured: `command` and `rows`, one for each model, way, sparsity asked for and seed."""
-    return json.loads(MEASURED.read_text(encoding="utf-8"))
+def measured(path: Path = MEASURED) -> dict:
+    """What MEASURED or TRANSDUCERS holds: `command` and `rows`, one for each model, way, sparsity asked for and seed."""
+    return json.loads(path.read_text(encoding="utf-8"))
