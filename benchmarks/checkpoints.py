@@ -9,7 +9,7 @@ import tempfile
 
 import torch
 
-from tinycourse import checkpoint, cli, data, deploy, metrics, models, profiling
+from tinycourse import checkpoint, data, deploy, metrics, profiling
 from tinycourse.mcu import package
 
 splits = {split: data.open_dataset("speech-commands", classes=10).clips(split) for split in ("validation", "testing")}
@@ -17,7 +17,7 @@ print("| network | weights | multiply-adds | validation | int8 | testing | int8 
 print("|---|---|---|---|---|---|---|---|---|---|")
 for name in sys.argv[1:] or checkpoint.shipped():
     recogniser = checkpoint.load(name)
-    program = deploy.program_of(recogniser, cli.calibration_audio(recogniser, None))
+    program = deploy.program_of(recogniser, deploy.calibration_audio(recogniser))
     cells = []
     with tempfile.TemporaryDirectory() as folder:
         package.export(program, "host", f"{folder}/host")
@@ -27,8 +27,7 @@ for name in sys.argv[1:] or checkpoint.shipped():
             integers = torch.from_numpy(program.dequantize_output(runner.run(deploy.inputs(program, clips.audio))))
             cells += [f"{metrics.report(x, clips.labels, recogniser.classes).accuracy:.2%}" for x in (floats, integers)]
         report = package.export(program, "cortex-m4", f"{folder}/m4")
-    c = models.frontend(name)
-    cost = profiling.profile(recogniser.network, torch.zeros(1, 1, c.frames(c.rate), c.bands))
+    cost = profiling.profile(recogniser.network, torch.zeros(1, *recogniser.frontend.config.shape))
     flash, ram = report["flash"], report["ram"]
     sizes = flash["code_bytes"] + flash["weight_bytes"], ram["arena_bytes"] + (ram["stack_bytes"] or 0), report["instructions"]
     print("| " + " | ".join([f"`{name}`", f"{cost.parameters:,}", f"{cost.multiply_adds:,}", *cells, *(f"{n:,}" for n in sizes)]) + " |")

@@ -12,7 +12,6 @@ The long study itself is made by the command that is written in tinycourse/measu
 import argparse
 import json
 import tempfile
-from dataclasses import replace
 from pathlib import Path
 from random import Random
 
@@ -20,7 +19,6 @@ import torch
 
 from tinycourse import (
     checkpoint,
-    cli,
     cost_model,
     costs,
     data,
@@ -36,7 +34,6 @@ from tinycourse import (
     zero_cost,
 )
 from tinycourse.mcu import package
-from tinycourse.mcu.program import Program
 from tinycourse.models.design import TINYSPEECH_DESIGNS, Design, Designed
 
 NETWORKS, TARGETS = 24, ("cortex-m4", "cortex-m0plus")
@@ -59,8 +56,9 @@ def networks() -> dict[str, Design]:
 
 def measure_costs() -> None:
     """Writes cost_model.MEASURED."""
-    programs: dict[str, Program] = {name: costs.program_of(design) for name, design in networks().items()}
-    found = {}
+    designs, found = networks(), {}
+    programs = {name: costs.program_of(design) for name, design in designs.items()}
+    work = {name: costs.count(design).multiply_adds for name, design in designs.items()}
     for target in TARGETS:
         rows = []
         for name, program in programs.items():
@@ -69,20 +67,17 @@ def measure_costs() -> None:
         errors = dict(zip(programs, (round(e, 4) for e in cost_model.leave_one_out(rows))))
         prices = {kernel: [round(p, 3) for p in price] for kernel, price in cost_model.fit([r for part in rows for r in part]).items()}
         counted = {name: sum(row[2] for row in part) for name, part in zip(programs, rows)}
-        work = {name: costs.count(design).multiply_adds for name, design in networks().items()}
         found[target] = {"prices": prices, "errors": errors, "instructions": counted, "multiply_adds": work}
-        print(
-            f"{target}: foretold without having seen it, a network is off by {sum(map(abs, errors.values())) / len(errors):.1%} on average"
-        )
+        off = sum(map(abs, errors.values())) / len(errors)
+        print(f"{target}: foretold without having seen it, a network is off by {off:.1%} on average")
     about = {"command": "python benchmarks/explore.py costs", "targets": found}
     cost_model.MEASURED.write_text(json.dumps(about, indent=1) + "\n", encoding="utf-8")
 
 
 def write(path: Path, what: str, rows: list[dict], **about) -> None:
     """What was measured so far."""
-    path.write_text(
-        json.dumps({"command": f"python benchmarks/explore.py {what}", **about, "rows": rows}, indent=1) + "\n", encoding="utf-8"
-    )
+    found = {"command": f"python benchmarks/explore.py {what}", **about, "rows": rows}
+    path.write_text(json.dumps(found, indent=1) + "\n", encoding="utf-8")
 
 
 def chosen(found: dict) -> dict[str, Design]:
@@ -99,7 +94,7 @@ def chosen(found: dict) -> dict[str, Design]:
 def measure_fidelity(folder: Path) -> None:
     """Writes findings.FIDELITY."""
     found = findings.read_record(findings.STUDY)
-    quick = explore.settings_from(found["settings"]).proxy
+    quick = explore.Settings.from_json(found["settings"]).proxy
     few, all_clips = proxy.sounds_of(quick, folder), proxy.sounds_of(LONG, folder)
     rows = findings.read(findings.FIDELITY)["rows"]
     for name, design in chosen(found).items():
@@ -125,7 +120,7 @@ def race(folder: Path, workers: int) -> None:
         for sampler in explore.SAMPLERS:
             if (sampler, seed) in {(row["sampler"], row["seed"]) for row in rows}:
                 continue
-            settings = explore.Settings(sampler=sampler, seed=seed, proxy=replace(SHORT, seed=0))
+            settings = explore.Settings(sampler=sampler, seed=seed, proxy=SHORT)
             study = explore.run(f"{sampler}-{seed}", str(folder / "race.journal"), settings, TRIALS, workers, folder)
             trained = findings.trained_rows(findings.record(study))[:TRIALS]
             points = [[row["error"], row["costs"]["parameters"]] for row in trained]
@@ -139,8 +134,8 @@ def measure_final(files: list[Path]) -> None:
     clips = data.open_dataset("speech-commands", classes="10").clips("testing")
     for file in files:
         recogniser = checkpoint.load(file)
-        program = deploy.program_of(recogniser, cli.calibration_audio(recogniser, None))
-        cost = profiling.profile(models.build(recogniser.name, costs.CLASSES), torch.zeros(1, 1, 101, 40))
+        program = deploy.program_of(recogniser, deploy.calibration_audio(recogniser))
+        cost = profiling.profile(models.build(recogniser.name, costs.CLASSES), torch.zeros(1, *recogniser.frontend.config.shape))
         with tempfile.TemporaryDirectory() as folder:
             package.export(program, "host", f"{folder}/host")
             runner = package.load(f"{folder}/host")  # equals the interpreter in every bit, and is faster

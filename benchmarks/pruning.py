@@ -15,7 +15,7 @@ from pathlib import Path
 import torch
 from tqdm.auto import tqdm
 
-from tinycourse import checkpoint, cli, pruning, sparse, training
+from tinycourse import checkpoint, data, pruning, sparse, training
 
 SPARSITIES = (0.5, 0.7, 0.8, 0.9)
 GRADUAL, ONE_SHOT = {"start": 0.0, "end": 0.6}, {"start": 0.0, "end": 0.0}
@@ -65,7 +65,7 @@ def main() -> None:
     found = json.loads(a.out.read_text()) if a.out.exists() else {"rows": []}
     for seed in a.seeds:
         for model in a.models:
-            source = cli.open_task_of(checkpoint.load(model), a.data, ("librispeech", "an4"))
+            source = data.open_for(checkpoint.load(model).classes, a.data, extra_unknown=("librispeech", "an4"))
             splits = {split: source.clips(split) for split in ("training", "validation", "testing")}
             clips = splits["training"]
             splits["training"] = clips.subset(torch.randperm(len(clips), generator=torch.Generator().manual_seed(0))[: a.clips])

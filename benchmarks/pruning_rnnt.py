@@ -19,7 +19,6 @@ from statistics import mean
 import torch
 
 from tinycourse import checkpoint, integer_rnnt, pruning, sequence_training, sequences, sparse, training
-from tinycourse.cli import table
 from tinycourse.words import Vocabulary
 
 DATA, SPARSITIES = "connected-digits", (0.5, 0.7, 0.8, 0.9)
@@ -78,16 +77,17 @@ def read(path: Path | None) -> dict:
 
 def show(rows: list[dict]) -> str:
     """Means over the seeds."""
-    groups, lines = {}, []
+    groups, rates = {}, f"{'error':>8}{'lowest to highest':>20}{'int8':>8}"
+    lines = [f"{'model':22}{'way':13}{'gone':>5}{rates}{'weights':>9}{'float32':>11}{'int8':>9}  bytes"]
     for row in rows:
         groups.setdefault((row["model"], row["way"], row["asked"]), []).append(row)
     for (model, way, asked), same in groups.items():
         errors = [row["error"] for row in same]
-        rates = [f"{mean(errors):.2%}", f"{min(errors):.2%} to {max(errors):.2%}", f"{mean(row['int8'] for row in same):.2%}"]
-        sizes = [f"{mean(row[key] for row in same):,.0f}" for key in ("parameters",)]
-        sizes += [f"{mean(row['bytes'][form] for row in same):,.0f}" for form in ("float32", "int8")]
-        lines.append([model, way, f"{asked:.0%}", len(same), *rates, *sizes])
-    return table(lines, ["model", "way", "gone", "seeds", "error", "lowest to highest", "int8", "weights", "bytes float32", "int8"])
+        rates = f"{mean(errors):8.2%}{min(errors):11.2%} to {max(errors):5.2%}{mean(row['int8'] for row in same):8.2%}"
+        as_float, as_int8 = (mean(row["bytes"][form] for row in same) for form in ("float32", "int8"))
+        weights = mean(row["parameters"] for row in same)
+        lines.append(f"{model:22}{way:13}{asked:5.0%}{rates}{weights:9,.0f}{as_float:11,.0f}{as_int8:9,.0f}")
+    return "\n".join(lines)
 
 
 def main() -> None:

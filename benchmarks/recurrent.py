@@ -1,4 +1,4 @@
-"""LSTM, CIFG and SRU in encoder and prediction network, on connected digits: python benchmarks/recurrent.py   (hours on two cores)
+"""LSTM, CIFG and SRU in encoder and prediction network, on connected digits: python benchmarks/recurrent.py   (an hour on two cores)
 
 Trains every pair of tinycourse/gates.py with three seeds. Results go to tinycourse/measured/cells.json after every run; a second call
 goes on where the first one stopped. `--try` makes one short run of each and writes nothing.
@@ -12,7 +12,7 @@ import torch
 
 from tinycourse import gates, sequence_training, sequences
 
-EPOCHS, SEEDS = 15, range(3)
+EPOCHS, SEEDS = 10, range(3)
 
 parser = argparse.ArgumentParser(description=__doc__.split("\n")[0])
 parser.add_argument("--try", dest="short", action="store_true", help="one short run of each pair")
@@ -25,7 +25,7 @@ if short:
 recipe = sequence_training.recipe("connected-digits", epochs=1 if short else EPOCHS)
 about = {
     "command": "python benchmarks/recurrent.py",
-    "data": f"strings of 1 to {task.longest} digits from {task.source}, {task.counts['testing']} of them for testing",
+    "data": f"strings of 1 to {task.longest} digits from {task.sources[0]}, {task.counts['testing']} of them for testing",
     "steps": recipe.epochs * task.epoch // recipe.batch,
 }
 rows = gates.measured()["rows"] if gates.MEASURED.exists() and not short else []

@@ -83,6 +83,12 @@ def test_another_task_on_another_data_set(capsys, real_set, tmp_path):
     assert status == 0 and set(json.loads(text)["per_class"]) == set(data.DIGITS)
 
 
+def test_a_recipe_is_the_verbs_own():
+    a = cli.parser().parse_args("train tinyspeech-m --data tinywords --out m.safetensors --learning-rate 0.01".split())
+    assert (a.epochs, a.batch) == (None, None)
+    assert cli.as_asked(training.TrainConfig(), a) == training.TrainConfig(learning_rate=0.01)
+
+
 def test_start_and_teacher(capsys, small_speech_commands, small, tmp_path):
     out = tmp_path / "more.safetensors"
     train = ("train", "tinyspeech-m", "--data", "speech-commands", "--out", out, "--epochs", "1")

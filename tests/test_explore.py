@@ -228,7 +228,7 @@ def place(request, tmp_path):
 
 def test_a_study_remembers_what_it_is_about(place):
     explore.open_study("s", place, SETTINGS)
-    assert explore.settings_from(explore.open_study("s", place).user_attrs["settings"]) == SETTINGS
+    assert explore.Settings.from_json(explore.open_study("s", place).user_attrs["settings"]) == SETTINGS
     explore.open_study("s", place, SETTINGS)
     with pytest.raises(TinycourseError, match="another proxy"):
         explore.open_study("s", place, replace(SETTINGS, proxy=replace(TINY, epochs=9)))
@@ -316,7 +316,7 @@ def test_a_killed_worker_loses_nothing_and_a_stopped_study_resumes(tmp_path, fol
     found = findings.read_record(tmp_path / "s.json.gz")
     assert json.loads(figures)["trained"] == len(findings.trained_rows(found)) >= target
     row = findings.trained_rows(found)[0]
-    heard = explore.settings_from(found["settings"]).proxy
+    heard = explore.Settings.from_json(found["settings"]).proxy
     assert explore.measure(Design.from_json(row["design"]), proxy.sounds_of(heard, folder), heard)["error"] == row["error"]
 
 
@@ -356,7 +356,7 @@ def test_found_designs_are_models():
 def test_the_shipped_study():
     found = findings.read_record(findings.STUDY)
     trained = findings.trained_rows(found)
-    assert len(trained) >= 300 and explore.settings_from(found["settings"]).proxy.data == "speech-commands"
+    assert len(trained) >= 300 and explore.Settings.from_json(found["settings"]).proxy.data == "speech-commands"
     limits = PRESETS[found["settings"]["limits"]]
     for row in found["rows"]:
         assert ("error" in row) == (max(limits.excess(Costs(**row["costs"])).values()) <= 0)

@@ -20,11 +20,11 @@ SPEAKERS = ("ann", "bob", "cid")
 
 @pytest.fixture
 def digits(data_root):
-    """spoken-digits in small: three speakers, twelve takes (five test, five validate); every digit has its own pitch."""
+    """spoken-digits in small: three speakers, twelve takes (five test, two train, five validate); every digit has its own pitch."""
     for digit in range(10):
         for number, speaker in enumerate(SPEAKERS):
-            for take in range(12):
-                samples = tone(300 + 250 * digit + 10 * number, seconds=0.15 + 0.01 * take, rate=8_000)
+            for place, take in enumerate((*range(7), *range(45, 50))):
+                samples = tone(300 + 250 * digit + 10 * number, seconds=0.15 + 0.01 * place, rate=8_000)
                 write(data_root / "free-spoken-digit-dataset" / "recordings" / f"{digit}_{speaker}_{take}.wav", samples, 8_000)
     return data_root
 
@@ -109,6 +109,28 @@ def test_no_take_is_in_two_splits_and_a_speaker_can_be_held_out(digits):
         sequences.ConnectedDigits(hold_out="eve")
 
 
+def test_other_sources_join_in_training_only(digits):
+    task = sequences.ConnectedDigits(hold_out="bob", extra=("tinywords",))
+    strings = task.training(Frontend(models.NARROW))
+    real, synthetic = strings.groups
+    assert set(real) == {"ann", "cid"} and len(synthetic) > 50 and not set(real) & set(synthetic)
+    assert set(task.recordings("validation")) == {"ann", "cid"} and set(task.recordings("testing")) == {"bob"}
+    with pytest.raises(TinycourseError, match="no digits in 'an4'"):
+        sequences.ConnectedDigits(extra=("an4",))
+
+
+def test_digits_that_follow_themselves(digits):
+    strings = sequences.ConnectedDigits().training(Frontend(models.NARROW))
+
+    def doubled(again: float) -> float:
+        texts = [text.split() for _, text in strings.epoch(sequences.Disturbance(again=again), np.random.RandomState(0))]
+        pairs = [a == b for words in texts for a, b in zip(words, words[1:])]
+        return sum(pairs) / len(pairs)
+
+    assert doubled(0.0) == pytest.approx(0.1, abs=0.02)
+    assert doubled(0.5) == pytest.approx(0.5 + 0.5 * 0.1, abs=0.02)
+
+
 def test_bundled_digits_need_no_download(data_root):
     speech = sequences.ConnectedDigits("tinywords").speech("validation")
     assert len(speech) == 200 and all(set(text.split()) <= set(data.DIGITS) for text in speech.texts)
@@ -136,6 +158,16 @@ def test_stretching():
     peak = torch.zeros(10, 40)
     peak[:, 20] = 1
     assert sequences.stretch(peak, 1, 1.1)[0].argmax() == 22 and sequences.stretch(peak, 1, 0.9)[0].argmax() == 18
+
+
+def test_another_microphone_tilts_speech_and_leaves_the_noise():
+    flat, still = torch.ones(50, 40), dict(tempo=0, voice=0, gain=0)
+    tilted = sequences.Disturbance(**still, noise=0, tilt=12)(flat, flat, np.random.RandomState(1))
+    slopes = (10 * tilted.log10()).diff(dim=1)
+    torch.testing.assert_close(slopes, slopes[:1, :1].expand(50, 39), rtol=0, atol=1e-4)
+    assert 0 < abs(float(10 * (tilted[0, -1] / tilted[0, 0]).log10())) <= 12
+    noisy = sequences.Disturbance(**still, noise=1, snr=(-60, -60), tilt=12)(flat, torch.ones(500, 40), np.random.RandomState(1))
+    assert noisy.std() / noisy.mean() < 1e-3
 
 
 def test_trimming_keeps_a_margin():

@@ -117,6 +117,14 @@ def test_drawn_utterances_keep_to_one_speaker_and_repeat_with_the_seed():
         assert 2 <= len(spoken.words) <= 3 and spoken.words == same.words and torch.equal(spoken.audio, same.audio)
 
 
+def test_twins_are_every_word_of_every_speaker_said_twice():
+    recordings = {"bob": sounds("three four"), "ann": [*sounds("one"), *sounds("two"), *sounds("one")]}
+    spoken = latency.twins(recordings, gap=0.1)
+    assert [[word for *_, word in s.words] for s in spoken] == [[word] * 2 for word in ("one", "two", "four", "three")]
+    (_, end, _), (begin, _, _) = spoken[0].words
+    assert begin - end == pytest.approx(0.1) and spoken[0].audio.abs().min() > 0
+
+
 @pytest.fixture
 def recogniser():
     torch.manual_seed(0)

@@ -79,9 +79,8 @@ def profile(a) -> None:
 
     from tinycourse import models, profiling
 
-    frontend = models.frontend(a.model)
     network = models.build(a.model, a.classes or models.entry(a.model).classes)
-    p = profiling.profile(network, torch.zeros(1, 1, frontend.frames(frontend.rate), frontend.bands))
+    p = profiling.profile(network, torch.zeros(1, *models.frontend(a.model).shape))
     figures = {"model": a.model} | asdict(p)
     lines = [f"{k:18} {v:,}" if isinstance(v, int) else f"{k:18} {v}" for k, v in figures.items() if k != "layers"]
     show(figures, a.json, "\n".join(lines + [table([[k, f"{v:,}"] for k, v in p.layers.items()], ["layer", "multiply-adds"])]))
@@ -91,18 +90,15 @@ def train(a) -> None:
     from lightning_fabric import Fabric
 
     from tinycourse import checkpoint, data, training
-    from tinycourse.augmentation import AUGMENTATIONS
     from tinycourse.models import TRANSDUCERS
 
-    if a.out.suffix != ".safetensors":
-        raise TinycourseError(f"--out {a.out}: a checkpoint is a .safetensors file; give its name that ending.")
+    must_be_safetensors(a.out)
     fabric = Fabric(accelerator="auto", devices=a.devices, strategy="ddp" if a.devices > 1 else "auto")
     fabric.launch()
     if a.model in TRANSDUCERS:
         return train_transducer(a, fabric)
-    given = {"epochs": a.epochs, "batch": a.batch, "learning_rate": a.learning_rate, "teacher": a.teacher}
-    config = replace(training.TrainConfig(), seed=a.seed, augment=AUGMENTATIONS[a.augment], **{k: v for k, v in given.items() if v})
-    source = open_data(a.data, a.classes, a.extra_unknown)
+    config = as_asked(training.TrainConfig(), a)
+    source = data.open_dataset(a.data, classes=a.classes, extra_unknown=tuple(a.extra_unknown))
     splits = {split: source.clips(split) for split in ("training", "validation", "testing")}
     recogniser = checkpoint.load(a.start, expect=a.model) if a.start else training.seeded(a.model, source.classes, a.seed)
     if recogniser.classes != source.classes:
@@ -117,13 +113,35 @@ def train(a) -> None:
     history = training.fit(recogniser, splits["training"], splits["validation"], training.noise_of(source), config, a.out, a.resume, fabric)
     if not fabric.is_global_zero:
         return
-    result = training.evaluate(recogniser, splits["testing"])
-    recogniser.info["testing"] = {"accuracy": result.accuracy, "count": result.count}
-    checkpoint.save(recogniser, a.out)
-    training.state_file(a.out).unlink(missing_ok=True)
+    result = finish(recogniser, splits["testing"], a.out)
     best = recogniser.info["validation"]
     figures = {"checkpoint": str(a.out), "validation": best, "testing": recogniser.info["testing"], "history": history}
     show(figures, a.json, f"{a.out}: {best['accuracy']:.2%} on validation (epoch {best['epoch']}), {result.accuracy:.2%} on testing")
+
+
+def must_be_safetensors(path: Path) -> None:
+    """Raises TinycourseError for another kind of file."""
+    if path.suffix != ".safetensors":
+        raise TinycourseError(f"{path}: a checkpoint is a .safetensors file; give its name that ending.")
+
+
+def finish(recogniser, clips, out: Path):
+    """Test a trained recogniser, write it, and remove what --resume would have needed; returns the report."""
+    from tinycourse import checkpoint, training
+
+    result = training.evaluate(recogniser, clips)
+    recogniser.info["testing"] = {"accuracy": result.accuracy, "count": result.count}
+    checkpoint.save(recogniser, out)
+    training.state_file(out).unlink(missing_ok=True)
+    return result
+
+
+def as_asked(recipe, a):
+    """A training recipe with those of its settings that the command line names."""
+    from tinycourse.augmentation import AUGMENTATIONS
+
+    settings = {k: getattr(a, k) for k in ("epochs", "batch", "learning_rate", "teacher", "seed")}
+    return replace(recipe, augment=AUGMENTATIONS[a.augment], **{k: v for k, v in settings.items() if v})
 
 
 def command(recogniser, start: str | None) -> str:
@@ -133,7 +151,7 @@ def command(recogniser, start: str | None) -> str:
 
 
 def train_transducer(a, fabric) -> None:
-    from tinycourse import checkpoint, data, sequence_training, sequences, training
+    from tinycourse import checkpoint, data, sequence_training, sequences
     from tinycourse.words import Vocabulary
 
     config = sequence_training.recipe(a.data, seed=a.seed, epochs=a.epochs, batch=a.batch, learning_rate=a.learning_rate, ctc=a.ctc)
@@ -154,91 +172,80 @@ def train_transducer(a, fabric) -> None:
     history = sequence_training.fit(recogniser, task, config, a.out, a.resume, fabric)
     if not fabric.is_global_zero:
         return
-    found = {split: sequence_training.evaluate(recogniser, task.speech(split)) for split in ("validation", "testing")}
-    recogniser.info["validation"] |= found["validation"].as_dict()
-    recogniser.info["testing"] = found["testing"].as_dict()
-    checkpoint.save(recogniser, a.out)
-    training.state_file(a.out).unlink(missing_ok=True)
+    found = finish_transducer(recogniser, task, a.out)
     figures = {"checkpoint": str(a.out), **{split: recogniser.info[split] for split in found}, "history": history}
     rates = ", ".join(f"{one.rate:.2%} on {split}" for split, one in found.items())
     show(figures, a.json, f"{a.out}: word error rate {rates} (epoch {recogniser.info['validation']['epoch']})")
 
 
+def finish_transducer(recogniser, task, out: Path) -> dict:
+    """As `finish`, for a recogniser of sentences; returns its errors on validation and testing."""
+    from tinycourse import checkpoint, sequence_training, training
+
+    found = {split: sequence_training.evaluate(recogniser, task.speech(split)) for split in ("validation", "testing")}
+    recogniser.info["validation"] |= found["validation"].as_dict()
+    recogniser.info["testing"] = found["testing"].as_dict()
+    checkpoint.save(recogniser, out)
+    training.state_file(out).unlink(missing_ok=True)
+    return found
+
+
 def prune(a) -> None:
-    from tinycourse import checkpoint, pruning, sparse, training
+    from tinycourse import checkpoint, sparse
     from tinycourse.models import TRANSDUCERS
+    from tinycourse.pruning import PruneConfig
 
     for path in filter(None, (a.out, a.packed)):
-        if path.suffix != ".safetensors":
-            raise TinycourseError(f"{path}: a checkpoint is a .safetensors file; give its name that ending.")
+        must_be_safetensors(path)
     recogniser = checkpoint.load(a.checkpoint)
-    how = pruning.PruneConfig(
+    how = PruneConfig(
         sparsity=a.sparsity, block=sparse.parse_block(a.block), scope=a.scope, only=tuple(a.only), layers=dict(a.layers),
         start=a.start, end=a.end, every=a.every, straight_through=not a.masked_gradient,
     )  # fmt: skip
-    kind = prune_transducer if recogniser.name in TRANSDUCERS else prune_words
     recogniser.info |= {"command": command(recogniser, a.checkpoint), "seed": a.seed}
-    history, pruner, recogniser.info["testing"] = kind(a, recogniser, how)
-    recogniser.info["epochs"] = len(history)
-    checkpoint.save(recogniser, a.out)
+    history, pruner = (prune_transducer if recogniser.name in TRANSDUCERS else prune_words)(a, recogniser, how)
     if a.packed:
         sparse.pack(a.out, a.packed, [f"network.{name}" for name in pruner.masks], how.block)
-    training.state_file(a.out).unlink(missing_ok=True)
-    bytes = sparse.total({name: p.detach().numpy() for name, p in pruner.parameters.items()}, how.block)
+    size = sparse.total({name: p.detach().numpy() for name, p in pruner.parameters.items()}, how.block)
     info = {k: recogniser.info[k] for k in ("validation", "testing", "pruning")}
     text = f"{a.out}: {pruner.sparsity:.1%} of the pruned weights are 0, {quality(info['testing'])} on testing; " + ", ".join(
-        f"{form} {count:,} bytes" for form, count in asdict(bytes).items() if form not in ("weights", "nonzero")
+        f"{form} {count:,} bytes" for form, count in asdict(size).items() if form not in ("weights", "nonzero")
     )
-    show({"checkpoint": str(a.out), **info, "bytes": asdict(bytes), "history": history}, a.json, text)
+    show({"checkpoint": str(a.out), **info, "bytes": asdict(size), "history": history}, a.json, text)
 
 
 def prune_words(a, recogniser, how) -> tuple:
-    """History, pruner, and what a recogniser of words reaches on testing."""
-    from tinycourse import pruning, training
-    from tinycourse.augmentation import AUGMENTATIONS
+    """A recogniser of words, tested and written: history and pruner."""
+    from tinycourse import data, pruning, training
 
-    source = open_task_of(recogniser, a.data, a.extra_unknown)
+    source = data.open_for(recogniser.classes, a.data, extra_unknown=tuple(a.extra_unknown))
     if recogniser.classes != source.classes:
         raise TinycourseError(f"{a.checkpoint} knows other classes than {a.data}; prune it on the task that it was trained for.")
-    given = {k: getattr(a, k) or default for k, default in {"epochs": 20, "batch": 64, "learning_rate": 0.005}.items()}
-    config = replace(training.TrainConfig(), augment=AUGMENTATIONS[a.augment], teacher=a.teacher, seed=a.seed, **given)
+    config = as_asked(training.TrainConfig(epochs=20, learning_rate=0.005), a)
+    recogniser.info["epochs"] = config.epochs
     splits = {split: source.clips(split) for split in ("training", "validation", "testing")}
     noise = training.noise_of(source)
     done = pruning.prune(recogniser, splits["training"], splits["validation"], noise, config, how, a.out, resume=a.resume)
-    result = training.evaluate(recogniser, splits["testing"])
-    return *done, {"accuracy": result.accuracy, "count": result.count}
+    finish(recogniser, splits["testing"], a.out)
+    return done
 
 
 def prune_transducer(a, recogniser, how) -> tuple:
     """The same for one of sentences."""
-    from tinycourse import pruning, sequence_training
+    from tinycourse import pruning
 
-    task = open_sentences(recogniser, a.data, source=a.source, hold_out=a.hold_out)
+    task = open_sentences(recogniser, a.data, source=a.source, hold_out=a.hold_out, extra=tuple(a.extra))
     config = pruning.retraining(a.data, seed=a.seed, epochs=a.epochs, batch=a.batch, learning_rate=a.learning_rate)
+    recogniser.info["epochs"] = config.epochs
     done = pruning.prune_transducer(recogniser, task, config, how, a.out, resume=a.resume)
-    return *done, sequence_training.evaluate(recogniser, task.speech("testing")).as_dict()
+    finish_transducer(recogniser, task, a.out)
+    return done
 
 
 def exception(text: str) -> tuple[str, float]:
     """'PATTERN=0.5' to (pattern, sparsity)."""
     pattern, _, sparsity = text.partition("=")
     return pattern, float(sparsity)
-
-
-def open_data(name: str, classes=None, extra_unknown=()):
-    """A data set with those of the options that were given."""
-    from tinycourse import data
-
-    given = {"classes": classes, "extra_unknown": tuple(extra_unknown)}
-    return data.open_dataset(name, **{k: v for k, v in given.items() if v})
-
-
-def open_task_of(recogniser, name: str, extra_unknown=()):
-    """A data set in the task that a recogniser was trained for, where the data set has tasks."""
-    from tinycourse import data
-
-    task = next((task for task, classes in data.TASKS.items() if classes == recogniser.classes), None)
-    return open_data(name, task if name in ("speech-commands", "tinywords") else None, extra_unknown)
 
 
 def open_sentences(recogniser, name: str, **given):
@@ -250,17 +257,17 @@ def open_sentences(recogniser, name: str, **given):
 
 
 def evaluate(a) -> None:
-    from tinycourse import checkpoint, deploy, metrics
+    from tinycourse import checkpoint, data, deploy, metrics
     from tinycourse.models import TRANSDUCERS
 
     recogniser = checkpoint.load(a.checkpoint)
     if recogniser.name in TRANSDUCERS:
         return evaluate_transducer(a, recogniser)
-    clips, left_out = open_task_of(recogniser, a.data).clips(a.split).restrict(recogniser.classes)
+    clips, left_out = data.open_for(recogniser.classes, a.data).clips(a.split).restrict(recogniser.classes)
     if left_out:
         say(f"left out, because {recogniser.name} does not know them: " + ", ".join(f"{k} ({n})" for k, n in left_out.items()))
     if a.int8:
-        program = deploy.program_of(recogniser, calibration_audio(recogniser, a.calibrate))
+        program = deploy.program_of(recogniser, deploy.calibration_audio(recogniser, a.calibrate))
         scores = deploy.integer_logits(program, clips.audio)
     else:
         scores = checkpoint.in_batches(recogniser, clips.audio)
@@ -297,25 +304,13 @@ def calibration_speech(recogniser, name: str | None, count: int = 100):
     return chosen
 
 
-def calibration_audio(recogniser, name: str | None, count: int = 500):
-    """Training clips to measure the range of every activation on: of `name`, or of the data it was trained on, or tinywords."""
-    from tinycourse import data
-
-    trained_on = recogniser.info.get("data", "tinywords")
-    name = name or (trained_on if data.find(trained_on) else "tinywords")
-    clips = open_task_of(recogniser, name).clips("training")
-    say(f"calibrating on {count} training clips of {name}")
-    return clips.audio[:: max(1, len(clips) // count)][:count]
-
-
 def quantize(a) -> None:
     import torch
 
     from tinycourse import checkpoint, deploy, integer_rnnt, quantization
     from tinycourse.models import TRANSDUCERS
 
-    if a.out.suffix != ".safetensors":
-        raise TinycourseError(f"--out {a.out}: integers are kept in a .safetensors file; give its name that ending.")
+    must_be_safetensors(a.out)
     recogniser = checkpoint.load(a.checkpoint)
     if recogniser.name in TRANSDUCERS:
         audio = calibration_speech(recogniser, a.calibrate)
@@ -325,16 +320,16 @@ def quantize(a) -> None:
             features = [recogniser.frontend(checkpoint.as_float(one)[None])[0, 0] for one in audio[:20]]
         rows, programs = integer_rnnt.error_report(recogniser.network, integers.network, features), integers.network.programs
     else:
-        audio = calibration_audio(recogniser, a.calibrate)
+        audio = deploy.calibration_audio(recogniser, a.calibrate)
         program = deploy.program_of(recogniser, audio, a.observer)
         program.save(a.out)
         features = checkpoint.in_batches(recogniser.frontend, audio[:100])
         rows, programs = quantization.error_report(recogniser.network, program, features), {"": program}
-    bytes = sum(op.weight_bytes for program in programs.values() for op in program.operations)
+    size = sum(op.weight_bytes for program in programs.values() for op in program.operations)
     report = [row | {"snr": row["snr"] if math.isfinite(row["snr"]) else None} for row in rows]  # JSON has no infinity
-    figures = {"program": str(a.out), "model": recogniser.name, "weight_bytes": bytes, "report": report}
+    figures = {"program": str(a.out), "model": recogniser.name, "weight_bytes": size, "report": report}
     lines = [[r.get("part", ""), r["path"], r["kind"], f"{r['snr']:.1f} dB"] for r in rows]
-    show(figures, a.json, f"{a.out}: {bytes:,} bytes of constants\n" + table(lines, ["part", "layer", "kind", "signal to noise"]))
+    show(figures, a.json, f"{a.out}: {size:,} bytes of constants\n" + table(lines, ["part", "layer", "kind", "signal to noise"]))
 
 
 def export(a) -> None:
@@ -342,7 +337,7 @@ def export(a) -> None:
     from tinycourse.mcu import package
 
     recogniser = checkpoint.load(a.checkpoint)
-    program = deploy.program_of(recogniser, calibration_audio(recogniser, a.calibrate))
+    program = deploy.program_of(recogniser, deploy.calibration_audio(recogniser, a.calibrate))
     report = package.export(program, a.target, a.out)
     show(report, a.json, deploy.summary(report))
 
@@ -440,19 +435,21 @@ def parser() -> argparse.ArgumentParser:
     strings.add_argument("--source", default="", help="what connected digits are made of: spoken-digits (default) or tinywords")
     strings.add_argument("--hold-out", default="", help="a speaker of connected digits who is heard in testing alone")
 
+    more = argparse.ArgumentParser(add_help=False)
+    more.add_argument("--extra", nargs="*", default=[], metavar="SET", help="sentences of these data sets to train on too")
+
     calibrated = argparse.ArgumentParser(add_help=False)
     calibrated.add_argument("--calibrate", metavar="SET", help="data to measure ranges on (default: what it was trained on, or tinywords)")
 
-    v = verb("train", train, "train a network on a data set", learning, strings)
+    v = verb("train", train, "train a network on a data set", learning, strings, more)
     v.add_argument("model")
     v.add_argument("--classes", help="task, of data sets that have several: 10, 12, 35 or digits (default 10)")
     v.add_argument("--tokens", help="what a transducer writes: words, characters, or a number of word pieces")
-    v.add_argument("--extra", nargs="*", default=[], metavar="SET", help="sentences of these data sets to train on too")
     v.add_argument("--ctc", type=float, metavar="WEIGHT", help="weight of the CTC loss of a transducer's encoder")
     v.add_argument("--start", metavar="CKPT", help="begin with the weights of this checkpoint, and a fresh schedule")
     v.add_argument("--devices", type=int, default=1, help="how many GPUs, or CPU processes where there is none")
 
-    v = verb("prune", prune, "train a checkpoint on while its smallest weights leave", given, learning, strings)
+    v = verb("prune", prune, "train a checkpoint on while its smallest weights leave", given, learning, strings, more)
     v.add_argument("--packed", type=Path, metavar="F.safetensors", help="write it once more without its empty blocks")
     v.add_argument("--sparsity", type=float, default=0.7, help="share of the weights that go (default 0.7)")
     v.add_argument("--block", default="8x1", metavar="RxC", help="outputs x inputs that go together (default 8x1)")

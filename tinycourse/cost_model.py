@@ -35,10 +35,8 @@ def amounts(operation, kernel: codegen.Kernel, output: tuple[int, ...]) -> list[
     if "weight" in operation.arrays:
         outputs, *taps, _ = shape = operation.arrays["weight"].shape
         each = math.prod(shape[1:])
-        does |= {"products": positions * outputs * each, "taps": positions * math.prod(taps)}
-        fours = (outputs if kernel.path == "depthwise" else outputs // 4 * 4) * (each // 4 * 4)
-        left = (outputs % 4) * each if kernel.path == "depthwise" else outputs * each - fours
-        does["products left over"] = positions * left
+        left = outputs % 4 * each if kernel.path == "depthwise" else outputs * each - outputs // 4 * 4 * (each // 4 * 4)
+        does |= {"products": positions * outputs * each, "products left over": positions * left, "taps": positions * math.prod(taps)}
     if "kernel" in operation.parameters:
         height, width = operation.parameters["kernel"]
         does |= {"compared": positions * channels * height * width, "rows compared": positions * channels * height}

@@ -28,13 +28,13 @@ class Costs:
 
 def count(design: Design) -> Costs:
     """Weights and multiply-adds: a tenth of a second."""
-    p = profiling.profile(Designed(design, CLASSES), torch.zeros(1, 1, 101, design.frontend.bands), "weights")
+    p = profiling.profile(Designed(design, CLASSES), torch.zeros(1, *design.frontend.shape), "weights")
     return Costs(p.parameters, p.multiply_adds)
 
 
 def program_of(design: Design) -> Program:
     """The integer program of a design with weights of no meaning: a second. Raises UnsupportedOperation where there is none."""
-    shape = (1, 101, design.frontend.bands)
+    shape = design.frontend.shape
     graph = trace(Designed(design, CLASSES).eval(), shape)
     return quantize_graph(graph, calibrate(graph, torch.randn(2, *shape, generator=torch.Generator().manual_seed(0)), "min-max"))
 
@@ -50,7 +50,7 @@ def plan(design: Design) -> Costs:
 def by_part(design: Design) -> list[dict]:
     """`parameters` and `multiply_adds` of stem, condensers, last convolution and classifier, a dict with the name `layer` for each."""
     network, rows = Designed(design, CLASSES), {}
-    for layer in profiling.layers(network, torch.zeros(1, 1, 101, design.frontend.bands)):
+    for layer in profiling.layers(network, torch.zeros(1, *design.frontend.shape)):
         if layer.kind in ("Conv2d", "Linear"):
             path = layer.path.split(".")
             name = f"block {path[1]}, {path[2]}" if path[0] == "blocks" else "last" if path[0] == "before" else path[0]

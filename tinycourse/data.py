@@ -319,7 +319,8 @@ class SpeechCommandsTest(Words):
 class SpokenDigits(Words):
     """Free Spoken Digit Dataset: ten digits, 8 kHz (read at 16 kHz), six speakers.
 
-    The official split goes by take, so every speaker is in all splits: takes 0-4 testing, 5-9 validation, the rest training.
+    The official split goes by take, so every speaker is in all splits: takes 0-4 testing, the others training, and of these we
+    keep the last, from 45 on, for validation.
     """
 
     name = "spoken-digits"
@@ -329,7 +330,7 @@ class SpokenDigits(Words):
         self.folder = need(self.name)
 
     def select(self, split: str) -> dict[str, list[Cut]]:
-        takes = {"testing": range(5), "validation": range(5, 10), "training": range(10, 10**6)}[split]
+        takes = {"testing": range(5), "validation": range(45, 10**6), "training": range(5, 45)}[split]
         selection = {word: [] for word in DIGITS}
         for path in sorted(self.folder.glob("recordings/*.wav")):
             named = re.fullmatch(r"(\d)_[a-z]+_(\d+)\.wav", path.name)  # digit, speaker, take
@@ -435,10 +436,17 @@ OPENERS = {kind.name: kind for kind in (TinyWords, SpeechCommands, SpeechCommand
 
 
 def open_dataset(name: str, **options) -> Words | Sentences:
-    """The data set `name` with the options of its class, e.g. `open_dataset("speech-commands", classes=12)`."""
+    """The data set `name` with the options of its class, e.g. `open_dataset("speech-commands", classes=12)`; None and () ask nothing."""
     if name not in OPENERS:
         raise TinycourseError(f"There is no data set '{name}': choose one of {', '.join(OPENERS)}.")
     known = inspect.signature(OPENERS[name]).parameters
+    options = {option: value for option, value in options.items() if value not in (None, ())}
     if wrong := sorted(set(options) - set(known)):
         raise TinycourseError(f"{name} has no option {', '.join(wrong)}: it takes {', '.join(known) or 'none'}.")
     return OPENERS[name](**options)
+
+
+def open_for(classes: tuple[str, ...], name: str, **options) -> Words:
+    """The data set `name` in the task that has these classes, if it is one that has several tasks."""
+    task = next((task for task, its in TASKS.items() if its == classes), None)
+    return open_dataset(name, classes=task if name in (TinyWords.name, SpeechCommands.name) else None, **options)

@@ -1,6 +1,7 @@
 """From a trained recogniser to an integer program, and from a recording to what an exported program says."""
 
 import dataclasses
+import sys
 from pathlib import Path
 
 import numpy as np
@@ -8,6 +9,7 @@ import torch
 from torch import Tensor
 from tqdm.auto import tqdm
 
+from tinycourse import data
 from tinycourse.audio import fit_length, read_audio
 from tinycourse.checkpoint import Recogniser, in_batches
 from tinycourse.frontend import Frontend, FrontendConfig
@@ -30,6 +32,15 @@ def program_of(recogniser: Recogniser, audio: Tensor, observer: str = "mean-squa
         "deviation": front.deviation.tolist(),
     }
     return to_program(recogniser.network, in_batches(recogniser.frontend, audio), metadata, observer)
+
+
+def calibration_audio(recogniser: Recogniser, name: str | None = None, count: int = 500) -> Tensor:
+    """Training clips [N, 16000] to measure ranges on: of the data set `name`, or of that it was trained on, or of tinywords."""
+    trained_on = recogniser.info.get("data", "tinywords")
+    name = name or (trained_on if data.find(trained_on) else "tinywords")
+    clips = data.open_for(recogniser.classes, name).clips("training")
+    tqdm.write(f"calibrating on {count} training clips of {name}", file=sys.stderr)
+    return clips.audio[:: max(1, len(clips) // count)][:count]
 
 
 def frontend_of(program: Program) -> Frontend:

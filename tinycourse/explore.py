@@ -28,7 +28,7 @@ from tqdm.auto import tqdm
 from tinycourse import proxy, search_space
 from tinycourse.costs import PRESETS, count, plan
 from tinycourse.errors import TinycourseError
-from tinycourse.models.design import Design, Designed
+from tinycourse.models.design import Design, Designed, as_tuple
 from tinycourse.proxy import Proxy, Sounds
 from tinycourse.tracing import UnsupportedOperation
 
@@ -64,6 +64,16 @@ class Settings:
         if not self.objectives:
             raise TinycourseError(f"A study needs an objective; choose among {', '.join(OBJECTIVES)}.")
 
+    def to_json(self) -> dict:
+        """Lists, words and numbers only, as a storage gives them back."""
+        return json.loads(json.dumps(asdict(self)))
+
+    @classmethod
+    def from_json(cls, data: dict) -> "Settings":
+        """What `to_json` gave, and a study or its record keeps."""
+        heard = Proxy(**{name: as_tuple(value) for name, value in data["proxy"].items()})
+        return cls(**{name: as_tuple(value) for name, value in data.items()} | {"proxy": heard})
+
 
 # ------------------------------------------------------------------------------------------------------- the study
 
@@ -96,7 +106,7 @@ def open_study(name: str, place: str, settings: Settings | None = None) -> optun
         study = optuna.create_study(study_name=name, storage=storage, directions=directions, load_if_exists=True)
     except ValueError:
         raise TinycourseError(f"The study {name!r} has other objectives; resume it with the same options or choose another name.") from None
-    told = json.loads(json.dumps(asdict(settings)))
+    told = settings.to_json()
     if (stored := study.user_attrs.get("settings")) is None:
         study.set_user_attr("settings", told)
     elif stored != told:
@@ -111,14 +121,6 @@ def put_in(study: optuna.Study, points: tuple[dict, ...]) -> None:
     for point in points:
         if point not in before:
             study.enqueue_trial(point, user_attrs={"by": "hand"})
-
-
-def settings_from(stored: dict) -> Settings:
-    """Those that a study, or its record, keeps as plain data."""
-    stored = dict(stored)
-    listening = dict(stored.pop("proxy"))
-    listening["extra_unknown"] = tuple(listening["extra_unknown"])
-    return Settings(**stored | {"objectives": tuple(stored["objectives"])}, proxy=Proxy(**listening))
 
 
 # ---------------------------------------------------------------------------------------------------- one candidate
@@ -208,10 +210,8 @@ def retry(study: optuna.Study, trial, queue: bool = True) -> None:
         return
     if queue and trial.params:
         study.enqueue_trial(trial.params, user_attrs={"retry_of": trial.number})
-    try:
+    with contextlib.suppress(ValueError):  # somebody else was faster
         study.tell(trial.number, state=LOST)
-    except ValueError:  # somebody else was faster
-        pass
 
 
 def trained(study: optuna.Study) -> int:
@@ -236,7 +236,7 @@ def work(name: str, place: str, folder: str, target: int, index: int, parent: in
     """One worker process: step by step, until `target` candidates are trained, or its parent is gone."""
     torch.set_num_threads(1)
     study = open_study(name, place)
-    settings = settings_from(study.user_attrs["settings"])
+    settings = Settings.from_json(study.user_attrs["settings"])
     study.sampler = SAMPLERS[settings.sampler](settings.seed * 1_000_003 + 1_009 * len(study.get_trials(deepcopy=False)) + index)
     gpus = torch.cuda.device_count()
     fabric = Fabric(accelerator="cuda", devices=[index % gpus]) if gpus else Fabric(accelerator="cpu", devices=1)
@@ -259,7 +259,7 @@ def live(settings: Settings, sounds: Sounds, target: int, sampler: optuna.sample
     optuna.logging.set_verbosity(optuna.logging.ERROR)
     sampler = sampler or SAMPLERS[settings.sampler](settings.seed)
     study = optuna.create_study(directions=["minimize"] * len(settings.objectives), sampler=sampler, study_name="live")
-    study.set_user_attr("settings", json.loads(json.dumps(asdict(settings))))
+    study.set_user_attr("settings", settings.to_json())
     with tqdm(total=target, desc="candidates", leave=False) as bar:
         while (count := trained(study)) < target:
             bar.update(count - bar.n)
@@ -304,9 +304,13 @@ def starting():
     """For processes that are started meanwhile: one thread each, and Ctrl-C means nothing before they say so themselves."""
     threads, handler = os.environ.get("OMP_NUM_THREADS"), signal.signal(signal.SIGINT, signal.SIG_IGN)
     os.environ["OMP_NUM_THREADS"] = "1"
-    yield
-    os.environ.update({"OMP_NUM_THREADS": threads}) if threads else os.environ.pop("OMP_NUM_THREADS")
-    signal.signal(signal.SIGINT, handler)
+    try:
+        yield
+    finally:
+        del os.environ["OMP_NUM_THREADS"]
+        if threads:
+            os.environ["OMP_NUM_THREADS"] = threads
+        signal.signal(signal.SIGINT, handler)
 
 
 def stop(processes: list) -> None:

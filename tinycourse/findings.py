@@ -42,7 +42,6 @@ def keep(found: dict, number: int, name: str) -> None:
         raise TinycourseError(f"Trial {number} of {found['study']} was not trained; choose one of the front.")
     kept = json.loads(FOUND.read_text(encoding="utf-8")) if FOUND.is_file() else {}
     about = f"found by machine, trial {number} of the study {found['study']} ({found['settings']['sampler']})"
-    FOUND.parent.mkdir(exist_ok=True)
     FOUND.write_text(json.dumps(kept | {name: {"about": about, "design": row["design"]}}, indent=1) + "\n", encoding="utf-8")
 
 

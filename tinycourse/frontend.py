@@ -44,6 +44,11 @@ class FrontendConfig:
         return (samples if self.centred else samples - self.window) // self.hop + 1
 
     @property
+    def shape(self) -> tuple[int, int, int]:
+        """What a network is given for a second of sound: (1, frames, bands)."""
+        return 1, self.frames(self.rate), self.bands
+
+    @property
     def edge(self) -> int:
         """Samples by which the first and the last FFT reach beyond the clip."""
         return (self.fft if self.centred else self.fft - self.window) // 2

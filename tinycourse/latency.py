@@ -39,10 +39,24 @@ def draw(recordings: dict[str, list[tuple[str, np.ndarray]]], count: int, longes
     chance, made = np.random.RandomState(seed), []
     for _ in range(count):
         own = recordings[sorted(recordings)[chance.randint(len(recordings))]]
-        spoken = join([own[chance.randint(len(own))] for _ in range(chance.randint(2, longest + 1))])
-        hiss = torch.from_numpy(chance.standard_normal(len(spoken.audio)).astype(np.float32))
-        made.append(spoken._replace(audio=spoken.audio + hiss * spoken.audio.square().mean().sqrt() * 10 ** (-25 / 20)))
+        made.append(hissing(join([own[chance.randint(len(own))] for _ in range(chance.randint(2, longest + 1))]), chance))
     return made
+
+
+def twins(recordings: dict[str, list[tuple[str, np.ndarray]]], gap: float = 0.1, seed: int = 0) -> list[Spoken]:
+    """Every word said twice by every speaker, in two recordings of it where there are two, `gap` seconds apart."""
+    chance, made = np.random.RandomState(seed), []
+    for _, own in sorted(recordings.items()):
+        for word in sorted({word for word, _ in own}):
+            same = [one for one in own if one[0] == word]
+            made.append(hissing(join([same[0], same[-1]], gap), chance))
+    return made
+
+
+def hissing(spoken: Spoken, chance: np.random.RandomState, snr: float = 25.0) -> Spoken:
+    """The same with white noise over it, `snr` decibels softer."""
+    hiss = torch.from_numpy(chance.standard_normal(len(spoken.audio)).astype(np.float32))
+    return spoken._replace(audio=spoken.audio + hiss * spoken.audio.square().mean().sqrt() * 10 ** (-snr / 20))
 
 
 def frame_seconds(recogniser: Recogniser) -> float:

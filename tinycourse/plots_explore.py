@@ -11,12 +11,12 @@ TICKS = (500, 1_000, 2_000, 3_000, 5_000, 10_000, 20_000, 50_000)
 STYLES = {"random": ("C1", ":"), "nsga2": ("C2", "--"), "tpe": ("C0", "-")}
 
 
-def logarithmic(ax, axis: str = "x", ticks: tuple[int, ...] = TICKS) -> None:
-    """A logarithmic axis with plain numbers on it."""
-    getattr(ax, f"set_{axis}scale")("log")
-    low, high = getattr(ax, f"get_{axis}lim")()
-    getattr(ax, f"set_{axis}ticks")([t for t in ticks if low <= t <= high])
-    getattr(ax, f"{axis}axis").set_major_formatter(ScalarFormatter())
+def logarithmic(ax) -> None:
+    """A logarithmic axis of weights, with plain numbers on it."""
+    ax.set_xscale("log")
+    low, high = ax.get_xlim()
+    ax.set_xticks([t for t in TICKS if low <= t <= high])
+    ax.xaxis.set_major_formatter(ScalarFormatter())
     ax.minorticks_off()
 
 

@@ -62,8 +62,7 @@ def ours() -> list[tuple[str, float, int, int]]:
     rows = []
     for name in sorted(checkpoint.shipped().keys() - design.found().keys()):
         recogniser = checkpoint.load(name)
-        ear = recogniser.frontend.config
-        cost = profiling.profile(recogniser.network, torch.zeros(1, 1, ear.frames(ear.rate), ear.bands))
+        cost = profiling.profile(recogniser.network, torch.zeros(1, *recogniser.frontend.config.shape))
         rows.append((name, 100 * recogniser.info["testing"]["accuracy"], cost.parameters, cost.multiply_adds))
     return rows
 

@@ -4,6 +4,7 @@ A `Design` has a number of channels for every layer. Thirty free numbers would d
 growth, bottleneck and copies. Evolution, which changes a design in place, needs no such list: see `mutate`.
 """
 
+import math
 from collections.abc import Mapping
 from dataclasses import replace
 from random import Random
@@ -40,7 +41,7 @@ CHOICES = {
     "last": (16, 24, 32, 40, 48, 64),  # channels
     "last_pool": (1, 2),
 }
-
+PLAIN = ("condense", "dilate", "form", "skip", "inner", "between", "outer", "last_kind", "last_pool")  # as they are in a Design
 
 # Points put in by hand, if asked for: attention condensers in the manner of BC-ResNet (arXiv 2106.04140), which mixes along time and along
 # frequency by kernels of its own, and one that looks along time alone.
@@ -61,10 +62,7 @@ STARTS = (
 
 def size() -> int:
     """How many points the space has."""
-    product = 1
-    for values in CHOICES.values():
-        product *= len(values)
-    return product
+    return math.prod(map(len, CHOICES.values()))
 
 
 def suggest(trial) -> dict:
@@ -83,14 +81,13 @@ def window(text: str) -> tuple[int, int]:
     return int(time), 0 if frequency == "bands" else int(frequency)
 
 
-def design_of(choices: Mapping) -> Design:
+def design_of(c: Mapping) -> Design:
     """The design that a value of every choice stands for."""
-    c = dict(choices)
     flat = c["stem_kernel"] == "3 x bands"  # nothing is left of the frequency axis, so nothing looks or pools along it
 
     def of_map(text):
-        time, frequency = window(text)
-        return (time, 1) if flat else (time, frequency)
+        time, bands = window(text)
+        return time, 1 if flat else bands
 
     reduction = (100 // c["frames"] + 1, 1 if flat else 40 // c["bands"])  # 2 or 4 each
     stride = reduction if c["reduce"] == "stride" else (2, min(2, reduction[1]))
@@ -100,6 +97,9 @@ def design_of(choices: Mapping) -> Design:
         middle = max(2, round(width * c["bottleneck"]))
         blocks.append(((c["near_copies"] * channels, middle), (c["far_copies"] * middle, width)))
         channels = width
+    plain = {name: c[name] for name in PLAIN}
+    if flat and c["last_kind"] == "1 x bands":
+        plain["last_kind"] = "1x1"
     return Design(
         stem=c["stem"],
         blocks=tuple(blocks),
@@ -112,19 +112,11 @@ def design_of(choices: Mapping) -> Design:
         near_pool=of_map(c["near_pool"]),
         near_aside=c["near_copies"] == 2,
         far_kernel=of_map(c["far_kernel"]),
-        far_pool=(2, 1) if flat and c["far_pool"] == "2x2" else (1, 1) if flat else window(c["far_pool"]),
+        far_pool=of_map(c["far_pool"]),
         far_aside=c["far_copies"] == 2,
-        condense=c["condense"],
-        dilate=c["dilate"],
         halve=() if flat else tuple(c["blocks"] * (i + 1) // (c["halve"] + 1) for i in range(c["halve"])),
-        form=c["form"],
-        skip=c["skip"],
-        inner=c["inner"],
-        between=c["between"],
-        outer=c["outer"],
         activation=c["outer"],
-        last_kind="1x1" if flat and c["last_kind"] == "1 x bands" else c["last_kind"],
-        last_pool=c["last_pool"],
+        **plain,
     )
 
 
@@ -139,7 +131,7 @@ FREE = {  # what `mutate` may set anew; channels, blocks and where the bands are
     "stem_kernel": ((3, 3), (5, 5)),
     "stem_pool": ((1, 1), (1, 2), (2, 1), (2, 2)),
     "activation": ACTIVATIONS,
-    **{name: CHOICES[name] for name in ("condense", "dilate", "form", "skip", "inner", "between", "outer", "last_kind", "last_pool")},
+    **{name: CHOICES[name] for name in PLAIN},
 }
 
 

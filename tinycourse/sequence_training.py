@@ -51,7 +51,9 @@ class SequenceConfig:
 
 
 RECIPES = {
-    "connected-digits": SequenceConfig(ctc=0.3, curriculum=3, time=5, bands=3, disturb=Disturbance(tempo=0.1, voice=0.04, noise=1.0)),
+    "connected-digits": SequenceConfig(
+        ctc=0.3, curriculum=3, time=5, bands=3, disturb=Disturbance(tempo=0.1, voice=0.04, noise=1.0, tilt=12, again=0.25)
+    ),
     "an4": SequenceConfig(epochs=200, ctc=0.5, curriculum=15, time=25, bands=6, validate=5, learning_rate=0.0015, weight_decay=0.01),
     "librispeech": SequenceConfig(epochs=60, batch=16, ctc=0.3, time=25, bands=6, learning_rate=0.001),
 }

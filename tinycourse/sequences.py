@@ -45,10 +45,15 @@ class Disturbance:
     noise: float = 0.7  # probability of background noise
     snr: tuple[float, float] = (10.0, 40.0)  # decibels
     gain: float = 6.0  # decibels louder or softer, at most
+    tilt: float = 0.0  # another microphone: decibels between the lowest and the highest band, at most
+    again: float = 0.0  # probability that a digit follows itself, beyond chance: "three three" is easily heard as one
 
     def __call__(self, energies: Tensor, noise: Tensor, chance: np.random.RandomState) -> Tensor:
         """Mel energies [frames, mels] -> the same with other frames; `noise` [frames, mels] is longer than any example."""
         energies = stretch(energies, 1 + chance.uniform(-self.tempo, self.tempo), 1 + chance.uniform(-self.voice, self.voice))
+        if self.tilt:
+            slope = torch.linspace(-0.5, 0.5, energies.shape[1]) * chance.uniform(-self.tilt, self.tilt)  # [mels]
+            energies = energies * 10 ** (slope / 10)
         if chance.random_sample() < self.noise:
             start = chance.randint(max(1, len(noise) - len(energies)))
             snr = torch.tensor([chance.uniform(*self.snr)], dtype=energies.dtype)
@@ -64,8 +69,11 @@ def stretch(energies: Tensor, tempo: float, voice: float) -> Tensor:
     return x[:, :mels] if size[1] >= mels else torch.cat([x, x[:, -1:].expand(-1, mels - size[1])], 1)
 
 
-def trim(samples: np.ndarray, quiet: float = 0.02, margin: int = RATE // 50) -> np.ndarray:
-    """Cut silence off both ends: what is softer than a share `quiet` of the loudest 10 ms, but for a margin of 20 ms."""
+def trim(samples: np.ndarray, quiet: float = 0.005, margin: int = RATE // 50) -> np.ndarray:
+    """Cut silence off both ends: what is softer than a share `quiet` of the loudest 10 ms, but for a margin of 20 ms.
+
+    Much more must not be cut: the s of "six" has some hundredths of the loudness of its vowel.
+    """
     hop = RATE // 100
     level = np.sqrt(np.square(samples[: len(samples) // hop * hop].reshape(-1, hop)).mean(1))
     loud = np.flatnonzero(level > quiet * level.max())
@@ -77,6 +85,7 @@ class ConnectedDigits:
 
     `source`: "spoken-digits" (real, six speakers; its official takes make the splits) or "tinywords" (synthetic; no voice in two splits).
     `hold_out`: a speaker of spoken-digits whom training and validation do not hear, and who alone is heard in testing.
+    `extra`: other such sources whose speakers join in training, where each source speaks as often as the next.
     """
 
     name, tokens = "connected-digits", "words"
@@ -84,45 +93,49 @@ class ConnectedDigits:
     epoch = 3_200  # strings that training calls an epoch
     counts = {"training": 200, "validation": 200, "testing": 400}  # strings of `speech`
 
-    def __init__(self, source: str = "spoken-digits", hold_out: str = ""):
-        if source not in ("spoken-digits", "tinywords"):
-            raise TinycourseError(f"There are no digits in {source!r}: choose spoken-digits or tinywords.")
-        options = {"classes": "digits"} if source == "tinywords" else {}
-        self.source, self.hold_out, self.words = source, hold_out, data.open_dataset(source, **options)
-        self.sources = (source,)
-        if hold_out and hold_out not in (known := {speaker for _, _, speaker in self._cuts("training")}):
+    def __init__(self, source: str = "spoken-digits", hold_out: str = "", extra: tuple[str, ...] = ()):
+        self.sources, self.hold_out = (source, *extra), hold_out
+        for name in self.sources:
+            if name not in ("spoken-digits", "tinywords"):
+                raise TinycourseError(f"There are no digits in {name!r}: choose spoken-digits or tinywords.")
+        self.sets = {name: data.open_dataset(name, **({"classes": "digits"} if name == "tinywords" else {})) for name in self.sources}
+        if hold_out and hold_out not in (known := {speaker for _, _, speaker in self._cuts("training", source)}):
             raise TinycourseError(f"{source} has no speaker {hold_out!r} to hold out: choose one of {', '.join(sorted(known))}.")
 
     def texts(self) -> list[str]:
         """What a vocabulary must be able to write."""
         return list(data.DIGITS)
 
-    def _cuts(self, split: str) -> list[tuple[str, data.Cut, str]]:
+    def _cuts(self, split: str, source: str) -> list[tuple[str, data.Cut, str]]:
         """Digit, where it is, and who says it."""
-        if self.source == "tinywords":
-            with (self.words.folder / "index.csv").open(encoding="utf-8") as lines:
+        words = self.sets[source]
+        if source == "tinywords":
+            with (words.folder / "index.csv").open(encoding="utf-8") as lines:
                 voices = {(row["file"], int(row["clip"])): row["voice"] for row in csv.DictReader(lines)}
             speaker = lambda cut: voices["/".join(Path(cut.path).parts[-2:]), cut.start // RATE]  # noqa: E731
         else:
             speaker = lambda cut: Path(cut.path).stem.split("_")[1]  # noqa: E731
-        return [(word, cut, speaker(cut)) for word, cuts in self.words.select(split).items() if word in data.DIGITS for cut in cuts]
+        return [(word, cut, speaker(cut)) for word, cuts in words.select(split).items() if word in data.DIGITS for cut in cuts]
 
-    def recordings(self, split: str) -> dict[str, list[tuple[str, np.ndarray]]]:
-        """Of each speaker of a split, every digit and its samples, silence cut off."""
+    def recordings(self, split: str, source: str = "") -> dict[str, list[tuple[str, np.ndarray]]]:
+        """Of each speaker of a split, every digit and its samples, silence cut off; of the main source or of another one."""
+        source = source or self.sources[0]
         splits = data.SPLITS if self.hold_out and split == "testing" else (split,)
-        cuts = [cut for one in splits for cut in self._cuts(one)]
+        cuts = [cut for one in splits for cut in self._cuts(one, source)]
         if self.hold_out:
             cuts = [cut for cut in cuts if (cut[2] == self.hold_out) == (split == "testing")]
-        found = {}
+        words, found = self.sets[source], {}
         for word, cut, speaker in tqdm(cuts, desc=f"digits {split}", delay=2, leave=False):
-            samples = read_audio(cut.path) if cut.start is None else self.words.recording(cut.path)[cut.start : cut.start + RATE]
+            samples = read_audio(cut.path) if cut.start is None else words.recording(cut.path)[cut.start : cut.start + RATE]
             found.setdefault(speaker, []).append((word, trim(samples)))
         return found
 
-    def _string(self, speakers: dict[str, list], chance: np.random.RandomState, longest: int) -> tuple[list, np.ndarray]:
+    def _string(self, speakers: dict[str, list], chance: np.random.RandomState, longest: int, again: float = 0) -> tuple[list, np.ndarray]:
         """Recordings of one speaker, and the seconds of silence before, between and behind them."""
-        spoken = speakers[sorted(speakers)[chance.randint(len(speakers))]]
-        chosen = [spoken[chance.randint(len(spoken))] for _ in range(chance.randint(1, longest + 1))]
+        spoken, chosen = speakers[sorted(speakers)[chance.randint(len(speakers))]], []
+        for _ in range(chance.randint(1, longest + 1)):
+            same = [one for one in spoken if one[0] == chosen[-1][0]] if chosen and again and chance.random_sample() < again else spoken
+            chosen.append(same[chance.randint(len(same))])
         gaps = chance.uniform(0.02, 0.35, len(chosen) + 1)
         gaps[[0, -1]] += 0.1
         return chosen, gaps
@@ -130,7 +143,7 @@ class ConnectedDigits:
     def speech(self, split: str) -> Speech:
         """Strings of digits as recordings, over white, pink or humming noise 15 to 40 decibels softer: always the same ones."""
         chance, made = np.random.RandomState(data.SPLITS.index(split)), Speech([], [])
-        speakers, noises = self.recordings(split), self.words.noise(split)
+        speakers, noises = self.recordings(split), self.sets[self.sources[0]].noise(split)
         for _ in range(self.counts[split]):
             chosen, gaps = self._string(speakers, chance, self.longest)
             silences = [np.zeros(round(gap * RATE), np.float32) for gap in gaps]
@@ -151,13 +164,12 @@ class DigitStrings:
     """Strings of digits as mel energies, joined anew whenever they are asked for."""
 
     def __init__(self, task: ConnectedDigits, frontend: Frontend):
-        self.task = task
-        self.speakers = {
-            speaker: [(word, energies_of(frontend, samples)) for word, samples in spoken]
-            for speaker, spoken in task.recordings("training").items()
-        }
-        self.hop = frontend.config.hop / RATE
-        self.noise = noise_energies(frontend, task.words.noise("training"))
+        self.task, self.hop = task, frontend.config.hop / RATE
+        self.groups = [
+            {who: [(word, energies_of(frontend, x)) for word, x in spoken] for who, spoken in task.recordings("training", source).items()}
+            for source in task.sources
+        ]
+        self.noise = noise_energies(frontend, task.sets[task.sources[0]].noise("training"))
 
     def __len__(self) -> int:
         """Examples in an epoch."""
@@ -166,8 +178,9 @@ class DigitStrings:
     def epoch(self, disturb: Disturbance, chance: np.random.RandomState, share: float = 1.0) -> Iterator[Example]:
         """One epoch of examples, of at most a `share` of the digits that a string may have."""
         longest = max(1, round(share * self.task.longest))
-        for _ in range(self.task.epoch):
-            chosen, gaps = self.task._string(self.speakers, chance, longest)
+        for number in range(self.task.epoch):
+            speakers = self.groups[number % len(self.groups)]
+            chosen, gaps = self.task._string(speakers, chance, longest, disturb.again)
             silences = [self.noise.new_zeros(round(gap / self.hop), self.noise.shape[1]) for gap in gaps]
             parts = [silences[0], *(part for (_, one), gap in zip(chosen, silences[1:]) for part in (one, gap))]
             yield disturb(torch.cat(parts), self.noise, chance), " ".join(word for word, _ in chosen)

@@ -2,6 +2,7 @@
 
 import html
 import io
+import itertools
 from dataclasses import replace
 
 import ipywidgets as w
@@ -45,7 +46,24 @@ def png(figure: Figure) -> bytes:
     return buffer.getvalue()
 
 
-class WordExplorer(w.VBox):
+class Explorer(w.VBox):
+    """Rows of controls, a picture under them, and what else goes `below` it. Whatever is moved, the widget's own `redraw` follows."""
+
+    def __init__(self, *rows: tuple[w.Widget, ...], below: tuple[w.Widget, ...] = ()):
+        self.picture = w.Image(format="png")
+        for control in itertools.chain(*rows):
+            control.observe(self.redraw, "value")
+        self.redraw()
+        super().__init__([*map(w.HBox, rows), self.picture, *below])
+
+
+def word_menu(clips: Clips) -> w.Dropdown:
+    """All words of which there are clips."""
+    words = [name for name, count in clips.counts().items() if count]
+    return w.Dropdown(options=words, value="yes" if "yes" in words else words[0], description="word")
+
+
+class WordExplorer(Explorer):
     """Choose a word and a take, disturb it, and watch features and scores follow.
 
     `heard` is the last audio [1, 16000], `scores` the last scores by class.
@@ -53,17 +71,11 @@ class WordExplorer(w.VBox):
 
     def __init__(self, recogniser: Recogniser, clips: Clips, seed: int = 0):
         self.recogniser, self.clips, self.seed = recogniser, clips, seed
-        words = [name for name, count in clips.counts().items() if count]
-        self.word = w.Dropdown(options=words, value="yes" if "yes" in words else words[0], description="word")
+        self.word = word_menu(clips)
         self.take = w.IntSlider(value=0, min=0, max=19, description="take", continuous_update=False)
         self.noise = w.FloatSlider(value=40, min=-10, max=40, step=5, description="SNR (dB)", continuous_update=False)
-        self.picture = w.Image(format="png")
         self.sound = w.HTML()
-        controls = (self.word, self.take, self.noise)
-        for control in controls:
-            control.observe(self.redraw, "value")
-        self.redraw()
-        super().__init__([w.HBox(controls), self.picture, self.sound])
+        super().__init__((self.word, self.take, self.noise), below=(self.sound,))
 
     def clip(self) -> torch.Tensor:
         """The chosen clip with its noise, [1, 16000]."""
@@ -171,7 +183,7 @@ class FrontEndExplorer(w.VBox):
         self.sound.value = Audio(audio[0].numpy(), rate=RATE)._repr_html_()
 
 
-class CondenserExplorer(w.VBox):
+class CondenserExplorer(Explorer):
     """Choose a word and a condenser, change its window and its S, and watch its maps and what the recogniser says then.
 
     `maps` holds the last maps by step, each [C, H, W]; `scores` the last scores by class.
@@ -179,22 +191,16 @@ class CondenserExplorer(w.VBox):
 
     def __init__(self, recogniser: Recogniser, clips: Clips):
         self.recogniser, self.clips = recogniser, clips
-        words = [name for name, count in clips.counts().items() if count]
         parts = {path: part for path, part in recogniser.network.named_modules() if isinstance(part, AttentionCondenser)}
-        self.word = w.Dropdown(options=words, value="yes" if "yes" in words else words[0], description="word")
+        self.word = word_menu(clips)
         self.part = w.Dropdown(options=list(parts.items()), description="condenser")
         self.channel = w.IntSlider(value=0, min=0, max=8, description="channel", continuous_update=False)
         self.frames = w.IntSlider(value=1, min=1, max=26, description="pool: frames", continuous_update=False)
         self.bands = w.IntSlider(value=1, min=1, max=10, description="pool: bands", continuous_update=False)
         self.strength = w.FloatSlider(value=1, min=0, max=3, step=0.25, description="S, times", continuous_update=False)
-        self.picture = w.Image(format="png")
         self.part.observe(self.restore, "value")
         self.restore()
-        for control in (self.word, self.part, self.channel, self.frames, self.bands, self.strength):
-            control.observe(self.redraw, "value")
-        self.redraw()
-        rows = (self.word, self.part, self.channel), (self.frames, self.bands, self.strength)
-        super().__init__([*map(w.HBox, rows), self.picture])
+        super().__init__((self.word, self.part, self.channel), (self.frames, self.bands, self.strength))
 
     def restore(self, change=None) -> None:
         """Window and S as the chosen condenser was trained."""
@@ -215,7 +221,7 @@ class CondenserExplorer(w.VBox):
         self.picture.value = png(plots_condenser.condensed(self.maps, self.channel.value, self.scores, self.word.value))
 
 
-class ThresholdExplorer(w.VBox):
+class ThresholdExplorer(Explorer):
     """When should a device act? Move threshold, smoothing and deaf time, and watch misses and false alarms change places.
 
     posteriors [N, classes] are those of `recording`, a window every `hop` seconds. `here` is the last operating point.
@@ -233,12 +239,7 @@ class ThresholdExplorer(w.VBox):
         self.refractory = w.FloatSlider(1.0, min=0.2, max=3.0, step=0.2, description="deaf for (s)", **wide)
         last = max(1, int(recording.hours * 3600) - self.SHOWN)
         self.start = w.IntSlider(0, 0, last, description="shown from (s)", **wide)
-        self.picture = w.Image(format="png")
-        controls = (self.threshold, self.windows, self.refractory, self.start)
-        for control in controls:
-            control.observe(self.redraw, "value")
-        self.redraw()
-        super().__init__([w.HBox(controls[:2]), w.HBox(controls[2:]), self.picture])
+        super().__init__((self.threshold, self.windows), (self.refractory, self.start))
 
     def redraw(self, change=None) -> None:
         """Detect anew with the settings as they are."""
@@ -365,7 +366,7 @@ class SearchExplorer(w.VBox):
         self.picture.value = png(plots_explore.explored(self.points, self.best, self.choice.value, parts))
 
 
-class CellExplorer(w.VBox):
+class CellExplorer(Explorer):
     """Hold the gates of one unit by hand: pulses come in, a share is kept, for a moment it forgets, and LSTM and CIFG remember.
 
     `cells` holds the last cells [T] by kind.
@@ -379,12 +380,7 @@ class CellExplorer(w.VBox):
         self.let_in = w.FloatSlider(0.5, min=0.0, max=1.0, step=0.05, description="LSTM lets in, i", **wide)
         self.every = w.IntSlider(12, 2, 30, description="frames from pulse to pulse", **wide)
         self.forget = w.IntSlider(40, 0, self.FRAMES, description="forgets at frame", **wide)
-        self.picture = w.Image(format="png")
-        controls = (self.keep, self.let_in, self.every, self.forget)
-        for control in controls:
-            control.observe(self.redraw, "value")
-        self.redraw()
-        super().__init__([w.HBox(controls[:2]), w.HBox(controls[2:]), self.picture])
+        super().__init__((self.keep, self.let_in), (self.every, self.forget))
 
     def redraw(self, change=None) -> None:
         """Let the pulses come in as the controls say."""

@@ -8,10 +8,10 @@ from torch import nn
 
 from tinycourse import plots_pruning, sparse
 from tinycourse.pruning import SCOPES, choose, prunable
-from tinycourse.widgets import png
+from tinycourse.widgets import Explorer, png
 
 
-class MaskExplorer(w.VBox):
+class MaskExplorer(Explorer):
     """Choose a weight, a block, a sparsity and how it is shared out; see the mask, the bytes, and what the network still knows.
 
     `score` judges a network, a share. The network given stays as it is: `pruned` is a copy, `masks` its last masks, `size` their bytes.
@@ -24,12 +24,8 @@ class MaskExplorer(w.VBox):
         self.block = w.Dropdown(options=["1x1", "8x1", "1x8", "4x4"], value="8x1", description="block")
         self.scope = w.Dropdown(options=list(SCOPES), description="budget")
         self.sparsity = w.FloatSlider(value=0.5, min=0, max=0.95, step=0.05, description="sparsity", continuous_update=False)
-        self.picture, self.words = w.Image(format="png"), w.HTML()
-        controls = (self.weight, self.block, self.scope, self.sparsity)
-        for control in controls:
-            control.observe(self.redraw, "value")
-        self.redraw()
-        super().__init__([w.HBox(controls[:2]), w.HBox(controls[2:]), self.picture, self.words])
+        self.words = w.HTML()
+        super().__init__((self.weight, self.block), (self.scope, self.sparsity), below=(self.words,))
 
     def redraw(self, change=None) -> None:
         """Prune a copy as the controls say, and judge it."""

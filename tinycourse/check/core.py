@@ -31,6 +31,7 @@ from IPython.display import display
 GRADING = "TINYCOURSE_GRADING"  # set to 1 by a grader: then a check that does not pass raises
 GRADING_TRIALS = 5  # a grade is decided on this many fresh seeds
 PRINTED_LINES = 8  # of what the candidate printed, this many are shown
+UNIT, UNIT64 = 2.0**-24, 2.0**-53  # float32, and float64, rounds to within this share of a number: bounds are made of it
 
 PASSED, FAILED, NOT_ATTEMPTED = "passed", "not yet right", "not attempted yet"
 LOOK = {PASSED: ("\u2713", "#009E73"), FAILED: ("\u2717", "#D55E00"), NOT_ATTEMPTED: ("\u2026", "#56B4E9")}  # never colour alone

@@ -6,10 +6,7 @@ import numpy as np
 import torch
 from torch import Tensor
 
-from tinycourse.check.core import exercise, expect, expect_array, expect_close
-
-UNIT = 2.0**-24  # float32 rounds to within this share of a number
-
+from tinycourse.check.core import UNIT, exercise, expect, expect_array, expect_close
 
 # ------------------------------------------------------------------------------------------------ softmax
 

@@ -5,10 +5,7 @@ from torch import Tensor, nn
 from torch.nn import functional as F
 
 from tinycourse import profiling
-from tinycourse.check.core import exercise, expect, expect_array, expect_close
-
-UNIT = 2.0**-24  # float32 rounds to within this share of a number
-
+from tinycourse.check.core import UNIT, exercise, expect, expect_array, expect_close
 
 # ------------------------------------------------------------------------------------------------- conv_cost
 
@@ -326,63 +323,54 @@ def slow_fold_norm(layer: Tensor, scale: Tensor, shift: Tensor, mean: Tensor, va
     return folded
 
 
-def joined(layer, factor, bias):
-    """What the wrong answers share: weights times factor [D, 1], and the bias [D] in the last column."""
-    return torch.cat([layer[:, :-1] * factor[:, None], bias[:, None]], 1)
+def without_bias(layer):
+    """The layer with zeros in its last column."""
+    return torch.cat([layer[:, :-1], torch.zeros(len(layer), 1)], 1)
 
 
 def eps_forgotten(layer, scale, shift, mean, variance, eps):
     """eps is missing: it is added to the variance, and where a channel hardly varies it decides the result."""
-    factor = scale / variance.sqrt()
-    return joined(layer, factor, (layer[:, -1] - mean) * factor + shift)
+    return slow_fold_norm(layer, scale, shift, mean, variance, 0.0)
 
 
 def eps_outside(layer, scale, shift, mean, variance, eps):
     """eps is added to the variance, inside of the square root."""
-    factor = scale / (variance.sqrt() + eps)
-    return joined(layer, factor, (layer[:, -1] - mean) * factor + shift)
+    return slow_fold_norm(layer, scale, shift, mean, (variance.sqrt() + eps) ** 2, 0.0)
 
 
 def variance_not_rooted(layer, scale, shift, mean, variance, eps):
     """Batch norm divides by the deviation, which is the root of the variance."""
-    factor = scale / (variance + eps)
-    return joined(layer, factor, (layer[:, -1] - mean) * factor + shift)
+    return slow_fold_norm(layer, scale, shift, mean, (variance + eps) ** 2, 0.0)
 
 
 def mean_forgotten(layer, scale, shift, mean, variance, eps):
     """Batch norm subtracts the mean before it scales: so the folded bias holds - mean * factor."""
-    factor = scale / (variance + eps).sqrt()
-    return joined(layer, factor, layer[:, -1] * factor + shift)
+    return slow_fold_norm(layer, scale, shift, 0 * mean, variance, eps)
 
 
 def mean_unscaled(layer, scale, shift, mean, variance, eps):
     """The mean is subtracted before scaling: it is multiplied by the factor as well."""
-    factor = scale / (variance + eps).sqrt()
-    return joined(layer, factor, layer[:, -1] * factor - mean + shift)
+    return slow_fold_norm(layer, scale, shift - mean, 0 * mean, variance, eps)
 
 
 def bias_unscaled(layer, scale, shift, mean, variance, eps):
     """The layer's own bias goes through batch norm too: it is multiplied by the factor."""
-    factor = scale / (variance + eps).sqrt()
-    return joined(layer, factor, layer[:, -1] - mean * factor + shift)
+    return slow_fold_norm(without_bias(layer), scale, shift + layer[:, -1], mean, variance, eps)
 
 
 def bias_lost(layer, scale, shift, mean, variance, eps):
     """The layer's own bias, in the last column, is lost."""
-    factor = scale / (variance + eps).sqrt()
-    return joined(layer, factor, shift - mean * factor)
+    return slow_fold_norm(without_bias(layer), scale, shift, mean, variance, eps)
 
 
 def shift_scaled(layer, scale, shift, mean, variance, eps):
     """The shift comes last: it is not multiplied."""
-    factor = scale / (variance + eps).sqrt()
-    return joined(layer, factor, (layer[:, -1] - mean + shift) * factor)
+    return slow_fold_norm(layer, scale, 0 * shift, mean - shift, variance, eps)
 
 
 def scale_forgotten(layer, scale, shift, mean, variance, eps):
     """After dividing by the deviation batch norm multiplies by its learned scale."""
-    factor = 1 / (variance + eps).sqrt()
-    return joined(layer, factor, (layer[:, -1] - mean) * factor + shift)
+    return slow_fold_norm(layer, torch.ones_like(scale), shift, mean, variance, eps)
 
 
 @exercise(
@@ -414,8 +402,8 @@ def fold_norm(candidate, random):
         said = f"{case}: {d} outputs of {n} inputs"
         expect_array(got, (d, n + 1), torch.float32, said)
         exact = [a.double() for a in given]
-        factor = (exact[1] / (exact[4] + eps).sqrt()).abs()
-        size = joined(exact[0].abs(), factor, (exact[0][:, -1].abs() + exact[3].abs()) * factor + exact[2].abs())
+        weights, factor, added, subtracted, variance = (a.abs() for a in exact)
+        size = slow_fold_norm(weights, factor, added, -subtracted, variance, eps)
         expect_close(got, slow_fold_norm(*exact, eps), 8 * UNIT * size, said)
 
 
@@ -442,11 +430,6 @@ def slow_operating_point(
     return len(free) / len(spoken), alarms / (seconds / 3600)
 
 
-def seconds_of(score, hop):
-    """How long a recording with these windows is."""
-    return 1 + (len(score) - 1) * hop
-
-
 def firing(score, hop, threshold, refractory, restart=False, above=False):
     """What the wrong answers share: the instants of detections; `restart` and `above` change a rule."""
     fired, last = [], -1e9
@@ -470,53 +453,54 @@ def matching(fired, spoken, tolerance, again=False):
     return hits, len(found), alarms
 
 
+def judged(score, hop, spoken, threshold, refractory, tolerance, again=False, **rules):
+    """What the wrong answers share: (misses, alarms an hour) with a rule of `firing` or `matching` changed."""
+    _, found, alarms = matching(firing(score, hop, threshold, refractory, **rules), spoken, tolerance, again)
+    return 1 - found / len(spoken), alarms * 3600 / (1 + (len(score) - 1) * hop)
+
+
 def every_window_counts(score, hop, spoken, threshold, refractory, tolerance):
     """One word keeps the score up for several windows: after a detection the device is deaf for `refractory` seconds."""
-    _, found, alarms = matching(firing(score, hop, threshold, 0), spoken, tolerance)
-    return 1 - found / len(spoken), alarms * 3600 / seconds_of(score, hop)
+    return judged(score, hop, spoken, threshold, 0, tolerance)
 
 
-def deafness_restarts(score, hop, spoken, threshold, refractory, tolerance):
+def deafness_restarts(*given):
     """The deaf time counts from the last detection: a high score while the device is deaf does not make it longer."""
-    _, found, alarms = matching(firing(score, hop, threshold, refractory, restart=True), spoken, tolerance)
-    return 1 - found / len(spoken), alarms * 3600 / seconds_of(score, hop)
+    return judged(*given, restart=True)
 
 
-def strictly_above(score, hop, spoken, threshold, refractory, tolerance):
+def strictly_above(*given):
     """A score equal to the threshold fires, too."""
-    _, found, alarms = matching(firing(score, hop, threshold, refractory, above=True), spoken, tolerance)
-    return 1 - found / len(spoken), alarms * 3600 / seconds_of(score, hop)
+    return judged(*given, above=True)
 
 
-def found_twice(score, hop, spoken, threshold, refractory, tolerance):
+def found_twice(*given):
     """A word that was said once and detected twice is one hit and one false alarm: the device acted twice."""
-    _, found, alarms = matching(firing(score, hop, threshold, refractory), spoken, tolerance, again=True)
-    return 1 - found / len(spoken), alarms * 3600 / seconds_of(score, hop)
+    return judged(*given, again=True)
 
 
 def no_tolerance(score, hop, spoken, threshold, refractory, tolerance):
     """A window that ends up to `tolerance` seconds behind the word still contains it: that is a hit."""
-    _, found, alarms = matching(firing(score, hop, threshold, refractory), spoken, 0)
-    return 1 - found / len(spoken), alarms * 3600 / seconds_of(score, hop)
+    return judged(score, hop, spoken, threshold, refractory, 0)
 
 
 def share_of_detections(score, hop, spoken, threshold, refractory, tolerance):
     """The miss rate is a share of the words that were spoken, not of the detections."""
     fired = firing(score, hop, threshold, refractory)
-    hits, _, alarms = matching(fired, spoken, tolerance)
-    return 1 - hits / len(fired), alarms * 3600 / seconds_of(score, hop)
+    hits, _, _ = matching(fired, spoken, tolerance)
+    return 1 - hits / len(fired), judged(score, hop, spoken, threshold, refractory, tolerance)[1]
 
 
-def hits_instead_of_misses(score, hop, spoken, threshold, refractory, tolerance):
+def hits_instead_of_misses(*given):
     """This is the share that was found: asked for is the share that was missed."""
-    _, found, alarms = matching(firing(score, hop, threshold, refractory), spoken, tolerance)
-    return found / len(spoken), alarms * 3600 / seconds_of(score, hop)
+    misses, alarms = judged(*given)
+    return 1 - misses, alarms
 
 
 def windows_as_seconds(score, hop, spoken, threshold, refractory, tolerance):
     """A window comes every `hop` seconds, so N windows are not N seconds: the recording lasts 1 + (N - 1) * hop."""
-    _, found, alarms = matching(firing(score, hop, threshold, refractory), spoken, tolerance)
-    return 1 - found / len(spoken), alarms * 3600 / len(score)
+    misses, alarms = alarms_not_per_hour(score, hop, spoken, threshold, refractory, tolerance)
+    return misses, alarms * 3600 / len(score)
 
 
 def alarms_not_per_hour(score, hop, spoken, threshold, refractory, tolerance):
@@ -527,8 +511,8 @@ def alarms_not_per_hour(score, hop, spoken, threshold, refractory, tolerance):
 
 def per_window(score, hop, spoken, threshold, refractory, tolerance):
     """False alarms for each window depend on how often one looks, which means nothing to who owns the device: count them by the hour."""
-    _, found, alarms = matching(firing(score, hop, threshold, refractory), spoken, tolerance)
-    return 1 - found / len(spoken), alarms / len(score)
+    misses, alarms = alarms_not_per_hour(score, hop, spoken, threshold, refractory, tolerance)
+    return misses, alarms / len(score)
 
 
 SLOT = 28  # windows that each event of a trial has for itself

@@ -4,9 +4,8 @@ import torch
 from torch import Tensor
 from torch.nn import functional as F
 
-from tinycourse.check.core import exercise, expect, expect_array, expect_close
+from tinycourse.check.core import UNIT, exercise, expect, expect_array, expect_close
 
-UNIT = 2.0**-24  # float32 rounds to within this share of a number
 EXACT = 1e-30  # a bound for copies, which are not rounded at all
 
 

@@ -8,20 +8,14 @@ from random import Random
 import numpy as np
 import optuna
 
-from tinycourse.check.core import exercise, expect, expect_array, expect_close
-
-UNIT = 2.0**-53  # float64 rounds to within this share of a number
+from tinycourse.check.core import UNIT64, exercise, expect, expect_array, expect_close
 
 # -------------------------------------------------------------------------------------------- pareto_front
 
 
 def slow_front(points):
     """A point stays unless some other one is nowhere larger and somewhere smaller."""
-    stays = []
-    for p in points:
-        beaten = [all(q <= p) and any(q < p) for q in points]
-        stays.append(not any(beaten))
-    return np.array(stays)
+    return np.array([not any(all(q <= p) and any(q < p) for q in points) for p in points])
 
 
 def smaller_everywhere(points):
@@ -132,7 +126,7 @@ def net_score(candidate, random):
         case = f"accuracy {accuracy:.2f}, {parameters:,} parameters, {multiply_adds:,} multiply-adds"
         got = candidate(accuracy, parameters, multiply_adds)
         expect(isinstance(got, float), case, "a float", type(got).__name__)
-        expect_close(got, slow_score(accuracy, parameters, multiply_adds), 10 * 400 * UNIT, case)
+        expect_close(got, slow_score(accuracy, parameters, multiply_adds), 10 * 400 * UNIT64, case)
 
 
 # ------------------------------------------------------------------------------------------------- exceeded
@@ -205,7 +199,7 @@ def exceeded(candidate, random):
         expect(isinstance(got, dict), said, "a dict", type(got).__name__)
         expect(set(got) == set(expected), said, f"{sorted(expected)} exceeded", f"{sorted(got)}")
         for name, share in expected.items():
-            expect_close(got[name], share, 3 * UNIT * (1 + share), f"{said}: {name}")
+            expect_close(got[name], share, 3 * UNIT64 * (1 + share), f"{said}: {name}")
 
 
 # ---------------------------------------------------------------------------------------------- hypervolume
@@ -230,34 +224,29 @@ def overlapping(points, reference):
     return float(sum(max(0.0, reference[0] - x) * max(0.0, reference[1] - y) for x, y in points))
 
 
-def unsorted(points, reference):
-    """The points were taken in the order given: sort them by their first objective."""
+def swept(points, reference, counts):
+    """What the wrong answers share: a strip for each point (x, y) that `counts`, from the height of the one before down to its own."""
     area, height = 0.0, reference[1]
     for x, y in points:
-        if x < reference[0] and y < height:
+        if counts(x, y, height):
             area += (reference[0] - x) * (height - y)
             height = y
     return float(area)
+
+
+def unsorted(points, reference):
+    """The points were taken in the order given: sort them by their first objective."""
+    return swept(points, reference, lambda x, y, height: x < reference[0] and y < height)
 
 
 def beyond_counts(points, reference):
     """A point that does not beat the reference counts nothing: its rectangle has no area, not a negative one, nor one outside."""
-    area, height = 0.0, reference[1]
-    for x, y in sorted(map(tuple, points)):
-        if y < height:
-            area += (reference[0] - x) * (height - y)
-            height = y
-    return float(area)
+    return swept(sorted(map(tuple, points)), reference, lambda x, y, height: y < height)
 
 
 def beaten_counts(points, reference):
     """Beaten points take area away: skip them, whoever beats them has all of theirs."""
-    area, height = 0.0, reference[1]
-    for x, y in sorted(map(tuple, points)):
-        if x < reference[0] and y < reference[1]:
-            area += (reference[0] - x) * (height - y)
-            height = y
-    return float(area)
+    return swept(sorted(map(tuple, points)), reference, lambda x, y, height: x < reference[0] and y < reference[1])
 
 
 def best_alone(points, reference):
@@ -294,7 +283,7 @@ def hypervolume(candidate, random):
         said, expected = f"{case}: {points.round(3).tolist()}, reference {reference}", slow_hypervolume(points, reference)
         got = candidate(points, reference)
         expect(isinstance(got, float), said, "a float", type(got).__name__)
-        expect_close(got, expected, 100 * (len(points) + 1) * UNIT, said)  # the grid of the reference has up to a hundred cells
+        expect_close(got, expected, 100 * (len(points) + 1) * UNIT64, said)  # the grid of the reference has up to a hundred cells
 
 
 # --------------------------------------------------------------------------------------------------- evolve
@@ -316,13 +305,8 @@ def price(design):
     return zlib.crc32(repr(design).encode()) / 2**32
 
 
-def slow_evolve(open_study, draw, mutate, judge, population, sample, trials, seed):
-    """Regularised evolution: the best of a few has a child, the oldest dies."""
-    return evolved(open_study, draw, mutate, judge, population, sample, trials, seed)
-
-
-def evolved(open_study, draw, mutate, judge, population, sample, trials, seed, choose=min, forget="oldest", of="alive", told=True):
-    """`slow_evolve`, and in other moods the wrong answers."""
+def slow_evolve(open_study, draw, mutate, judge, population, sample, trials, seed, choose=min, forget="oldest", of="alive", told=True):
+    """Regularised evolution: the best of a few has a child, the oldest dies. With other options it is a wrong answer."""
     random, study, alive, everybody = Random(seed), open_study(), [], []
     for i in range(trials):
         if i < population or of == "nobody":
@@ -343,37 +327,37 @@ def evolved(open_study, draw, mutate, judge, population, sample, trials, seed, c
 
 def worst_dies(*a):
     """The worst member dies instead of the oldest: a lucky measurement then lives forever, which is what ageing prevents."""
-    return evolved(*a, forget="worst")
+    return slow_evolve(*a, forget="worst")
 
 
 def worst_has_children(*a):
     """The largest value of the sample was chosen as parent: the values are errors, the smallest is best."""
-    return evolved(*a, choose=max)
+    return slow_evolve(*a, choose=max)
 
 
 def first_has_children(*a):
     """The parent is a member drawn at random: it has to be the best one of the sample."""
-    return evolved(*a, choose=lambda those, key: those[0])
+    return slow_evolve(*a, choose=lambda those, key: those[0])
 
 
 def from_everybody(*a):
     """The sample was drawn from all designs so far: only the youngest `population` of them are alive."""
-    return evolved(*a, of="everybody")
+    return slow_evolve(*a, of="everybody")
 
 
 def never_mutates(*a):
     """Every design was drawn anew, which is random search: after the founders each one is a mutated parent."""
-    return evolved(*a, of="nobody")
+    return slow_evolve(*a, of="nobody")
 
 
 def never_tells(*a):
     """Trials were asked for and their values never told: study.tell(trial, value)."""
-    return evolved(*a, told=False)
+    return slow_evolve(*a, told=False)
 
 
 def too_many(open_study, draw, mutate, judge, population, sample, trials, seed):
     """The founders count as trials, too: there are `trials` designs in all."""
-    return evolved(open_study, draw, mutate, judge, population, sample, trials + population, seed)
+    return slow_evolve(open_study, draw, mutate, judge, population, sample, trials + population, seed)
 
 
 @exercise(
@@ -416,7 +400,7 @@ def judge_lineages(said: str, trials: list, population: int, sample: int) -> Non
     designs = [tuple(t.user_attrs["design"]) for t in trials]
     for i, (design, trial) in enumerate(zip(designs, trials)):
         case = f"{said}, trial {i}"
-        expect_close(trial.value, price(design), UNIT, f"{case}: the value told")
+        expect_close(trial.value, price(design), UNIT64, f"{case}: the value told")
         founder = len(design) == 1
         expect(founder == (i < population), case, "a founder" if i < population else "a child", "a founder" if founder else "a child")
         if founder:

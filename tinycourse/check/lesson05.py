@@ -5,10 +5,8 @@ import math
 import torch
 from torch import Tensor
 
-from tinycourse.check.core import exercise, expect, expect_array, expect_close
+from tinycourse.check.core import UNIT, exercise, expect, expect_array, expect_close
 from tinycourse.transducer import NEVER, alignments, log_add
-
-UNIT = 2.0**-24  # float32 rounds to within this share of a number
 
 
 def drawn_steps(random, frames: int, labels: int, size: float = 1.0) -> Tensor:
@@ -24,7 +22,7 @@ def drawn_steps(random, frames: int, labels: int, size: float = 1.0) -> Tensor:
 def slow_transitions(logits: Tensor, target: Tensor, blank: int) -> Tensor:
     """Log-probabilities of leaving every node by a blank and by the next label, one node at a time: [T, U + 1, V] -> [T, U + 1, 2]."""
     frames, nodes, _ = logits.shape
-    steps = torch.full((frames, nodes, 2), NEVER)
+    steps = torch.full((frames, nodes, 2), NEVER, dtype=logits.dtype)
     for t in range(frames):
         for u in range(nodes):
             numbers = logits[t, u].tolist()
@@ -67,10 +65,7 @@ def two_compete(logits, target, blank):
 
 def label_behind_us(logits, target, blank):
     """From node (t, u) label number u leads on, which is target[u]: the one before has been said already."""
-    steps = torch.full((*logits.shape[:2], 2), NEVER)
-    steps[..., 0] = logits.log_softmax(-1)[..., blank]
-    steps[:, :-1, 1] = logits.log_softmax(-1)[:, torch.arange(len(target)), target.roll(1)]
-    return steps
+    return picked(logits.log_softmax(-1), target.roll(1), blank)
 
 
 def next_nodes_label(logits, target, blank):
@@ -141,9 +136,8 @@ def slow_two_frames(steps: Tensor) -> float:
 def ways_through(steps: Tensor) -> Tensor:
     """Log-probabilities of the U + 1 alignments of two frames, by where the first blank is taken: [U + 1]."""
     first, second = steps[:, :-1, 1].double()
-    blanks = steps[0, :, 0].double()
-    k = range(len(blanks))
-    return torch.stack([first[:i].sum() + blanks[i] + second[i:].sum() for i in k]) + steps[1, -1, 0].double()
+    blanks, last = steps[0, :, 0].double(), steps[1, -1, 0].double()
+    return torch.stack([first[:i].sum() + blank + second[i:].sum() + last for i, blank in enumerate(blanks)])
 
 
 def logs_added(steps):
@@ -217,62 +211,47 @@ def two_frames(candidate, random):
 # --------------------------------------------------------------------------------------------------- alpha
 
 
-def slow_alpha(steps: Tensor) -> Tensor:
-    """Log-probability of coming to every node: steps [T, U + 1, 2] -> [T, U + 1]. One node after the other."""
-    frames, nodes, _ = steps.shape
-    alpha = torch.full((frames, nodes), NEVER)
-    for t in range(frames):
-        for u in range(nodes):
-            from_left = alpha[t - 1, u] + steps[t - 1, u, 0] if t else torch.tensor(NEVER)
-            from_below = alpha[t, u - 1] + steps[t, u - 1, 1] if u else torch.tensor(NEVER)
-            alpha[t, u] = log_add(from_left, from_below) if t or u else 0.0
-    return alpha
+def from_left(steps: Tensor, alpha: Tensor, t: int, u: int) -> float | Tensor:
+    """Log-probability of coming to node (t, u) by a blank."""
+    return alpha[t - 1, u] + steps[t - 1, u, 0] if t else NEVER
 
 
-def recursion(steps: Tensor, come, first: float = 0.0, outside: float = NEVER) -> Tensor:
-    """Fill alpha by come(alpha, t, u) -> (from the left, from below), two numbers or NEVER. The mistakes below are made of it."""
+def from_below(steps: Tensor, alpha: Tensor, t: int, u: int) -> float | Tensor:
+    """Log-probability of coming to node (t, u) by a label."""
+    return alpha[t, u - 1] + steps[t, u - 1, 1] if u else NEVER
+
+
+def slow_alpha(steps: Tensor, left=from_left, below=from_below, add=log_add) -> Tensor:
+    """Log-probability of coming to every node: steps [T, U + 1, 2] -> [T, U + 1]. One node after the other.
+
+    The wrong answers come from elsewhere (`left`, `below`), or add otherwise.
+    """
     frames, nodes, _ = steps.shape
-    alpha = torch.full((frames, nodes), outside)
-    alpha[0, 0] = first
+    alpha = torch.zeros(frames, nodes, dtype=steps.dtype)
     for t in range(frames):
         for u in range(nodes):
             if t or u:
-                alpha[t, u] = log_add(*(torch.as_tensor(x) for x in come(alpha, t, u)))
+                alpha[t, u] = add(left(steps, alpha, t, u), below(steps, alpha, t, u))
     return alpha
 
 
 def best_way(steps):
     """The larger of the two was kept, which is the best way (Viterbi): alpha adds the probabilities of all ways, so take log_add."""
-    frames, nodes, _ = steps.shape
-    alpha = torch.full((frames, nodes), NEVER)
-    alpha[0, 0] = 0
-    for t in range(frames):
-        for u in range(nodes):
-            ways = [alpha[t, u]]
-            ways += [alpha[t - 1, u] + steps[t - 1, u, 0]] if t else []
-            ways += [alpha[t, u - 1] + steps[t, u - 1, 1]] if u else []
-            alpha[t, u] = max(ways)
-    return alpha
+    return slow_alpha(steps, add=max)
 
 
 def step_of_the_target(steps):
     """The steps were read at the node where they arrive: a step's log-probability belongs to the node that it leaves."""
-
-    def come(alpha, t, u):
-        left = alpha[t - 1, u] + steps[t, u, 0] if t else NEVER
-        return left, alpha[t, u - 1] + steps[t, u, 1].clamp(min=-2) if u else NEVER
-
-    return recursion(steps, come)
+    return slow_alpha(
+        steps,
+        left=lambda steps, alpha, t, u: alpha[t - 1, u] + steps[t, u, 0] if t else NEVER,
+        below=lambda steps, alpha, t, u: alpha[t, u - 1] + steps[t, u, 1] if u else NEVER,
+    )
 
 
 def label_takes_a_frame(steps):
     """A label does not use up a frame: it leads to (t, u + 1), so node (t, u) is reached from (t, u - 1), in the same frame."""
-
-    def come(alpha, t, u):
-        left = alpha[t - 1, u] + steps[t - 1, u, 0] if t else NEVER
-        return left, alpha[t - 1, u - 1] + steps[t - 1, u - 1, 1] if t and u else NEVER
-
-    return recursion(steps, come)
+    return slow_alpha(steps, below=lambda steps, alpha, t, u: from_below(steps, alpha, t - 1, u) if t else NEVER)
 
 
 def begins_with_a_step(steps):
@@ -282,32 +261,21 @@ def begins_with_a_step(steps):
 
 def first_row_forgotten(steps):
     """In the first frame labels can be said as well: node (0, u) is reached from (0, u - 1)."""
-
-    def come(alpha, t, u):
-        left = alpha[t - 1, u] + steps[t - 1, u, 0] if t else NEVER
-        return left, alpha[t, u - 1] + steps[t, u - 1, 1] if u and t else NEVER
-
-    return recursion(steps, come)
+    return slow_alpha(steps, below=lambda steps, alpha, t, u: from_below(steps, alpha, t, u) if t else NEVER)
 
 
 def blank_and_label_swapped(steps):
     """Blank and label changed places: blank, number 0, leads to the next frame, the label, number 1, up."""
-
-    def come(alpha, t, u):
-        left = alpha[t - 1, u] + steps[t - 1, u, 1].clamp(min=-2) if t else NEVER
-        return left, alpha[t, u - 1] + steps[t, u - 1, 0] if u else NEVER
-
-    return recursion(steps, come)
+    return slow_alpha(steps.flip(-1))
 
 
 def outside_is_certain(steps):
     """Outside of the lattice there is nobody to come from: its log-probability is -1e30, not 0, which means certain."""
-
-    def come(alpha, t, u):
-        left = alpha[t - 1, u] + steps[t - 1, u, 0] if t else 0.0
-        return left, alpha[t, u - 1] + steps[t, u - 1, 1] if u else 0.0
-
-    return recursion(steps, come)
+    return slow_alpha(
+        steps,
+        left=lambda steps, alpha, t, u: from_left(steps, alpha, t, u) if t else 0.0,
+        below=lambda steps, alpha, t, u: from_below(steps, alpha, t, u) if u else 0.0,
+    )
 
 
 def underflow(steps):
@@ -371,8 +339,8 @@ def slow_beta(steps: Tensor) -> Tensor:
     beta = torch.full((frames, nodes), NEVER, dtype=steps.dtype)
     for t in reversed(range(frames)):
         for u in reversed(range(nodes)):
-            right = beta[t + 1, u] if t + 1 < frames else torch.tensor(0.0 if u + 1 == nodes else NEVER, dtype=steps.dtype)
-            up = beta[t, u + 1] + steps[t, u, 1] if u + 1 < nodes else torch.tensor(NEVER, dtype=steps.dtype)
+            right = beta[t + 1, u] if t + 1 < frames else (0.0 if u + 1 == nodes else NEVER)
+            up = beta[t, u + 1] + steps[t, u, 1] if u + 1 < nodes else NEVER
             beta[t, u] = log_add(right + steps[t, u, 0], up)
     return beta
 
@@ -474,21 +442,9 @@ def slow_greedy(scores: Tensor, blank: int, most: int) -> list[int]:
     return said
 
 
-def search(scores: Tensor, blank: int, most: int, before=lambda said, blank: said[-1] if said else blank) -> list[int]:
-    """Greedy search that asks `before` which row to read."""
-    said: list[int] = []
-    for frame in scores:
-        for _ in range(most):
-            best = int(frame[before(said, blank)].argmax())
-            if best == blank:
-                break
-            said.append(best)
-    return said
-
-
 def one_label_a_frame(scores, blank, most):
     """After a label we went on to the next frame: only a blank leads there. Ask the same frame again."""
-    return search(scores, blank, 1)
+    return slow_greedy(scores, blank, 1)
 
 
 def never_says_blank(scores, blank, most):
@@ -505,7 +461,7 @@ def never_says_blank(scores, blank, most):
 
 def no_memory(scores, blank, most):
     """The row of `blank` was read all the time: after a label the scores come from the row of that label."""
-    return search(scores, blank, most, lambda said, blank: blank)
+    return slow_greedy(scores[:, blank, None].expand_as(scores), blank, most)
 
 
 def memory_ends_with_the_frame(scores, blank, most):
@@ -523,23 +479,23 @@ def memory_ends_with_the_frame(scores, blank, most):
 
 def repeats_merged(scores, blank, most):
     """Equal labels in a row were merged: CTC does that. Here a label is said each time that it is chosen: "three three" are two."""
-    said = search(scores, blank, most)
+    said = slow_greedy(scores, blank, most)
     return [x for x, y in zip(said, [None, *said]) if x != y]
 
 
 def limit_for_all(scores, blank, most):
     """`most` limits the labels of each frame, not of all frames together."""
-    return search(scores, blank, most)[:most]
+    return slow_greedy(scores, blank, most)[:most]
 
 
 def limit_left_out(scores, blank, most):
     """A frame said more than `most` labels: count them, and go on to the next frame when there are enough."""
-    return search(scores, blank, 40)
+    return slow_greedy(scores, blank, 40)
 
 
 def one_too_few(scores, blank, most):
     """The frame was left one label too early: `most` labels are allowed."""
-    return search(scores, blank, most - 1)
+    return slow_greedy(scores, blank, most - 1)
 
 
 @exercise(

@@ -57,7 +57,7 @@ class Design:
         return FrontendConfig(kind="log-mel", high=float(self.high))
 
     def to_json(self) -> dict:
-        """Lists and numbers only."""
+        """As plain data: numbers, words and tuples, which become lists in a file."""
         return asdict(self)
 
     @classmethod
@@ -75,10 +75,10 @@ def as_tuple(value):
 
 def offsets(design: Design) -> tuple[list, list]:
     """Where the copies of the first and of the second condenser look, as `look_aside` takes it."""
-    steps = (1, 2, 4)
-    bands = [((0, -n), (0, n)) for n in steps] if design.near_aside else [((0, 0), (0, 0))]
-    frames = [((-n, 0), (n, 0)) for n in steps] if design.far_aside else [((0, 0), (0, 0))]
-    return (frames[:1] + bands if design.near_aside else bands), frames
+    still = [((0, 0), (0, 0))]
+    near = [((-1, 0), (1, 0)), *(((0, -n), (0, n)) for n in (1, 2, 4))]
+    far = [((-n, 0), (n, 0)) for n in (1, 2, 4)]
+    return near if design.near_aside else still, far if design.far_aside else still
 
 
 def act(name: str, x: Tensor) -> Tensor:
@@ -125,11 +125,12 @@ class Designed(nn.Module):
     def make_last(self, channels: int) -> tuple[nn.Module, nn.Module]:
         """A depthwise convolution, or nothing, and the last convolution."""
         kind, bands = self.design.last_kind, self.bands()
-        if kind == "3x3":
-            return nn.Identity(), nn.Conv2d(channels, self.design.last, 3, padding=1, bias=False)
-        kernel, padding = {"3x3 separable": (3, 1), "1 x bands": ((1, bands), 0), "3 x bands": ((3, bands), (1, 0))}.get(kind, (1, 0))
-        before = nn.Identity() if kind == "1x1" else nn.Conv2d(channels, channels, kernel, padding=padding, groups=channels, bias=False)
-        return before, nn.Conv2d(channels, self.design.last, 1, bias=False)
+        depthwise = {"3x3 separable": (3, 1), "1 x bands": ((1, bands), 0), "3 x bands": ((3, bands), (1, 0))}  # kernel and padding
+        before, size = nn.Identity(), 3 if kind == "3x3" else 1
+        if kind in depthwise:
+            kernel, padding = depthwise[kind]
+            before = nn.Conv2d(channels, channels, kernel, padding=padding, groups=channels, bias=False)
+        return before, nn.Conv2d(channels, self.design.last, size, padding=size // 2, bias=False)
 
     def bands(self) -> int:
         """How many bands are left in front of the last convolution."""

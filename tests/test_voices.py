@@ -1,0 +1,42 @@
+"""Voices that were never heard: what voices.py trains, and how its table reads."""
+
+import pytest
+
+from tinycourse import sequence_training, sequences, voices
+
+ROWS = [
+    {"way": way, "speaker": speaker, "seed": 0, "epochs": 1, "validation": 0.01, "testing": rate}
+    for way, rates in zip(voices.WAYS, ((0.4, 0.2), (0.3, 0.1)))
+    for speaker, rate in zip(("theo", "lucas"), rates)
+]
+
+
+def test_the_table_has_a_row_for_every_way_that_was_tried():
+    head, first, second = voices.table(ROWS).splitlines()
+    assert head.split() == ["kept", "out:", "lucas", "theo", "mean", "the", "others"]
+    assert first.split()[-4:] == ["20.0%", "40.0%", "30.0%", "1.0%"]
+    assert second.startswith(list(voices.WAYS)[1]) and second.split()[-2] == "20.0%"
+
+
+def test_each_way_trains_without_the_speaker(monkeypatch):
+    seen = []
+    found = type("Found", (), {"rate": 0.5})()
+    monkeypatch.setattr(sequences, "ConnectedDigits", lambda **options: seen.append(options) or Task())
+    monkeypatch.setattr(sequence_training, "fit", lambda recogniser, task, config: seen.append(config.disturb))
+    monkeypatch.setattr(sequence_training, "evaluate", lambda recogniser, speech: found)
+
+    class Task:
+        tokens = "words"
+        texts = staticmethod(lambda: ["one"])
+        speech = staticmethod(lambda split: split)
+
+    row = voices.train("both", "theo", epochs=1)
+    options, disturb = seen
+    assert options == {"hold_out": "theo", "extra": ("tinywords",)} and disturb.voice == voices.WAYS["both"][0]["voice"]
+    assert row == {"way": "both", "speaker": "theo", "seed": 0, "epochs": 1, "validation": 0.5, "testing": 0.5}
+
+
+@pytest.mark.skipif(not voices.MEASURED.exists(), reason="benchmarks/voices.py has not been run")
+def test_what_was_measured_is_complete():
+    rows = voices.measured()
+    assert len({(row["way"], row["speaker"]) for row in rows}) == len(rows) == len(voices.WAYS) * len({row["speaker"] for row in rows})
