@@ -242,8 +242,6 @@ def test_from_the_command_line(small_task, tmp_path, capsys):
     assert again["word_error_rate"] == figures["testing"]["word_error_rate"] and again["count"] == 12
     assert cli.main(["evaluate", str(out), "--data", "connected-digits", "--beam", "2", "--json"]) == 0
     assert json.loads(capsys.readouterr().out)["beam"] == 2
-    assert cli.main(["evaluate", str(out), "--data", "connected-digits", "--int8"]) == 1
-    assert "without --int8" in capsys.readouterr().err
 
 
 def test_transcribing_keeps_the_order(small_task):

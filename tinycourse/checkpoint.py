@@ -36,14 +36,24 @@ class Recogniser(nn.Module):
 
 def save(recogniser: Recogniser, path: str | Path) -> None:
     """Write the recogniser to `path` (.safetensors), whole or not at all."""
-    header = {
-        "format": FORMAT,
+    write_whole(path, recogniser.state_dict(), {"format": FORMAT} | describe(recogniser))
+
+
+def describe(recogniser: Recogniser) -> dict[str, str]:
+    """All but the weights, for a header."""
+    return {
         "model": recogniser.name,
         "classes": json.dumps(recogniser.classes),
         "frontend": json.dumps(asdict(recogniser.frontend.config)),
         "info": json.dumps(recogniser.info),
     }
-    write_whole(path, recogniser.state_dict(), header)
+
+
+def described(header: dict[str, str]) -> Recogniser:
+    """The recogniser of a header, its weights not yet loaded."""
+    recogniser = Recogniser(header["model"], json.loads(header["classes"]), FrontendConfig(**json.loads(header["frontend"])))
+    recogniser.info = json.loads(header["info"])
+    return recogniser.eval()
 
 
 def write_whole(path: str | Path, tensors: dict[str, Tensor], header: dict[str, str]) -> None:
@@ -86,13 +96,12 @@ def load(checkpoint: str | Path, expect: str | None = None) -> Recogniser:
     name = header["model"]
     if expect is not None and name != expect:
         raise TinycourseError(f"{path} holds {name}, not {expect}; give a checkpoint of {expect}, or name the model {name}.")
-    recogniser = Recogniser(name, json.loads(header["classes"]), FrontendConfig(**json.loads(header["frontend"])))
+    recogniser = described(header)
     try:
         recogniser.load_state_dict(tensors)
     except RuntimeError:
         raise TinycourseError(f"{path} does not fit {name} as this version defines it; train it again.") from None
-    recogniser.info = json.loads(header["info"])
-    return recogniser.eval()
+    return recogniser
 
 
 def shipped() -> dict[str, Path]:

@@ -2,6 +2,7 @@
 
 import argparse
 import json
+import math
 import shlex
 import sys
 from dataclasses import asdict, replace
@@ -150,7 +151,7 @@ def command(recogniser, start: str | None) -> str:
 
 
 def train_transducer(a, fabric) -> None:
-    from tinycourse import checkpoint, data, sequence_training, sequences, training
+    from tinycourse import checkpoint, data, sequence_training, sequences
     from tinycourse.words import Vocabulary
 
     config = sequence_training.recipe(a.data, seed=a.seed, epochs=a.epochs, batch=a.batch, learning_rate=a.learning_rate, ctc=a.ctc)
@@ -171,49 +172,88 @@ def train_transducer(a, fabric) -> None:
     history = sequence_training.fit(recogniser, task, config, a.out, a.resume, fabric)
     if not fabric.is_global_zero:
         return
-    found = {split: sequence_training.evaluate(recogniser, task.speech(split)) for split in ("validation", "testing")}
-    recogniser.info["validation"] |= found["validation"].as_dict()
-    recogniser.info["testing"] = found["testing"].as_dict()
-    checkpoint.save(recogniser, a.out)
-    training.state_file(a.out).unlink(missing_ok=True)
+    found = finish_transducer(recogniser, task, a.out)
     figures = {"checkpoint": str(a.out), **{split: recogniser.info[split] for split in found}, "history": history}
     rates = ", ".join(f"{one.rate:.2%} on {split}" for split, one in found.items())
     show(figures, a.json, f"{a.out}: word error rate {rates} (epoch {recogniser.info['validation']['epoch']})")
 
 
+def finish_transducer(recogniser, task, out: Path) -> dict:
+    """As `finish`, for a recogniser of sentences; returns its errors on validation and testing."""
+    from tinycourse import checkpoint, sequence_training, training
+
+    found = {split: sequence_training.evaluate(recogniser, task.speech(split)) for split in ("validation", "testing")}
+    recogniser.info["validation"] |= found["validation"].as_dict()
+    recogniser.info["testing"] = found["testing"].as_dict()
+    checkpoint.save(recogniser, out)
+    training.state_file(out).unlink(missing_ok=True)
+    return found
+
+
 def prune(a) -> None:
-    from tinycourse import checkpoint, data, pruning, sparse, training
+    from tinycourse import checkpoint, sparse
+    from tinycourse.models import TRANSDUCERS
+    from tinycourse.pruning import PruneConfig
 
     for path in filter(None, (a.out, a.packed)):
         must_be_safetensors(path)
     recogniser = checkpoint.load(a.checkpoint)
-    source = data.open_for(recogniser.classes, a.data, extra_unknown=tuple(a.extra_unknown))
-    if recogniser.classes != source.classes:
-        raise TinycourseError(f"{a.checkpoint} knows other classes than {a.data}; prune it on the task that it was trained for.")
-    config = as_asked(training.TrainConfig(epochs=20, learning_rate=0.005), a)
-    how = pruning.PruneConfig(
+    how = PruneConfig(
         sparsity=a.sparsity, block=sparse.parse_block(a.block), scope=a.scope, only=tuple(a.only), layers=dict(a.layers),
         start=a.start, end=a.end, every=a.every, straight_through=not a.masked_gradient,
     )  # fmt: skip
-    recogniser.info |= {"command": command(recogniser, a.checkpoint), "seed": a.seed, "epochs": config.epochs}
-    splits = {split: source.clips(split) for split in ("training", "validation", "testing")}
-    noise = training.noise_of(source)
-    history, pruner = pruning.prune(recogniser, splits["training"], splits["validation"], noise, config, how, a.out, resume=a.resume)
-    result = finish(recogniser, splits["testing"], a.out)
+    recogniser.info |= {"command": command(recogniser, a.checkpoint), "seed": a.seed}
+    history, pruner = (prune_transducer if recogniser.name in TRANSDUCERS else prune_words)(a, recogniser, how)
     if a.packed:
         sparse.pack(a.out, a.packed, [f"network.{name}" for name in pruner.masks], how.block)
     size = sparse.total({name: p.detach().numpy() for name, p in pruner.parameters.items()}, how.block)
     info = {k: recogniser.info[k] for k in ("validation", "testing", "pruning")}
-    text = f"{a.out}: {pruner.sparsity:.1%} of the pruned weights are 0, {result.accuracy:.2%} on testing; " + ", ".join(
+    text = f"{a.out}: {pruner.sparsity:.1%} of the pruned weights are 0, {quality(info['testing'])} on testing; " + ", ".join(
         f"{form} {count:,} bytes" for form, count in asdict(size).items() if form not in ("weights", "nonzero")
     )
     show({"checkpoint": str(a.out), **info, "bytes": asdict(size), "history": history}, a.json, text)
+
+
+def prune_words(a, recogniser, how) -> tuple:
+    """A recogniser of words, tested and written: history and pruner."""
+    from tinycourse import data, pruning, training
+
+    source = data.open_for(recogniser.classes, a.data, extra_unknown=tuple(a.extra_unknown))
+    if recogniser.classes != source.classes:
+        raise TinycourseError(f"{a.checkpoint} knows other classes than {a.data}; prune it on the task that it was trained for.")
+    config = as_asked(training.TrainConfig(epochs=20, learning_rate=0.005), a)
+    recogniser.info["epochs"] = config.epochs
+    splits = {split: source.clips(split) for split in ("training", "validation", "testing")}
+    noise = training.noise_of(source)
+    done = pruning.prune(recogniser, splits["training"], splits["validation"], noise, config, how, a.out, resume=a.resume)
+    finish(recogniser, splits["testing"], a.out)
+    return done
+
+
+def prune_transducer(a, recogniser, how) -> tuple:
+    """The same for one of sentences."""
+    from tinycourse import pruning
+
+    task = open_sentences(recogniser, a.data, source=a.source, hold_out=a.hold_out, extra=tuple(a.extra))
+    config = pruning.retraining(a.data, seed=a.seed, epochs=a.epochs, batch=a.batch, learning_rate=a.learning_rate)
+    recogniser.info["epochs"] = config.epochs
+    done = pruning.prune_transducer(recogniser, task, config, how, a.out, resume=a.resume)
+    finish_transducer(recogniser, task, a.out)
+    return done
 
 
 def exception(text: str) -> tuple[str, float]:
     """'PATTERN=0.5' to (pattern, sparsity)."""
     pattern, _, sparsity = text.partition("=")
     return pattern, float(sparsity)
+
+
+def open_sentences(recogniser, name: str, **given):
+    """A task for a transducer, with the options that were given, and where it was trained on this one, with those of its training."""
+    from tinycourse import sequences
+
+    trained_with = recogniser.info.get("data_options", {}) if name == recogniser.info.get("data") else {}
+    return sequences.open_task(name, **trained_with | {k: v for k, v in given.items() if v})
 
 
 def evaluate(a) -> None:
@@ -238,17 +278,58 @@ def evaluate(a) -> None:
 
 
 def evaluate_transducer(a, recogniser) -> None:
-    from tinycourse import sequence_training, sequences
+    from tinycourse import sequence_training
     from tinycourse.decoding import Limits
+    from tinycourse.integer_rnnt import integer_recogniser
 
+    task = open_sentences(recogniser, a.data, source=a.source, hold_out=a.hold_out)
+    forms, speech, limits = {"float": recogniser}, task.speech(a.split), Limits(beam=a.beam) if a.beam else None
     if a.int8:
-        raise TinycourseError(f"{recogniser.name} does not run as integers yet: evaluate it without --int8.")
-    trained_with = recogniser.info.get("data_options", {}) if a.data == recogniser.info.get("data") else {}
-    task = sequences.open_task(a.data, **{**trained_with, **{k: v for k, v in {"source": a.source, "hold_out": a.hold_out}.items() if v}})
-    found = sequence_training.evaluate(recogniser, task.speech(a.split), Limits(beam=a.beam) if a.beam else None, beam=bool(a.beam))
-    figures = {"model": recogniser.name, "data": a.data, "split": a.split, "beam": a.beam} | found.as_dict()
-    wrong = f"{found.substitutions} substituted, {found.deletions} lost, {found.insertions} invented"
-    show(figures, a.json, f"word error rate {found.rate:.2%} of {found.words} words in {found.count} utterances: {wrong}")
+        forms["int8"] = integer_recogniser(recogniser, calibration_speech(recogniser, a.calibrate))
+    found = {form: sequence_training.evaluate(one, speech, limits, beam=bool(a.beam)) for form, one in forms.items()}
+    asked = found["int8" if a.int8 else "float"]
+    figures = {"model": recogniser.name, "data": a.data, "split": a.split, "beam": a.beam, "int8": a.int8} | asked.as_dict()
+    figures |= {form: one.as_dict() for form, one in found.items() if one is not asked}
+    rows = [[form, f"{e.rate:.2%}", e.substitutions, e.deletions, e.insertions] for form, e in found.items()]
+    header = ["", "word error rate", "substituted", "lost", "invented"]
+    show(figures, a.json, f"{asked.words} words in {asked.count} utterances\n" + table(rows, header))
+
+
+def calibration_speech(recogniser, name: str | None, count: int = 100):
+    """Training utterances to measure the range of every activation on: of `name`, or of the data it was trained on."""
+    name = name or recogniser.info.get("data", "connected-digits")
+    audio = open_sentences(recogniser, name).speech("training").audio
+    chosen = audio[:: max(1, len(audio) // count)][:count]
+    say(f"calibrating on {len(chosen)} training utterances of {name}")
+    return chosen
+
+
+def quantize(a) -> None:
+    import torch
+
+    from tinycourse import checkpoint, deploy, integer_rnnt, quantization
+    from tinycourse.models import TRANSDUCERS
+
+    must_be_safetensors(a.out)
+    recogniser = checkpoint.load(a.checkpoint)
+    if recogniser.name in TRANSDUCERS:
+        audio = calibration_speech(recogniser, a.calibrate)
+        integers = integer_rnnt.integer_recogniser(recogniser, audio, a.observer)
+        integer_rnnt.save(integers, a.out)
+        with torch.no_grad():
+            features = [recogniser.frontend(checkpoint.as_float(one)[None])[0, 0] for one in audio[:20]]
+        rows, programs = integer_rnnt.error_report(recogniser.network, integers.network, features), integers.network.programs
+    else:
+        audio = deploy.calibration_audio(recogniser, a.calibrate)
+        program = deploy.program_of(recogniser, audio, a.observer)
+        program.save(a.out)
+        features = checkpoint.in_batches(recogniser.frontend, audio[:100])
+        rows, programs = quantization.error_report(recogniser.network, program, features), {"": program}
+    size = sum(op.weight_bytes for program in programs.values() for op in program.operations)
+    report = [row | {"snr": row["snr"] if math.isfinite(row["snr"]) else None} for row in rows]  # JSON has no infinity
+    figures = {"program": str(a.out), "model": recogniser.name, "weight_bytes": size, "report": report}
+    lines = [[r.get("part", ""), r["path"], r["kind"], f"{r['snr']:.1f} dB"] for r in rows]
+    show(figures, a.json, f"{a.out}: {size:,} bytes of constants\n" + table(lines, ["part", "layer", "kind", "signal to noise"]))
 
 
 def export(a) -> None:
@@ -354,24 +435,26 @@ def parser() -> argparse.ArgumentParser:
     strings.add_argument("--source", default="", help="what connected digits are made of: spoken-digits (default) or tinywords")
     strings.add_argument("--hold-out", default="", help="a speaker of connected digits who is heard in testing alone")
 
+    more = argparse.ArgumentParser(add_help=False)
+    more.add_argument("--extra", nargs="*", default=[], metavar="SET", help="sentences of these data sets to train on too")
+
     calibrated = argparse.ArgumentParser(add_help=False)
     calibrated.add_argument("--calibrate", metavar="SET", help="data to measure ranges on (default: what it was trained on, or tinywords)")
 
-    v = verb("train", train, "train a network on a data set", learning, strings)
+    v = verb("train", train, "train a network on a data set", learning, strings, more)
     v.add_argument("model")
     v.add_argument("--classes", help="task, of data sets that have several: 10, 12, 35 or digits (default 10)")
     v.add_argument("--tokens", help="what a transducer writes: words, characters, or a number of word pieces")
-    v.add_argument("--extra", nargs="*", default=[], metavar="SET", help="sentences of these data sets to train on too")
     v.add_argument("--ctc", type=float, metavar="WEIGHT", help="weight of the CTC loss of a transducer's encoder")
     v.add_argument("--start", metavar="CKPT", help="begin with the weights of this checkpoint, and a fresh schedule")
     v.add_argument("--devices", type=int, default=1, help="how many GPUs, or CPU processes where there is none")
 
-    v = verb("prune", prune, "train a checkpoint on while its smallest weights leave", given, learning)
+    v = verb("prune", prune, "train a checkpoint on while its smallest weights leave", given, learning, strings, more)
     v.add_argument("--packed", type=Path, metavar="F.safetensors", help="write it once more without its empty blocks")
     v.add_argument("--sparsity", type=float, default=0.7, help="share of the weights that go (default 0.7)")
     v.add_argument("--block", default="8x1", metavar="RxC", help="outputs x inputs that go together (default 8x1)")
     v.add_argument("--scope", default="layer", help="layer: all as sparse; lamp or global: one budget, shared out (default layer)")
-    v.add_argument("--only", nargs="*", default=[], metavar="PATTERN", help="parameters to prune")
+    v.add_argument("--only", nargs="*", default=[], metavar="PATTERN", help="parameters to prune (default: all; of a transducer its gates)")
     v.add_argument("--layers", nargs="*", default=[], type=exception, metavar="PATTERN=S", help="exceptions; S = 0 leaves one dense")
     v.add_argument("--start", type=float, default=0.0, help="share of the training before the first mask")
     v.add_argument("--end", type=float, default=0.6, help="share of the training after which masks stay; 0 is one-shot (default 0.6)")
@@ -383,6 +466,10 @@ def parser() -> argparse.ArgumentParser:
     v.add_argument("--split", default="testing", choices=("training", "validation", "testing"))
     v.add_argument("--beam", type=int, default=0, metavar="N", help="hypotheses of a transducer's beam search (default: greedy)")
     v.add_argument("--int8", action="store_true", help="as integers, by the interpreter that the chip agrees with")
+
+    v = verb("quantize", quantize, "a checkpoint in integers, and what each layer loses by it", given, calibrated)
+    v.add_argument("--out", required=True, type=Path, metavar="F.safetensors")
+    v.add_argument("--observer", default="mean-square-error", help="how ranges are found (default mean-square-error)")
 
     v = verb("export", export, "C sources, a binary and a size report", given, calibrated)
     v.add_argument("--target", required=True, help="host, cortex-m4, cortex-m0plus or wasm")

@@ -18,8 +18,8 @@ from tinycourse.mcu.program import Program
 from tinycourse.quantization import channels_last, to_program
 
 
-def program_of(recogniser: Recogniser, audio: Tensor) -> Program:
-    """The recogniser's network as int8, its ranges measured on audio [N, 16000].
+def program_of(recogniser: Recogniser, audio: Tensor, observer: str = "mean-square-error") -> Program:
+    """The recogniser's network as int8, its ranges measured on audio [N, 16000] by one of `observers.OBSERVERS`.
 
     The float front end and the class names travel in the metadata, so the program alone is enough to recognise a recording.
     """
@@ -31,7 +31,7 @@ def program_of(recogniser: Recogniser, audio: Tensor) -> Program:
         "mean": front.mean.tolist(),
         "deviation": front.deviation.tolist(),
     }
-    return to_program(recogniser.network, in_batches(recogniser.frontend, audio), metadata)
+    return to_program(recogniser.network, in_batches(recogniser.frontend, audio), metadata, observer)
 
 
 def calibration_audio(recogniser: Recogniser, name: str | None = None, count: int = 500) -> Tensor:

@@ -74,6 +74,16 @@ def bits_for(largest: float) -> int:
     return int(np.clip(np.floor(np.log2(2**15 / max(largest, 1e-9) * (1 - 2**-15))), FEWEST_BITS, MOST_BITS))
 
 
+@torch.no_grad()
+def trace_steps(network: Graph | Program, sequence: Tensor | np.ndarray) -> dict[str, np.ndarray]:
+    """Run a sequence [T, *input shape] from the beginning: every tensor on the way, by name, [T, ...]. Nothing where T is 0."""
+    state, seen = None, []
+    for x in sequence[:, None]:
+        seen.append(network.trace(x, state))
+        state = {name: seen[-1][after] for name, after in network.state.items()}
+    return {name: np.concatenate([np.asarray(values[name]) for values in seen]) for name in (seen[0] if seen else ())}
+
+
 def observe_steps(
     graph: Graph, sequences: Sequence[Tensor], observer: str | Callable[[], MinMax] = MeanSquareError
 ) -> tuple[dict[str, MinMax], list[Tensor]]:
@@ -86,19 +96,13 @@ def observe_steps(
     make, outputs = find_observer(observer), []
     nodes = [n for n in graph.nodes if n.kind != "state"]
     observers = {n.name: MinMax() if n.kind in WIDE else make() for n in nodes}
-    with torch.no_grad():
-        for sequence in sequences:
-            state, seen = {}, []
-            for x in sequence[:, None]:
-                values = graph.trace(x, state)
-                state = {name: values[after] for name, after in graph.state.items()}
-                seen.append(values)
-            for node in nodes if seen else []:
-                x = torch.cat([values[node.name] for values in seen])
-                if not x.isfinite().all():
-                    raise TinycourseError(f"{node.path or 'The input'} gives nan or infinite numbers: train the network again.")
-                observers[node.name].observe(x)
-            outputs.append(torch.cat([v[nodes[-1].name] for v in seen]) if seen else sequence.new_zeros(0, *nodes[-1].shape))
+    for sequence in sequences:
+        values = {name: torch.from_numpy(x) for name, x in trace_steps(graph, sequence).items()}
+        for node in nodes if values else []:
+            if not values[node.name].isfinite().all():
+                raise TinycourseError(f"{node.path or 'The input'} gives nan or infinite numbers: train the network again.")
+            observers[node.name].observe(values[node.name])
+        outputs.append(values[nodes[-1].name] if values else sequence.new_zeros(0, *nodes[-1].shape))
     return observers, outputs
 
 

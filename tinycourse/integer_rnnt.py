@@ -10,21 +10,25 @@
 """
 
 import copy
+import json
 from collections.abc import Callable, Sequence
+from pathlib import Path
 
 import numpy as np
 import torch
 from torch import Tensor, nn
 
-from tinycourse.checkpoint import Recogniser, as_float
+from tinycourse.checkpoint import Recogniser, as_float, describe, described, read, write_whole
 from tinycourse.decoding import Greedy
+from tinycourse.errors import TinycourseError
 from tinycourse.graph import Graph, Node
-from tinycourse.integer_cells import choose_scales, observe_steps, quantize_layers, run_steps, stack
+from tinycourse.integer_cells import choose_scales, observe_steps, quantize_layers, run_steps, stack, trace_steps
 from tinycourse.mcu.program import Program
 from tinycourse.models.rnnt import BLANK, EncoderState, RNNTConfig, Transducer, join
 from tinycourse.observers import MeanSquareError, MinMax
-from tinycourse.quantization import quantize_graph
+from tinycourse.quantization import compare, quantize_graph
 
+FORMAT = "tinycourse-integers-1"
 PARTS = "front", "back", "prediction", "joint"
 
 
@@ -128,6 +132,17 @@ def joint_graph(network: Transducer) -> Graph:
     return Graph([heard, expected, total, hidden, logits], {expected.name: expected.name})
 
 
+def stacked(config: RNNTConfig, features: Sequence[Tensor]) -> list[Tensor]:
+    """Features [T, bands] as the encoder's first layer meets them."""
+    silence = torch.zeros(1, config.stack - config.hop, config.features)
+    return [join(silence, x.detach().float().cpu()[None], config.stack, config.hop)[0][0] for x in features]
+
+
+def reduced(config: RNNTConfig, outputs: Sequence[Tensor]) -> list[Tensor]:
+    """Outputs [T, outputs] of the layers in front, joined for those behind."""
+    return [join(y[None, :0], y[None], config.reduction, config.reduction)[0][0] for y in outputs]
+
+
 @torch.no_grad()
 def quantize_transducer(
     network: Transducer, features: Sequence[Tensor], observer: str | Callable[[], MinMax] = MeanSquareError
@@ -138,12 +153,9 @@ def quantize_transducer(
     Raises TinycourseError where no recording fills a frame of the encoder, or the network gives nan.
     """
     network, config = network.cpu().eval(), network.config
-    silence = torch.zeros(1, config.stack - config.hop, config.features)
-    stacked = [join(silence, x.detach().float().cpu()[None], config.stack, config.hop)[0][0] for x in features]
-    front, outputs = quantize_layers(network.encoder.layers[: config.reduce_after], stacked, observer)
+    front, outputs = quantize_layers(network.encoder.layers[: config.reduce_after], stacked(config, features), observer)
     between = front.tensors[front.output]
-    empty = torch.zeros(1, 0, config.cell.outputs)
-    joined = [join(empty, y[None], config.reduction, config.reduction)[0][0] for y in outputs]
+    joined = reduced(config, outputs)
     back, heard = quantize_layers(network.encoder.layers[config.reduce_after :], joined, observer, (between.scale, between.zero_point))
 
     labels = [[BLANK, *Greedy(network).push(y[None]).labels[0]] for y in heard]
@@ -175,3 +187,74 @@ def integer_recogniser(
     integers = copy.copy(recogniser)
     integers._modules = recogniser._modules | {"network": quantize_transducer(recogniser.network, features, observer)}
     return integers
+
+
+# ------------------------------------------------------------------------------------------ how far from float
+
+
+@torch.no_grad()
+def error_report(network: Transducer, integers: IntegerTransducer, features: Sequence[Tensor]) -> list[dict]:
+    """How far each tensor of the four programs is from the float network's on features [T, bands] of recordings, all errors before it
+    included, through the layers and through time.
+
+    One dict per tensor, in running order: part (of PARTS), tensor, kind, path, and snr in dB. Labels are those that the float network
+    hears; the joint network meets every frame with everything said in its recording. Gates that reach beyond 8 look bad and do no harm:
+    there the integers stop, and sigmoid and tanh are flat. Raises TinycourseError where nothing is heard.
+    """
+    network, config, programs, rows = network.cpu().eval(), network.config, integers.programs, []
+    encoder = {"front": network.encoder.layers[: config.reduce_after], "back": network.encoder.layers[config.reduce_after :]}
+    graphs = {part: stack(layers, [Node("input", [], (layers[0].inputs,))]) for part, layers in encoder.items()}
+    graphs |= {"prediction": prediction_graph(network), "joint": joint_graph(network)}
+
+    def add(part: str, floats: list[dict], exact: list[dict]) -> tuple[list[Tensor], list[Tensor]]:
+        """Note what the graph and the program of a part gave for each sequence; their outputs."""
+        rows.extend({"part": part} | row for row in compare(graphs[part], programs[part], together(floats), together(exact)))
+        return tuple([torch.as_tensor(values[programs[part].output]) for values in side] for side in (floats, exact))
+
+    def steps(part: str, floats: list[Tensor], exact: list[np.ndarray]) -> tuple[list[Tensor], list[Tensor]]:
+        return add(part, [trace_steps(graphs[part], x) for x in floats], [trace_steps(programs[part], x) for x in exact])
+
+    x = [x for x in stacked(config, features) if len(x) >= config.reduction]
+    if not x:
+        raise TinycourseError("The report needs at least one recording that fills a frame; give longer ones.")
+    floats, exact = (reduced(config, side) for side in steps("front", x, [programs["front"].quantize_input(one) for one in x]))
+    heard = steps("back", floats, [one.numpy() for one in exact])
+    labels = [np.array([BLANK, *Greedy(network).push(one[None]).labels[0]], np.int16)[:, None] for one in heard[0]]
+    said = steps("prediction", [torch.from_numpy(one).float() for one in labels], labels)
+    pairs = [[(h.repeat_interleave(len(e), 0), e.repeat(len(h), 1)) for h, e in zip(*side)] for side in zip(heard, said)]
+    floats = [graphs["joint"].trace(h, {"expected": e}) for h, e in pairs[0]]
+    add("joint", floats, [programs["joint"].trace(h.numpy(), {"expected": e.numpy()}) for h, e in pairs[1]])
+    return rows
+
+
+def together(traces: list[dict[str, np.ndarray]]) -> dict[str, np.ndarray]:
+    """What several sequences gave, by name, one behind the other."""
+    return {name: np.concatenate([np.asarray(values[name]) for values in traces]) for name in traces[0]}
+
+
+# ------------------------------------------------------------------------------------------ files
+
+
+def save(recogniser: Recogniser, path: str | Path) -> None:
+    """Write a recogniser that `integer_recogniser` made to `path` (.safetensors): programs, front end, vocabulary, whole or not at all."""
+    tensors, descriptions = dict(recogniser.state_dict()), {}
+    for part, program in recogniser.network.programs.items():
+        arrays, descriptions[part] = program.pack()
+        tensors |= {f"{part}.{name}": torch.from_numpy(array) for name, array in arrays.items()}
+    write_whole(path, tensors, {"format": FORMAT, "programs": json.dumps(descriptions)} | describe(recogniser))
+
+
+def load(path: str | Path) -> Recogniser:
+    """What `save` wrote. Raises TinycourseError on a missing file or one of another kind."""
+    tensors, header = read(path, FORMAT)
+    recogniser, arrays = described(header), {part: {} for part in (*PARTS, "frontend")}
+    for name, tensor in tensors.items():
+        part, key = name.split(".", 1)
+        arrays[part][key] = tensor
+    recogniser.frontend.load_state_dict(arrays["frontend"])
+    programs = {
+        part: Program.unpack({name: tensor.numpy() for name, tensor in arrays[part].items()}, description)
+        for part, description in json.loads(header["programs"]).items()
+    }
+    recogniser.network = IntegerTransducer(recogniser.network.config, programs)
+    return recogniser

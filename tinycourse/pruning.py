@@ -16,11 +16,12 @@ import torch
 from torch import Tensor, nn
 from torch.nn import functional as F
 
-from tinycourse import training
+from tinycourse import sequence_training, training
 from tinycourse.errors import TinycourseError
 from tinycourse.sparse import Block, grid, spread
 
-MEASURED = Path(__file__).parent / "measured" / "pruning.json"
+MEASURED = Path(__file__).parent / "measured" / "pruning.json"  # written by benchmarks/pruning.py
+TRANSDUCERS = MEASURED.with_name("pruning_rnnt.json")  # written by benchmarks/pruning_rnnt.py
 SCOPES = ("layer", "lamp", "global")
 
 
@@ -276,6 +277,24 @@ def prune(
     return history, pruner
 
 
-def measured() -> dict:
-    """What `benchmarks/pruning.py` measured: `command` and `rows`, one for each model, way, sparsity asked for and seed."""
-    return json.loads(MEASURED.read_text(encoding="utf-8"))
+def retraining(data: str, **given) -> sequence_training.SequenceConfig:
+    """The recipe of a task for a transducer that can do it already: half as long, half as fast, nothing easy first; or as given."""
+    whole = sequence_training.recipe(data)
+    half = {"epochs": whole.epochs // 2, "learning_rate": whole.learning_rate / 2}
+    return replace(sequence_training.recipe(data, **half | {k: v for k, v in given.items() if v}), curriculum=0)
+
+
+def prune_transducer(
+    recogniser, task, config: sequence_training.SequenceConfig, pruning: PruneConfig, out: Path | None = None, supply=None, **options
+) -> tuple[list[dict], Pruner]:
+    """The same for a recogniser of sentences, on a task of sequences.py; see `sequence_training.fit`."""
+    supply = supply or task.training(recogniser.frontend)
+    pruner = Pruner(recogniser.network, pruning, config.epochs * (len(supply) // config.batch))
+    history = sequence_training.fit(recogniser, task, config, out, pruner=pruner, supply=supply, **options)
+    recogniser.info["pruning"] = pruner.record()
+    return history, pruner
+
+
+def measured(path: Path = MEASURED) -> dict:
+    """What MEASURED or TRANSDUCERS holds: `command` and `rows`, one for each model, way, sparsity asked for and seed."""
+    return json.loads(path.read_text(encoding="utf-8"))

@@ -255,10 +255,17 @@ def error_report(module: nn.Module | Graph, program: Program, x: Tensor) -> list
     """
     graph = module if isinstance(module, Graph) else trace(module, x.shape[1:])
     with torch.no_grad():
-        floats = graph.trace(x.float())
-    integers, rows = program.trace(program.quantize_input(channels_last(x))), []
+        floats = {name: channels_last(y) for name, y in graph.trace(x.float()).items()}
+    return compare(graph, program, floats, program.trace(program.quantize_input(channels_last(x))))
+
+
+def compare(graph: Graph, program: Program, floats: dict[str, np.ndarray], integers: dict[str, np.ndarray]) -> list[dict]:
+    """The report on what a graph and its program gave, by name."""
+    rows = []
     for node in graph.nodes:
+        if node.kind == "state":
+            continue
         t = program.tensors[node.name]
-        snr = signal_to_noise(channels_last(floats[node.name]), dequantize(integers[node.name], t.scale, t.zero_point))
+        snr = signal_to_noise(floats[node.name], dequantize(integers[node.name], t.scale, t.zero_point))
         rows.append({"tensor": node.name, "kind": node.kind, "path": node.path, "snr": snr})
     return rows

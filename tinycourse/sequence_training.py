@@ -126,30 +126,38 @@ def fit(
     out: Path | None = None,
     resume: bool = False,
     fabric: Fabric | None = None,
+    pruner=None,
+    supply=None,
 ) -> list[dict]:
     """Train in place on a task of sequences.py; one dict an epoch: epoch, loss, rate, and word_error_rate where it was measured.
 
-    `out`, `resume` and the seed work as in training.fit. Afterwards the recogniser holds the weights that were best on validation.
+    `out`, `resume`, the seed and a `pruning.Pruner` work as in training.fit; `supply` is what `task.training` gives, where it is there
+    already. Afterwards the recogniser holds the weights that were best on validation.
     """
     fabric = fabric or Fabric(accelerator="cpu", devices=1)
     if out and not resume and fabric.is_global_zero:
         save(recogniser, out)  # at once: a path that cannot be written should not cost an epoch
     vocabulary, history, best = Vocabulary(recogniser.classes), [], {}
-    supply, validation = task.training(recogniser.frontend), task.speech("validation")
+    supply, validation = supply or task.training(recogniser.frontend), task.speech("validation")
     if not recogniser.frontend.mean.any():  # it may have been trained before
         measure(recogniser.frontend, list(islice(supply.epoch(config.disturb, np.random.RandomState(config.seed)), 500)))
     recogniser.to(fabric.device)
     optimizer = torch.optim.AdamW(groups(recogniser.network, config.weight_decay))
     lesson, optimizer = fabric.setup(Lesson(recogniser.network, config.ctc), optimizer)
+    if pruner:
+        pruner.attach(optimizer)
     if resume:
-        history, best = restore(state_file(out), recogniser, optimizer, config)
+        history, best = restore(state_file(out), recogniser, optimizer, config, pruner)
     for epoch in range(len(history), config.epochs):
         loss = train_epoch(fabric, lesson, recogniser.frontend, optimizer, supply, vocabulary, config, epoch)
         history.append({"epoch": epoch + 1, "loss": loss, "rate": optimizer.param_groups[0]["lr"]})
+        if pruner:
+            history[-1] |= {"sparsity": pruner.sparsity, "settled": pruner.settled}
         if (epoch + 1) % config.validate == 0 or epoch + 1 == config.epochs:
             found = evaluate(recogniser, validation)
             history[-1]["word_error_rate"] = found.rate
-            if found.rate <= min(h["word_error_rate"] for h in history if "word_error_rate" in h):
+            compared = [h["word_error_rate"] for h in history if "word_error_rate" in h and h.get("settled", True)]
+            if history[-1].get("settled", True) and found.rate == min(compared):
                 best = {k: v.detach().cpu().clone() for k, v in recogniser.state_dict().items()}
                 recogniser.info["validation"] = found.as_dict() | {"epoch": epoch + 1}
                 if out and fabric.is_global_zero:
@@ -157,7 +165,7 @@ def fit(
         if fabric.is_global_zero:
             tqdm.write(", ".join(f"{k} {v:.4g}" for k, v in history[-1].items()), file=sys.stderr)
         if out and fabric.is_global_zero:
-            store(state_file(out), recogniser, optimizer, config, history, best)
+            store(state_file(out), recogniser, optimizer, config, history, best, pruner)
     recogniser.load_state_dict(best)
     recogniser.cpu().eval()
     return history

@@ -130,8 +130,8 @@ class Program:
             values[op.output] = np.clip(y, *op.parameters.get("clamp", out.limits)).astype(out.dtype)
         return values
 
-    def save(self, path: str | Path) -> None:
-        """Write one safetensors file: the weights, and everything else as JSON in its header."""
+    def pack(self) -> tuple[dict[str, np.ndarray], str]:
+        """The weights by name, and everything else as JSON."""
         arrays = {f"{i}.{k}": np.ascontiguousarray(v) for i, op in enumerate(self.operations) for k, v in op.arrays.items()}
         description = {
             "input": self.input,
@@ -144,7 +144,12 @@ class Program:
             "metadata": self.metadata,
             "state": self.state,
         }
-        Path(path).write_bytes(to_bytes(arrays, metadata={"format": FORMAT, "program": json.dumps(description)}))
+        return arrays, json.dumps(description)
+
+    def save(self, path: str | Path) -> None:
+        """Write one safetensors file: the weights, and everything else as JSON in its header."""
+        arrays, description = self.pack()
+        Path(path).write_bytes(to_bytes(arrays, metadata={"format": FORMAT, "program": description}))
 
     @classmethod
     def load(cls, path: str | Path) -> "Program":
@@ -159,7 +164,12 @@ class Program:
             raise TinycourseError(f"{path} is damaged or is not a safetensors file ({error}); export it again.") from None
         if header.get("format") != FORMAT:
             raise TinycourseError(f"{path} is a safetensors file but not an exported program; make one with `tinycourse export`.")
-        d = json.loads(header["program"])
+        return cls.unpack(arrays, header["program"])
+
+    @classmethod
+    def unpack(cls, arrays: dict[str, np.ndarray], description: str) -> "Program":
+        """The inverse of `pack`."""
+        d = json.loads(description)
         tensors = {t["name"]: Tensor(**t | {"shape": tuple(t["shape"])}) for t in d["tensors"]}
         operations = [
             Operation(

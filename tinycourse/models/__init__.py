@@ -94,6 +94,12 @@ TRANSDUCERS: dict[str, Entry] = {
         for prediction in rnnt.KINDS
         if (encoder, prediction) != ("lstm", "lstm")
     },
+    "rnnt-digits-small": Entry(
+        build=partial(rnnt.Transducer, rnnt.digits(units=56)),
+        frontend=NARROW,
+        about="rnnt-digits with 56 units: as many weights as are left when 80 % of its gates are pruned",
+        classes=11,
+    ),
     "rnnt-an4": Entry(partial(rnnt.Transducer, rnnt.AN4), WIDE, "transducer for AN4, its prediction remembers one label", classes=100),
     "rnnt-paper": Entry(partial(rnnt.Transducer, rnnt.paper()), PAPER, f"122 million weights, word pieces {SHANGGUAN}", classes=4096),
     "rnnt-paper-cifg-sru": Entry(

@@ -155,7 +155,13 @@ class Joint(nn.Module):
 
 
 class Transducer(nn.Module):
-    """Features [B, 1, T, bands] and labels [B, U] to the logits of the lattice [B, T', U + 1, labels]."""
+    """Features [B, 1, T, bands] and labels [B, U] to the logits of the lattice [B, T', U + 1, labels].
+
+    Pruning takes the gates, as in the paper, unless it is told other patterns: "*.layers.*" for projections too, "*" for the joint network
+    as well.
+    """
+
+    prunable = ("*.weight_[ir]*",)  # weight_input, and weight_recurrent where there is one
 
     def __init__(self, config: RNNTConfig, labels: int):
         super().__init__()

@@ -1,0 +1,130 @@
+"""The paper's table on connected digits: sparsity against error of transducers, and cells against each other, in float and in integers.
+
+    python benchmarks/pruning_rnnt.py --dense CHECKPOINTS --seeds 0 1 2 --out tinycourse/measured/pruning_rnnt.json
+
+Every row begins with a trained network, CHECKPOINTS/MODEL-SEED.safetensors, which is trained first where it is missing, and trains it on
+while its gates are pruned; the dense rows train on as long. Writes the file after every run and skips the runs that are in it, so it can be
+stopped and started again, and several processes with seeds of their own can share it. `--try` runs everything for a moment on
+synthetic digits, and writes nothing.
+"""
+
+import argparse
+import json
+import shlex
+import sys
+import tempfile
+from pathlib import Path
+from statistics import mean
+
+import torch
+
+from tinycourse import checkpoint, integer_rnnt, pruning, sequence_training, sequences, sparse, training
+from tinycourse.words import Vocabulary
+
+DATA, SPARSITIES = "connected-digits", (0.5, 0.7, 0.8, 0.9)
+LSTM, CIFG_SRU, SMALL = "rnnt-digits", "rnnt-digits-cifg-sru", "rnnt-digits-small"
+RUNS = [  # model, block, sparsity of the gates
+    (LSTM, (8, 1), 0.0),
+    *((LSTM, block, sparsity) for block in ((8, 1), (1, 1)) for sparsity in SPARSITIES),
+    *((CIFG_SRU, (8, 1), sparsity) for sparsity in (0.0, 0.5, 0.8)),
+    (SMALL, (8, 1), 0.0),  # as many weights as LSTM at 80 %
+]
+SAME = ("model", "data", "way", "asked", "seed", "epochs", "clips")  # what makes two rows the same run
+
+
+def dense(path: Path, model: str, task, supply, config: sequence_training.SequenceConfig) -> checkpoint.Recogniser:
+    """The trained network at `path`; trained, or trained on where that was stopped, if it is missing."""
+    if path.exists():
+        return checkpoint.load(path, expect=model)
+    part = path.with_stem(f"{path.stem}-in-training")
+    state = training.state_file(part)
+    recogniser = sequence_training.recogniser_for(model, Vocabulary.of(task.texts(), task.tokens), config.seed)
+    recogniser.info = {"data": DATA, "seed": config.seed, "epochs": config.epochs}
+    sequence_training.fit(recogniser, task, config, part, state.exists(), supply=supply)
+    checkpoint.save(recogniser, path)
+    part.unlink()
+    state.unlink()
+    return recogniser
+
+
+def run(recogniser, task, speech, heard, supply, block, sparsity: float, config: sequence_training.SequenceConfig) -> dict:
+    """Train one network on while it is pruned, and quantize what remains, its scales chosen on the recordings `heard`.
+
+    Bytes are those of the whole network.
+    """
+    begun = sequence_training.evaluate(recogniser, speech).rate
+    _, pruner = pruning.prune_transducer(recogniser, task, config, pruning.PruneConfig(sparsity, block), supply=supply)
+    integers = integer_rnnt.integer_recogniser(recogniser, heard)
+    weights = {name: p.detach().numpy() for name, p in pruner.parameters.items()}
+    as_float, as_int8 = (sparse.total(weights, block, bits) for bits in (32, 8))
+    others = sum(p.numel() for p in recogniser.network.parameters()) - as_float.weights
+    return {
+        "begun": begun,
+        "error": sequence_training.evaluate(recogniser, speech).rate,
+        "int8": sequence_training.evaluate(integers, speech).rate,
+        "validation": recogniser.info["validation"]["word_error_rate"],
+        "sparsity": pruner.sparsity,
+        "parameters": others + as_float.nonzero,
+        "bytes": {"float32": 4 * others + as_float.least, "int8": integers.network.weight_bytes - as_int8.dense + as_int8.least},
+        "returned": pruner.returned,
+        "by_weight": pruner.sparsities(),
+    }
+
+
+def read(path: Path | None) -> dict:
+    return json.loads(path.read_text(encoding="utf-8")) if path and path.exists() else {"rows": []}
+
+
+def show(rows: list[dict]) -> str:
+    """Means over the seeds."""
+    groups, rates = {}, f"{'error':>8}{'lowest to highest':>20}{'int8':>8}"
+    lines = [f"{'model':22}{'way':13}{'gone':>5}{rates}{'weights':>9}{'float32':>11}{'int8':>9}  bytes"]
+    for row in rows:
+        groups.setdefault((row["model"], row["way"], row["asked"]), []).append(row)
+    for (model, way, asked), same in groups.items():
+        errors = [row["error"] for row in same]
+        rates = f"{mean(errors):8.2%}{min(errors):11.2%} to {max(errors):5.2%}{mean(row['int8'] for row in same):8.2%}"
+        as_float, as_int8 = (mean(row["bytes"][form] for row in same) for form in ("float32", "int8"))
+        weights = mean(row["parameters"] for row in same)
+        lines.append(f"{model:22}{way:13}{asked:5.0%}{rates}{weights:9,.0f}{as_float:11,.0f}{as_int8:9,.0f}")
+    return "\n".join(lines)
+
+
+def main() -> None:
+    parser = argparse.ArgumentParser(description=__doc__.splitlines()[0])
+    parser.add_argument("--dense", type=Path, default=Path("."), help="folder of trained checkpoints (default: this one)")
+    parser.add_argument("--models", nargs="+", default=[LSTM, CIFG_SRU, SMALL])
+    parser.add_argument("--seeds", nargs="+", type=int, default=[0])
+    parser.add_argument("--epochs", type=int, help="to train on (default: half of the recipe's)")
+    parser.add_argument("--learning-rate", type=float, help="at most (default: half of the recipe's)")
+    parser.add_argument("--out", type=Path)
+    parser.add_argument("--try", dest="short", action="store_true")
+    a = parser.parse_args()
+    if not (a.out or a.short):
+        parser.error("--out is missing")
+    torch.set_num_threads(1)
+    task = sequences.open_task(DATA, source="tinywords" if a.short else "")
+    if a.short:
+        task.epoch, task.counts = 64, dict.fromkeys(task.counts, 6)
+        a.dense, a.out, a.epochs = Path(tempfile.mkdtemp()), None, 1
+    supply = task.training(sequence_training.recogniser_for(LSTM, Vocabulary.of(task.texts(), task.tokens), 0).frontend)
+    speech, heard, tried = task.speech("testing"), task.speech("training").audio[::2], []
+    for seed in a.seeds:
+        config = pruning.retraining(DATA, seed=seed, epochs=a.epochs, learning_rate=a.learning_rate)
+        for model, block, sparsity in RUNS:
+            way = f"gradual {block[0]}x{block[1]}" if sparsity else "dense"
+            key = {"model": model, "data": DATA, "way": way, "asked": sparsity, "seed": seed, "epochs": config.epochs, "clips": len(supply)}
+            if model not in a.models or any(all(row[k] == key[k] for k in SAME) for row in read(a.out)["rows"]):
+                continue
+            whole = sequence_training.recipe(DATA, seed=seed, epochs=1 if a.short else None)
+            recogniser = dense(a.dense / f"{model}-{seed}.safetensors", model, task, supply, whole)
+            tried.append(key | run(recogniser, task, speech, heard, supply, block, sparsity, config))
+            if a.out:
+                found = read(a.out)  # another process may have added to it
+                command = "python " + shlex.join(sys.argv)
+                a.out.write_text(json.dumps({"command": command, "rows": [*found["rows"], tried[-1]]}, indent=1) + "\n", encoding="utf-8")
+    print(show(read(a.out)["rows"] or tried))
+
+
+if __name__ == "__main__":
+    main()
