@@ -54,7 +54,7 @@ def test_lines_bars_and_marks():
     assert {"input  input", "1  conv"} <= set(texts(figures.snr(report)))
     assert list(figures.behind([1, 1.2], [1, 1], 3).axes[0].lines[2].get_ydata()) == [1, 1]
     assert [bar.get_width() for bar in figures.speed({"torch": 1.0, "full int8": 0.2}).axes[0].patches] == [1.0, 0.2]
-    line = figures.bits_and_accuracy({"after": [(8, 0.9), (4, 0.5)]}).axes[0].lines[0]
+    line = figures.bits_and_accuracy({"after": [(8, 0.9), (4, 0.5)]}, 0.9).axes[0].lines[0]
     assert list(line.get_xdata()) == [8, 4] and list(line.get_ydata()) == [0.9, 0.5]
 
 

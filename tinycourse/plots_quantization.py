@@ -133,11 +133,12 @@ def sensitivity(rows: list) -> Figure:
     return fig
 
 
-def bits_and_accuracy(lines: dict[str, list[tuple[float, float]]]) -> Figure:
-    """Accuracy over the bits of a weight, a line for each way to get there."""
+def bits_and_accuracy(lines: dict[str, list[tuple[float, float]]], level: float) -> Figure:
+    """Accuracy over the bits of a weight, a line for each way to get there; `level` is that of the network that was not rounded."""
     fig, ax = plt.subplots(figsize=(6.5, 2.9))
     for (name, points), style, marker in zip(lines.items(), STYLES, MARKERS):
         ax.plot(*zip(*points), style + marker, ms=5, label=name)
+    ax.axhline(level, color="0.5", lw=0.8, ls=":", label="not rounded")
     ax.set(xlabel="bits of a weight", ylabel="accuracy", xticks=sorted({bits for points in lines.values() for bits, _ in points}))
     ax.yaxis.set_major_formatter("{x:.0%}")
     ax.legend(fontsize=8)
@@ -160,7 +161,7 @@ def behind(hidden: list[float], seen: list[float], wanted: float) -> Figure:
     fig, ax = plt.subplots(figsize=(7, 2.6))
     ax.axhline(wanted, color="0.6", lw=0.8)
     ax.plot(hidden, "--", label="held by the optimiser")
-    ax.plot(seen, label="seen by the network")
+    ax.plot(seen, drawstyle="steps-post", label="seen by the network")
     ax.set(xlabel="step", ylabel="weight")
     ax.legend(fontsize=8)
     return fig

@@ -1,7 +1,6 @@
 """The widget of lesson 08, over the pictures of `plots_quantization`. Only what ipywidgets 7.7 and 8 share."""
 
 import ipywidgets as w
-import torch
 from torch import Tensor
 
 from tinycourse import plots_quantization, qat

@@ -31,9 +31,12 @@ import torch
 from tinycourse import check, checkpoint
 from tinycourse import plots_quantization as figures
 from tinycourse.mcu.fixed_point import fixed_point
+from tinycourse.tracing import trace
 
-weights = dict(checkpoint.load("ds-cnn-s").network.named_parameters())
-pointwise, depthwise = (weights[name].detach().flatten(1) for name in ("4.0.weight", "3.0.weight"))
+graph = trace(checkpoint.load("ds-cnn-s").network, (1, 49, 10))  # batch norm is folded into the weights
+filters = [n.arrays["weight"].flatten(1).float() for n in graph.nodes if n.kind == "conv"]  # float32 [O, I] each
+pointwise = next(w for w in filters if w.shape == (64, 64))
+depthwise = max((w for w in filters if w.shape == (64, 9)), key=lambda w: w.abs().amax(1).log().std())
 print(f"weights of DS-CNN-S to play with: {list(pointwise.shape)} and {list(depthwise.shape)}, outputs and inputs")
 
 # %% [markdown]
@@ -96,12 +99,12 @@ affine = check.lesson08.affine.catch_up(affine)
 
 # %% [markdown]
 # ### What it is good for
-# Your promise as a picture: numbers of a range and beyond, there and back. Inside of the range the error stays between the dashed lines. Outside it grows
+# Your promise as a picture, at the low end of a range that begins at -1: there and back. Inside of the range the error stays between the dashed lines. Outside it grows
 # without end: the numbers saturate. That is why the range has to be chosen with care, and what observers are for.
 
-# %% alt="Left, a fine staircase along the diagonal that turns level at both ends. Right, a saw of errors between two dashed lines, leaving them at the ends."
+# %% alt="Left, a staircase along the diagonal that is level below minus one. Right, a saw of errors between two dashed lines, which it leaves below minus one."
 scale, zero_point = affine(-1.0, 3.0)
-x = np.linspace(-1.05, 3.05, 4001)
+x = np.linspace(-1.05, -0.8, 2001)
 q = np.clip(np.rint(x / scale) + zero_point, -128, 127)
 figures.staircase(x, (q - zero_point) * scale, scale);
 
@@ -246,7 +249,8 @@ round_rows = check.lesson08.round_rows.catch_up(round_rows)
 # A depthwise convolution has one small filter for each channel, and some channels are loud. Compare row by row: your steps, and those of the whole matrix.
 
 # %% alt="Left, sizes of rows on a logarithmic axis, crossing the level of half a step. Right, signal to noise by row: level with a step for each row, falling to nothing with one for all."
-kept = {"a step for each row": round_rows(depthwise, 8), "one for all": round_rows(depthwise.reshape(1, -1), 8).view(depthwise.shape)}
+shared = round_rows(depthwise.reshape(1, -1), 8).view(depthwise.shape)  # all weights in one row
+kept = {"a step for each row": round_rows(depthwise, 8), "one for all": shared}
 largest = depthwise.abs().amax(1).numpy()
 steps = {"a step for each row": largest / 127, "one for all": np.full(len(largest), largest.max() / 127)}
 ratio = {name: depthwise.square().sum(1) / (back - depthwise).square().sum(1) for name, back in kept.items()}
@@ -316,16 +320,17 @@ sigmoid_from_table = check.lesson08.sigmoid_from_table.catch_up(sigmoid_from_tab
 
 # %% alt="Left, a sigmoid, the table's on top of it, and a hard sigmoid with two corners. Right, errors of the table in units of the last place, within three."
 x = np.arange(-(2**15), 2**15).astype(np.int16)
-real = 1 / (1 + np.exp(-x / 2**12))
+real = 1 / (1 + np.exp(-(x / 2**12)))
 table = np.rint(2**15 / (1 + np.exp(-(np.arange(257) / 16 - 8)))).astype(np.int64)
 mine = sigmoid_from_table(x, table)
 hard = np.clip(x / 2**12 / 6 + 0.5, 0, 1)
 errors = {"table": mine - 2**15 * real}
-print(f"largest error: table {np.abs(errors['table']).max():.2f} units, hard sigmoid {2**15 * np.abs(hard - real).max():.0f} units")
+worst = [np.abs(errors["table"]).max(), 2**15 * np.abs(hard - real).max()]
+print(f"largest error: table {worst[0]:.2f} units, hard sigmoid {worst[1]:.0f} units of 2**-15")
 figures.curves(x / 2**12, {"sigmoid": real, "table": mine / 2**15, "hard": hard}, errors);
 
 # %% [markdown]
-# Theory says: a straight line over a step $h$ is off by at most $h^2 / 8$ times the largest curvature. That is where the arches come from; the fuzz on them is rounding.
+# Theory says: a straight line over a step $h$ is off by at most $h^2 / 8$ times the largest curvature. That is the hump on either side of zero. The fuzz is rounding.
 
 # %% [markdown]
 # ## Exercise 5: the memory of an LSTM
@@ -344,8 +349,8 @@ figures.curves(x / 2**12, {"sigmoid": real, "table": mine / 2**15, "hard": hard}
 def integer_cell(f: np.ndarray, i: np.ndarray, g: np.ndarray, c: np.ndarray, bits: int, limit: int) -> np.ndarray:
     """The next cell state of an LSTM, in integers.
 
-    f, i, g: int64 [units], 15 bits after the point: forget gate, input gate, new value. c: int64 [units], the cell, `bits` after the
-    point, 9 to 12. limit: the largest integer that a cell may be.
+    f, i, g: int64 [units], 15 bits after the point: forget gate, input gate, new value.
+    c: int64 [units], the cell, `bits` after the point, 9 to 12. limit: the largest integer that a cell may be.
     Returns int64 [units], with `bits` after the point.
 
     >>> half = np.array([2**14])
@@ -394,7 +399,7 @@ integer_cell = check.lesson08.integer_cell.catch_up(integer_cell)
 # ### What it is good for
 # A cell that counts: its forget gate is nearly open, and something comes in at every frame. In float it grows on and on. Your cell stops at its limit, and what an int16 would do without a limit is the third line.
 
-# %% alt="Three lines over frames: one rises on and on, one rises with it and then stays level at the upper grey line, one jumps from the upper to the lower grey line again and again."
+# %% alt="Three lines over frames: one rises on and on, one rises with it and then stays level at the upper grey line, one jumps from the upper to the lower grey line and climbs again."
 bits, limit = 9, 2**15 - 1
 gate, new = np.array([2**15 - 30]), np.array([2**14])
 float_cell, mine, wild = [0.0], [np.array([0])], [np.array([0])]
@@ -402,8 +407,8 @@ for _ in range(300):
     float_cell.append(float(gate[0]) / 2**15 * float_cell[-1] + float(gate[0]) / 2**15 * 0.5)
     mine.append(integer_cell(gate, gate, new, mine[-1], bits, limit))
     wild.append(integer_cell(gate, gate, new, wild[-1], bits, 2**40).astype(np.int16).astype(np.int64))
-lines = {"float": float_cell, "int16, limited": np.concatenate(mine) / 2**bits, "int16, wrapping around": np.concatenate(wild) / 2**bits}
-figures.overflow(lines, limit / 2**bits)
+ours, theirs = (np.concatenate(cells) / 2**bits for cells in (mine, wild))
+figures.overflow({"float": float_cell, "int16, limited": ours, "int16, wrapping around": theirs}, limit / 2**bits)
 plt.show()
 print(f"at frame 100: float {float_cell[100]:.2f}, integers {mine[100][0] / 2**bits:.2f}")
 

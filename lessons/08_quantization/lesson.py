@@ -121,7 +121,7 @@ figures.before_and_after(corner, integers, dequantize(integers, step), step);
 #
 # ### Who shares a step?
 #
-# The rows of a weight differ in size, and those of a *depthwise* convolution most: each channel has a small filter of its own, and batch norm, folded in, makes it louder or softer. Here are the rows of such a layer of DS-CNN-S. A row whose largest
+# The rows of a weight differ in size, and those of a *depthwise* convolution most: each channel has a small filter of its own, and batch norm, folded in, makes it louder or softer. Here are the rows of the layer of DS-CNN-S in which they differ most. A row whose largest
 # weight is below half of a step has nothing left.
 
 # %% alt="Left, the largest weight of each row on a logarithmic axis, against half a step of each row and of all. Right, signal to noise by row: level for own steps, a slope for the shared one."
@@ -130,8 +130,9 @@ from tinycourse.tracing import trace
 
 words = checkpoint.load("ds-cnn-s")
 graph = trace(words.network, (1, 49, 10))  # batch norm is folded into the weights
-node = max((n for n in graph.nodes if n.kind == "conv" and n.parameters["groups"] > 1), key=lambda n: np.ptp(np.log(n.arrays["weight"].abs().amax((1, 2, 3)).numpy())))
-rows = node.arrays["weight"].flatten(1).numpy()  # [64, 9]
+depthwise = [n for n in graph.nodes if n.kind == "conv" and n.parameters["groups"] > 1]
+filters = [n.arrays["weight"].flatten(1).numpy() for n in depthwise]
+rows = max(filters, key=lambda w: np.ptp(np.log(np.abs(w).max(1))))  # [64, 9], of the layer whose rows differ most
 largest = np.abs(rows).max(1)
 steps = {"its own": largest / 127, "shared": np.full(len(rows), largest.max() / 127)}
 kept = {name: np.rint(rows / s[:, None]) * s[:, None] for name, s in steps.items()}
@@ -322,7 +323,6 @@ figures.step_by_step(lines, {way: lines[way] - lines["float"] for way in ("hybri
 # %% alt="Cell state over frames: the float line climbs on and on, the saturating one stays level at the grey line, the wrapping one jumps from the top to the bottom, the clipped one stays low."
 from dataclasses import replace
 
-from tinycourse.integer_cells import run_steps
 from tinycourse.models.cells import CellConfig, Recurrent
 
 counter = Recurrent(1, CellConfig(units=1))
@@ -416,7 +416,7 @@ for share in (1.0, 0.85, 0.7, 0.6, 0.0):
 # %% [markdown]
 # The bytes count what is stored: two weights of four bits share a byte, and each row has its factor. Honest words about speed: our kernels compute with int8, so a weight of four bits would have to be unpacked first. It saves memory, not time.
 #
-# (These accuracies are low throughout. The network was trained on people, and hears synthetic voices. Compare the rows.)
+# (These accuracies are low throughout: the network was trained on people, and hears synthetic voices. Compare the rows, and do not read much into a point or two. That is a handful of clips.)
 #
 # ### Training for it
 #
@@ -440,7 +440,7 @@ figures.behind(hidden, shown, 3.0);
 #
 # `prepare` puts such a rounding in front of every weight, and of the input of every layer. Any training loop goes on as before. `strip` takes it out again, and leaves a plain checkpoint whose weights lie on their steps. Now a fair race: the same network, the same steps of training on the bundled words, rounded *after* or *during*.
 
-# %% alt="Accuracy over bits: rounded during training the line stays level down to few bits, rounded afterwards it falls."
+# %% alt="Accuracy over bits: rounded during training the line stays near the unrounded level down to three bits, rounded afterwards it falls from four bits on."
 train = data.open_dataset("tinywords").clips("training").restrict(words.classes)[0]
 inputs = checkpoint.in_batches(words.frontend, train.audio)
 
@@ -461,17 +461,17 @@ def trained(bits: int, steps: int) -> torch.nn.Module:
     return qat.strip(network) if bits else network
 
 
-steps = 10 if session.fast else 120
+steps = 10 if session.fast else 80
 plain, aware = trained(0, steps), {bits: trained(bits, steps) for bits in (4, 3, 2)}
 race = {"rounded afterwards": [(bits, accuracy(qat.rounded(plain, bits))) for bits in (8, 6, 5, 4, 3, 2)]}
 race["rounded in training"] = [(bits, accuracy(network)) for bits, network in aware.items()]
-print(f"not rounded: {accuracy(plain):.1%}")
+print(f"not rounded         {accuracy(plain):.1%}")
 for name, points in race.items():
     print(f"{name:20}" + "".join(f"{bits:4} bits {value:6.1%}" for bits, value in points))
-figures.bits_and_accuracy(race);
+figures.bits_and_accuracy(race, accuracy(plain));
 
 # %% [markdown]
-# At eight bits there is nothing to gain. The fewer bits, the more training helps. And the stripped network is an ordinary one, so `to_program` takes it. Its weights lie on steps of 4 bits; the 8 bits of the program hold them easily:
+# From eight bits down to five, rounding afterwards loses next to nothing, so there is nothing to win back. The fewer bits, the more training helps. With two bits a weight can only be minus one, zero or one step, and that is too few even then. And the stripped network is an ordinary one, so `to_program` takes it. Its weights lie on steps of 4 bits; the 8 bits of the program hold them easily:
 
 # %%
 program = to_program(aware[4], inputs[::8])
@@ -486,7 +486,7 @@ print(f"a row of its last layer has at most {most} different weights")
 #
 # Now the clock. One vector times a matrix of the paper's size, all gates of one layer: 2,048 units, four gates, 640 inputs (Shangguan et al. 2019). A recogniser that listens to a stream does little else. All in one thread, on this machine, now, so only ratios count. Hybrid and integer are first compared with their references, bit for bit.
 
-# %% alt="Horizontal bars of time relative to torch's float product: float in C near one, hybrid and integer a small part of it, integer without special instructions between."
+# %% alt="Horizontal bars of time relative to torch's float product: float in C below one, hybrid and integer a small part of it, integer without special instructions not far behind."
 import time
 
 from tinycourse.runtime import FloatProduct, HybridProduct, IntegerProduct
@@ -494,7 +494,7 @@ from tinycourse.runtime import FloatProduct, HybridProduct, IntegerProduct
 torch.set_num_threads(1)
 large = torch.randn(8192, 640, generator=torch.Generator().manual_seed(0))
 vector = torch.randn(640, generator=torch.Generator().manual_seed(1))
-weight8, vector8 = quantize(large.numpy(), large.abs().max().item() / 127), quantize(vector.numpy(), vector.abs().max().item() / 127)
+weight8, vector8 = (quantize(x.numpy(), x.abs().max().item() / 127) for x in (large, vector))
 rescale = (np.zeros(8192, np.int32), *fixed_point(np.full(8192, 0.01)))
 products = {
     "float, our C": (FloatProduct(large.numpy()), vector.numpy()),
