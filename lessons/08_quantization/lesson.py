@@ -93,7 +93,7 @@ figures.staircase(x, coarse * (np.clip(np.rint(x / coarse) + middle, -8, 7) - mi
 #
 # $$\sum_i w_i\,(q_i - z) = \sum_i w_i q_i - z \sum_i w_i,$$
 #
-# for each of the two that has one. For the inputs' zero point that correction is a constant, known before any input comes, and is folded into the bias. For a zero point of the weights it would have to be computed anew for every input.
+# For the inputs' zero point that is a constant, known before any input comes, and it is folded into the bias. For a zero point of the weights it would have to be computed anew for every input.
 #
 # Here is a corner of a trained matrix: the recurrent weights in the encoder of lesson 05's recogniser.
 
@@ -152,11 +152,12 @@ figures.rows(largest, steps, snr);
 # %% alt="A histogram with a spike at zero and a tail, one bar far out on the right; below it the ranges of four observers, that of min-max reaching the outlier."
 from tinycourse.observers import OBSERVERS
 
-spoken = data.open_dataset("tinywords").clips("testing").restrict(words.classes)[0]
-features, labels = checkpoint.in_batches(words.frontend, spoken.audio), spoken.labels  # [N, 1, 49, 10]
+tinywords = data.open_dataset("tinywords")
+training, testing = (tinywords.clips(split).restrict(words.classes)[0] for split in ("training", "testing"))
+inputs, features = (checkpoint.in_batches(words.frontend, part.audio) for part in (training, testing))  # [N, 1, 49, 10]
 name = next(n.name for n in graph.nodes if n.clamp and n.path.startswith("2"))
 with torch.no_grad():
-    clean = graph.trace(features[:256])[name]
+    clean = graph.trace(inputs[:256])[name]
 click = clean.clone()
 click[40, 0, 0, 0] = 8 * clean.max()
 chosen = {}
@@ -175,7 +176,7 @@ for kind, bounds in chosen.items():
 figures.ranges(click.flatten().numpy(), chosen);
 
 # %% [markdown]
-# Which column counts? *Min-max* gives nearly all integers to a number that came once. The others let the click saturate, and keep their steps for what comes every day. *Mean-square-error* tries ranges and takes the one whose squared error on everything seen is smallest, so it is a judge in its own
+# Which column counts? *Min-max* gives nearly all integers to a number that came once. The others let the click saturate, and keep their steps for what comes every day. (The moving average had time to forget it: calm batches followed.) *Mean-square-error* tries ranges and takes the one whose squared error on everything seen is smallest, so it is a judge in its own
 # cause: it may give up some steps for the outlier. There is no observer that is always right. The course uses mean-square-error, and looks at the result.
 #
 # ## 4. Back to 8 bits: requantization
@@ -200,15 +201,14 @@ print("the same result for every sum:", np.array_equal(mine, requantize(sums, mu
 print("largest distance from the real product:", f"{np.abs(np.array(mine) - sums * factor).max():.3f}")
 
 # %% [markdown]
-# *64-bit product, add half, shift*: that is the only rounding in the whole course, written once, and the same in Python and in C. Rounding twice, as some libraries do, looks harmless, yet it moves some results by one. Then nobody can tell a bug from a habit.
+# *64-bit product, add half, shift*: that is the only rounding inside an integer program, written once, and the same in Python and in C. Rounding twice, as some libraries do, looks harmless, yet it moves some results by one. Then nobody can tell a bug from a habit.
 #
 # Now a whole layer: the last one of DS-CNN-S, from int8 to int8, computed by hand, beside what the library made of it.
 
 # %% tags=["nbval-check-output"]
 from tinycourse.quantization import channels_last, to_program
 
-calibration = features[::4]
-program = to_program(words.network, calibration)
+program = to_program(words.network, inputs[::8])  # calibrated on some of the training clips
 last = next(op for op in program.operations if op.kind == "linear")
 tensors = program.trace(program.quantize_input(channels_last(features[:50])))
 x, a = tensors[last.inputs[0]].astype(np.int64), last.arrays  # [50, 64]
@@ -400,7 +400,7 @@ figures.sensitivity(found);
 # %%
 @torch.no_grad()
 def accuracy(network: torch.nn.Module) -> float:
-    return (network.eval()(features).argmax(1) == labels).float().mean().item()
+    return (network.eval()(features).argmax(1) == testing.labels).float().mean().item()
 
 
 clean, eight, four = qat.answer(words.network, features), *(qat.weight_bytes(words.network, bits) for bits in (8, 4))
@@ -441,10 +441,6 @@ figures.behind(hidden, shown, 3.0);
 # `prepare` puts such a rounding in front of every weight, and of the input of every layer. Any training loop goes on as before. `strip` takes it out again, and leaves a plain checkpoint whose weights lie on their steps. Now a fair race: the same network, the same steps of training on the bundled words, rounded *after* or *during*.
 
 # %% alt="Accuracy over bits: rounded during training the line stays near the unrounded level down to three bits, rounded afterwards it falls from four bits on."
-train = data.open_dataset("tinywords").clips("training").restrict(words.classes)[0]
-inputs = checkpoint.in_batches(words.frontend, train.audio)
-
-
 def trained(bits: int, steps: int) -> torch.nn.Module:
     """DS-CNN-S trained on synthetic words, with its weights rounded to `bits` meanwhile; 0: not rounded."""
     network, random = copy.deepcopy(words.network).train(), torch.Generator().manual_seed(session.seed)
@@ -454,14 +450,14 @@ def trained(bits: int, steps: int) -> torch.nn.Module:
     for step in range(steps):
         optimizer.param_groups[0]["lr"] = 0.002 * (1 - step / steps)
         batch = torch.randint(len(inputs), (32,), generator=random)
-        loss = torch.nn.functional.cross_entropy(network(inputs[batch]), train.labels[batch])
+        loss = torch.nn.functional.cross_entropy(network(inputs[batch]), training.labels[batch])
         optimizer.zero_grad()
         loss.backward()
         optimizer.step()
     return qat.strip(network) if bits else network
 
 
-steps = 10 if session.fast else 80
+steps = 10 if session.fast else 60
 plain, aware = trained(0, steps), {bits: trained(bits, steps) for bits in (4, 3, 2)}
 race = {"rounded afterwards": [(bits, accuracy(qat.rounded(plain, bits))) for bits in (8, 6, 5, 4, 3, 2)]}
 race["rounded in training"] = [(bits, accuracy(network)) for bits, network in aware.items()]
@@ -477,7 +473,7 @@ figures.bits_and_accuracy(race, accuracy(plain));
 program = to_program(aware[4], inputs[::8])
 scores = program.dequantize_output(program.run(program.quantize_input(channels_last(features))))
 most = max(len(np.unique(row)) for op in program.operations if op.kind == "linear" for row in op.arrays["weight"])
-right = (torch.from_numpy(scores).argmax(1) == labels).float().mean()
+right = (torch.from_numpy(scores).argmax(1) == testing.labels).float().mean()
 print(f"4-bit weights, trained: {accuracy(aware[4]):.1%} in float; as an integer program {right:.1%}")
 print(f"a row of its last layer has at most {most} different weights")
 
@@ -514,7 +510,7 @@ for name in list(products)[1:]:
 figures.speed({name: min(times) / min(taken["torch"]) for name, times in taken.items()});
 
 # %% [markdown]
-# Reading the weights from memory is most of the work, and int8 weights are a quarter of the bytes. The rest is instructions that multiply and add many 8-bit numbers at once, where the processor has them; the last bar does without. Hybrid is nearly as fast *as a product*. What it pays on top is the float rest, and a chip without float units cannot run it at all.
+# Two things make the difference. Weights in int8 are a quarter of the bytes that have to come from memory. And many processors multiply and add whole rows of 8-bit numbers in one instruction; the last bar does without. Hybrid is nearly as fast *as a product*. What it pays on top is the float rest of the cell, and on a chip without float units that rest runs in software, slowly.
 #
 # ## Play with it
 #
