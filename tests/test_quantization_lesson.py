@@ -86,7 +86,7 @@ def test_the_widget_rounds_as_its_controls_say():
 
 def test_an_outlier_harms_all_who_share_its_steps_and_cutting_it_off_helps_them():
     made = explorer()
-    made.name.value, made.outlier.value, made.shared.value = "second", 20, ALL
+    made.name.value, made.bits.value, made.outlier.value, made.shared.value = "second", 8, 20, ALL
     others = made.weight.abs() < made.weight.abs().max()
 
     def of_others():
