@@ -27,16 +27,16 @@ def before_and_after(weights: np.ndarray, integers: np.ndarray, back: np.ndarray
     fig, axes = plt.subplots(1, 3, figsize=(10, 0.26 * len(weights) + 1))
     limit, wide = np.abs(weights).max(), max(1, np.abs(integers).max())
     panels = (
-        ("float32", weights, limit, "{:.2f}"),
-        ("integers", integers, wide, "{:.0f}"),
-        ("error (steps)", (back - weights) / step, 0.5, "{:.1f}"),
+        ("float32", weights, limit, 2),
+        ("integers", integers, wide, 0),
+        ("error (steps)", (back - weights) / step, 0.5, 1),
     )
     small = weights.shape[1] <= 12
-    for ax, (title, values, reach, form) in zip(axes, panels):
+    for ax, (title, values, reach, digits) in zip(axes, panels):
         ax.imshow(values, cmap="PuOr", vmin=-reach, vmax=reach, aspect="auto", interpolation="nearest")
         for (i, j), value in np.ndenumerate(values) if small else ():
-            dark = abs(value) > 0.6 * reach
-            ax.text(j, i, form.format(value), ha="center", va="center", fontsize=6, color="white" if dark else "black")
+            dark, text = abs(value) > 0.6 * reach, f"{np.round(value, digits) + 0.0:.{digits}f}"  # + 0.0: no "-0"
+            ax.text(j, i, text, ha="center", va="center", fontsize=6, color="white" if dark else "black")
         ax.set(title=title, xticks=[], yticks=[], xlabel="inputs")
     axes[0].set_ylabel("outputs")
     return fig

@@ -8,7 +8,7 @@ from tinycourse.quantization import signal_to_noise
 from tinycourse.widgets import png
 
 EACH, ALL = "a step for each row", "one for all"
-SHOWN = 16, 24  # of the matrix: outputs, inputs
+SHOWN = 12, 24  # of the matrix: outputs, inputs
 
 
 class RoundingExplorer(w.VBox):
