@@ -1,7 +1,5 @@
 """Voices that were never heard: what voices.py trains, and how its table reads."""
 
-import pytest
-
 from tinycourse import sequence_training, sequences, voices
 
 ROWS = [
@@ -36,7 +34,6 @@ def test_each_way_trains_without_the_speaker(monkeypatch):
     assert row == {"way": "both", "speaker": "theo", "seed": 0, "epochs": 1, "validation": 0.5, "testing": 0.5}
 
 
-@pytest.mark.skipif(not voices.MEASURED.exists(), reason="benchmarks/voices.py has not been run")
 def test_what_was_measured_is_complete():
     rows = voices.measured()
     assert len({(row["way"], row["speaker"]) for row in rows}) == len(rows) == len(voices.WAYS) * len({row["speaker"] for row in rows})
