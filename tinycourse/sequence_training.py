@@ -162,9 +162,8 @@ def fit(
                 recogniser.info["validation"] = found.as_dict() | {"epoch": epoch + 1}
                 if out and fabric.is_global_zero:
                     save(recogniser, out)
-        if fabric.is_global_zero:
-            tqdm.write(", ".join(f"{k} {v:.4g}" for k, v in history[-1].items()), file=sys.stderr)
         if out and fabric.is_global_zero:
+            tqdm.write(", ".join(f"{k} {v:.4g}" for k, v in history[-1].items()), file=sys.stderr)
             store(state_file(out), recogniser, optimizer, config, history, best, pruner)
     recogniser.load_state_dict(best)
     recogniser.cpu().eval()

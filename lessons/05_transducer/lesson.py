@@ -120,7 +120,7 @@ for t, u in ((1, 0), (1, 1)):
 # its probability is the product of its steps. Each tells another story of when the words were said. Which one is true, nobody knows, so **the probability of the transcript is the sum over all of
 # them**.
 
-# %% alt="A lattice of four frames and two labels with a probability on every arrow; the likeliest path goes right, up, right, up, right and out." tags=["nbval-check-output"]
+# %% alt="A lattice of four frames and two labels with a probability on every arrow; the likeliest path goes right, up, right, up, right and out."
 ways = lattice.ranked(log_probs, target, blank=0)
 for way, p in ways:
     print(f"{p:.5f}  {' '.join('-' if step == 'blank' else 'said' for step in way)}")
@@ -315,7 +315,7 @@ figures.decoding(*followed[:-1], one.words);
 # Greedy search follows one alignment. The probability of a transcript is a sum over many. Two frames are enough to see the difference: in each, *six* has probability 0.4 and blank 0.6, and once *six* is said only blank follows.
 # <!-- definition --> Greedy takes blank, twice, and says nothing. Yet *six* can be said in the first frame or in the second one. **Beam search** keeps several hypotheses and adds up the alignments that say the same:
 
-# %% alt="Hypotheses after each of two frames: nothing leads with 0.6 after the first, six leads with 0.64 after the second." tags=["nbval-check-output"]
+# %% alt="Hypotheses after each of two frames: nothing leads with 0.6 after the first, six leads with 0.64 after the second."
 hypotheses, rows = {"(nothing)": 1.0}, []
 for _ in range(2):
     nothing, six = hypotheses["(nothing)"], hypotheses.get("six", 0.0)
@@ -338,7 +338,8 @@ some = sequences.Speech(strings.audio[:40], strings.texts[:40])
 for name, recogniser in (("yours", mine), ("shipped", shipped)):
     heard = sequence_training.transcribe(recogniser, strings.audio)
     rates = [sequence_training.evaluate(recogniser, some, Limits(beam=width), beam=width > 1).rate for width in (1, 2, 6)]
-    print(f"{name:8} {errors(strings.texts, heard).rate:6.1%} of all; of some: greedy {rates[0]:.1%}, beam of two {rates[1]:.1%}, of six {rates[2]:.1%}")
+    print(f"{name:8} {errors(strings.texts, heard).rate:6.1%} of all", end="; of some: ")
+    print("greedy {:.1%}, beam of two {:.1%}, of six {:.1%}".format(*rates))
     for text, wrong in [pair for pair in zip(strings.texts, heard) if pair[0] != pair[1]][:4]:
         print(f"         {text:40} heard as  {wrong}")
 best, second = Beam(shipped.network, Limits(beam=6)).push(latency.hear(shipped, one.audio)[1][0]).best()[:2]
@@ -400,6 +401,7 @@ AlignmentExplorer(own | {"two six, by hand": lattice.Heard(log_probs, torch.tens
 # The second paper of this course (Shangguan et al. 2019) starts from a transducer of eight encoder layers and two prediction layers. Its test sets are private. So here is what they report, and what is ours; the last column is *not* a race.
 
 # %%
+from tinycourse import voices
 from tinycourse.models import rnnt
 
 paper, ours = rnnt.paper(), shipped.network.config
@@ -414,18 +416,14 @@ print(f"{'':28}{'paper':24}here, shipped")
 for name, (theirs, own) in rows.items():
     print(f"{name:28}{theirs:24}{own}")
 print(f"yours, after {len(history)} short epochs: {found.rate:.1%} of {found.words} digits, strings of at most {task.longest}")
+print("\nWrong digits of a speaker who was kept out of training")
+print(voices.table(voices.measured()))
 
 # %% [markdown]
 # The parameters in the left column are counted by our code from the paper's layer sizes; the paper says 122.1M (paper, table 1). The widths of embedding and joint network, which it does not state, are our fit. And mind what our own number means: the test strings are new, but **all speakers are known from training**.
 #
-# And a voice that was never heard? Keep one of the six speakers out of training, and test on that one alone. Each number below is a training of some minutes, so they were made before, by `benchmarks/voices.py`.
-
-# %%
-from tinycourse import voices
-
-print(voices.table(voices.measured()))
-
-# %% [markdown]
+# And a voice that was never heard? The lower table keeps one of the six speakers out of training, and tests on that one alone. Each of its numbers is a training of some minutes, so they were made before, by `benchmarks/voices.py`.
+#
 # On the others' new takes, the last column, each of them is a fine recogniser. On a new voice it fails on every third or fourth digit, and how badly depends on whose voice it is. That is not the lattice's fault. **Six people are not mankind**: whoever has heard five voices has learned five voices. Does it help to change tempo and
 # vocal tract more, so that five people sound like more? Or to let some sixty voices of a synthesizer speak half of the strings? Compare the rows, and mind that each number is one training: what rescues one speaker does nothing for the other, or harms. No trick of ours made a stranger as easy as a friend. What does
 # is known from every product: recordings of thousands of people.

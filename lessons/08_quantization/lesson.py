@@ -423,7 +423,7 @@ for share in (1.0, 0.85, 0.7, 0.6, 0.0):
 # With few bits the network breaks. Unless it knows. **Quantization-aware training** rounds in the forward pass, and then there is a problem: the staircase of section 1 is flat nearly everywhere, so its gradient is zero, and nothing is ever learned. The way out is a white lie, the **straight-through estimator** (Bengio et al. 2013,
 # [arXiv 1308.3432](https://arxiv.org/abs/1308.3432)): backwards we pretend that nobody rounded. The optimiser holds a weight with all its digits; the network sees it rounded.
 
-# %% alt="Two lines over steps: a dashed one that climbs smoothly and a staircase that follows it and stops at the level wanted." tags=["nbval-check-output"]
+# %% alt="Two lines over steps: a dashed one that climbs smoothly and a staircase that follows it and stops at the level wanted."
 held, hidden, shown = torch.tensor([[7.0, 1.0]], requires_grad=True), [], []  # steps of 1 in a row whose largest weight is 7
 for _ in range(80):
     weight = qat.round_rows(held, bits=4)

@@ -76,9 +76,9 @@ def as_tuple(value):
 def offsets(design: Design) -> tuple[list, list]:
     """Where the copies of the first and of the second condenser look, as `look_aside` takes it."""
     still = [((0, 0), (0, 0))]
-    near = [((-1, 0), (1, 0)), *(((0, -n), (0, n)) for n in (1, 2, 4))]
-    far = [((-n, 0), (n, 0)) for n in (1, 2, 4)]
-    return near if design.near_aside else still, far if design.far_aside else still
+    far = [((-n, 0), (n, 0)) for n in (1, 2, 4)] if design.far_aside else still
+    near = far[:1] + [((0, -n), (0, n)) for n in (1, 2, 4)]
+    return near if design.near_aside else still, far
 
 
 def act(name: str, x: Tensor) -> Tensor:
