@@ -5,13 +5,13 @@ from torch import Tensor
 
 from tinycourse import plots_quantization, qat
 from tinycourse.quantization import signal_to_noise
-from tinycourse.widgets import png
+from tinycourse.widgets import Explorer, png
 
 EACH, ALL = "a step for each row", "one for all"
 SHOWN = 12, 24  # of the matrix: outputs, inputs
 
 
-class RoundingExplorer(w.VBox):
+class RoundingExplorer(Explorer):
     """Choose a weight, its bits, who shares a step, and where numbers are cut off; put an outlier in; see what is left of the matrix.
 
     `weight` [O, I] is the matrix with its outlier, `scale` its steps [O or 1, 1], `back` what is left of it, `snr` in dB.
@@ -24,12 +24,8 @@ class RoundingExplorer(w.VBox):
         self.shared = w.Dropdown(options=[EACH, ALL], description="steps")
         self.reach = w.FloatSlider(value=1, min=0.2, max=1, step=0.05, description="cut off at", continuous_update=False)
         self.outlier = w.FloatSlider(value=1, min=1, max=20, step=1, description="outlier", continuous_update=False)
-        self.picture, self.words = w.Image(format="png"), w.HTML()
-        controls = (self.name, self.bits, self.shared, self.reach, self.outlier)
-        for control in controls:
-            control.observe(self.redraw, "value")
-        self.redraw()
-        super().__init__([w.HBox(controls[:3]), w.HBox(controls[3:]), self.picture, self.words])
+        self.words = w.HTML()
+        super().__init__((self.name, self.bits, self.shared), (self.reach, self.outlier), below=(self.words,))
 
     def redraw(self, change=None) -> None:
         """Round the weight as the controls say."""

@@ -425,7 +425,7 @@ print(voices.table(voices.measured()))
 # And a voice that was never heard? The lower table keeps one of the six speakers out of training, and tests on that one alone. Each of its numbers is a training of some minutes, so they were made before, by `benchmarks/voices.py`.
 #
 # On the others' new takes, the last column, each of them is a fine recogniser. On a new voice it fails on every third or fourth digit, and how badly depends on whose voice it is. That is not the lattice's fault. **Six people are not mankind**: whoever has heard five voices has learned five voices. Does it help to change tempo and
-# vocal tract more, so that five people sound like more? Or to let some sixty voices of a synthesizer speak half of the strings? Compare the rows, and mind that each number is one training: what rescues one speaker does nothing for the other, or harms. No trick of ours made a stranger as easy as a friend. What does
+# vocal tract more, so that five people sound like more? Or to let the voices of a synthesizer speak half of the strings? Compare the rows, and mind that each number is one training: what rescues one speaker does nothing for the other, or harms. No trick of ours made a stranger as easy as a friend. What does
 # is known from every product: recordings of thousands of people.
 #
 # ## Quiz
