@@ -244,6 +244,18 @@ def test_from_the_command_line(small_task, tmp_path, capsys):
     assert json.loads(capsys.readouterr().out)["beam"] == 2
 
 
+def test_an_encoder_is_taken_over_to_write_something_else(small_task, tmp_path, capsys):
+    spelled, out = tmp_path / "spelled.safetensors", tmp_path / "words.safetensors"
+    train = "train rnnt-digits --data connected-digits --epochs 1 --batch 8 --learning-rate 1e-9 --json --out".split()
+    assert cli.main([*train, str(spelled), "--tokens", "characters"]) == 0
+    assert cli.main([*train, str(out), "--tokens", "words", "--start", str(spelled), "--seed", "1"]) == 0
+    before, after = checkpoint.load(spelled), checkpoint.load(out)
+    assert len(after.classes) == 11 < len(before.classes) and after.info["command"].startswith(before.info["command"] + " && ")
+    assert torch.allclose(after.network.encoder.layers[0].weight_input, before.network.encoder.layers[0].weight_input, atol=1e-5)
+    assert torch.allclose(after.network.joint.heard.weight, before.network.joint.heard.weight, atol=1e-5)
+    capsys.readouterr()
+
+
 def test_transcribing_keeps_the_order(small_task):
     recogniser = sequence_training.recogniser_for("rnnt-digits", Vocabulary.of(small_task.texts(), "words"), 0)
     recogniser.network.joint.output.weight.data *= 20

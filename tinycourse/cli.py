@@ -157,15 +157,19 @@ def train_transducer(a, fabric) -> None:
     config = sequence_training.recipe(a.data, seed=a.seed, epochs=a.epochs, batch=a.batch, learning_rate=a.learning_rate, ctc=a.ctc)
     options = {"source": a.source, "hold_out": a.hold_out, "extra": tuple(a.extra)}
     task = sequences.open_task(a.data, **options)
-    if a.start:
-        recogniser = checkpoint.load(a.start, expect=a.model)
+    trained = checkpoint.load(a.start, expect=a.model) if a.start else None
+    if trained and not a.tokens:
+        recogniser = trained
     else:
         recogniser = sequence_training.recogniser_for(a.model, Vocabulary.of(task.texts(), a.tokens or task.tokens), a.seed)
+        if trained:
+            sequence_training.hear_as(recogniser, trained)
     recogniser.info = {
-        "command": command(recogniser, a.start),
+        "command": command(trained, a.start),
         "data": a.data,
         "data_options": {k: v for k, v in options.items() if v and k != "extra"},
-        "data_licences": {name: data.DATASETS[name].licence for name in task.sources},
+        "data_licences": (trained.info.get("data_licences", {}) if trained else {})
+        | {name: data.DATASETS[name].licence for name in task.sources},
         "seed": a.seed,
         "epochs": config.epochs,
     }
@@ -446,7 +450,7 @@ def parser() -> argparse.ArgumentParser:
     v.add_argument("--classes", help="task, of data sets that have several: 10, 12, 35 or digits (default 10)")
     v.add_argument("--tokens", help="what a transducer writes: words, characters, or a number of word pieces")
     v.add_argument("--ctc", type=float, metavar="WEIGHT", help="weight of the CTC loss of a transducer's encoder")
-    v.add_argument("--start", metavar="CKPT", help="begin with the weights of this checkpoint, and a fresh schedule")
+    v.add_argument("--start", metavar="CKPT", help="begin with the weights of this checkpoint (with --tokens: of its encoder)")
     v.add_argument("--devices", type=int, default=1, help="how many GPUs, or CPU processes where there is none")
 
     v = verb("prune", prune, "train a checkpoint on while its smallest weights leave", given, learning, strings, more)
