@@ -15,10 +15,24 @@ import numpy as np
 from tinycourse.affine import quantize
 from tinycourse.errors import TinycourseError
 from tinycourse.mcu import toolchain
+from tinycourse.mcu.codegen import KERNELS
 from tinycourse.mcu.fixed_point import requantize
 from tinycourse.sparse import cut
 
 NATIVE = Path(__file__).parent / "native"
+KINDS = {"p": ctypes.c_void_p, "i": ctypes.c_int32, "f": ctypes.c_float}
+ARGUMENTS = {  # of native/matvec.h: p a pointer, i an integer, f a float
+    "tn_float": "ppp",
+    "tn_sums": "ppp",
+    "tn_hybrid": "pppippp",
+    "tn_integer": "ppppp",
+    "tn_integer_pair": "ppppppppp",
+    "tn_gates": "ppipp",
+    "tn_layer_norm": "iifppp",
+    "tn_lstm": "pifpp",
+    "tn_cifg": "pifpp",
+    "tn_sru": "pifpp",
+}
 PANEL, GROUP = 8, 4  # outputs that share a register, and int8 inputs that share a lane
 FLAGS = ["-O3", "-fno-math-errno"]
 
@@ -44,15 +58,13 @@ def library(*flags: str) -> ctypes.CDLL:
     Raises TinycourseError where the compiler is missing.
     """
     folder = tempfile.TemporaryDirectory(prefix="tinycourse-", ignore_cleanup_errors=True)
-    file = toolchain.build(sorted(NATIVE.glob("*.c")), "host", Path(folder.name, toolchain.LIBRARY), flags=[*FLAGS, *flags])
+    sources = sorted(NATIVE.glob("*.c")) + sorted(KERNELS.glob("*.c"))
+    file = toolchain.build(sources, "host", Path(folder.name, toolchain.LIBRARY), flags=[*FLAGS, *flags])
     kernels = ctypes.CDLL(str(file))
     kernels.folder = folder  # removed when the process ends
-    address, count = ctypes.c_void_p, ctypes.c_int32
-    kernels.tn_float.argtypes = kernels.tn_sums.argtypes = [address] * 3
-    kernels.tn_hybrid.argtypes = [address] * 3 + [count] + [address] * 3
-    kernels.tn_integer.argtypes = [address] * 5
-    for name in ("tn_float", "tn_sums", "tn_hybrid", "tn_integer"):
-        getattr(kernels, name).restype = None
+    for name, arguments in ARGUMENTS.items():
+        function = getattr(kernels, name)
+        function.argtypes, function.restype = [KINDS[letter] for letter in arguments], None
     return kernels
 
 
