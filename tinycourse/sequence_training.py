@@ -50,7 +50,7 @@ class SequenceConfig:
         return warm_cosine(self.learning_rate, step, steps, self.warmup)
 
 
-SPEAKERS = Disturbance(voice=0.12, tilt=12)  # more of them than were recorded: sixty read AN4
+SPEAKERS = Disturbance(tempo=0.15, voice=0.12, tilt=12)  # more of them than were recorded: sixty read AN4
 
 RECIPES = {
     "connected-digits": SequenceConfig(
