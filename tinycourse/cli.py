@@ -54,6 +54,14 @@ def data_get(a) -> None:
         say(f"{name}: {download.get(name)}")
 
 
+def data_bundle(a) -> None:
+    from tinycourse import bundle
+
+    sizes = bundle.bundle(a.folder, a.names)
+    text = table([[name, f"{size / 1e6:,.1f} MB"] for name, size in sizes.items()], ["name", "copied"])
+    show({"folder": str(a.folder), "bytes": sizes}, a.json, f"{text}\nset TINYCOURSE_DATA to {a.folder}, there or where you copy it")
+
+
 def models(a) -> None:
     from tinycourse.models import MODELS, TRANSDUCERS
 
@@ -412,6 +420,9 @@ def parser() -> argparse.ArgumentParser:
     sub = verbs.add_parser("data", help="data sets: which are here, and getting others").add_subparsers(required=True, metavar="VERB")
     verb("list", data_list, "every data set and where it was found", parent=sub)
     verb("get", data_get, "download, check and unpack", parent=sub, json=False).add_argument("names", nargs="+", metavar="NAME")
+    v = verb("bundle", data_bundle, "copy data sets to a folder for machines without a network", parent=sub)
+    v.add_argument("folder", type=Path, metavar="DIR")
+    v.add_argument("names", nargs="*", metavar="NAME", help="default: all that are here")
 
     verb("models", models, "the names that train, profile and evaluate accept")
     verb("checkpoints", checkpoints, "the trained networks in the package, and how each was made")
