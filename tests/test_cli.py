@@ -9,7 +9,7 @@ import soundfile
 import torch
 from recordings import tone, write
 
-from tinycourse import checkpoint, cli, data, training
+from tinycourse import checkpoint, cli, data, training, verbs
 
 NAME = "tinyspeech-m"
 
@@ -86,7 +86,7 @@ def test_another_task_on_another_data_set(capsys, real_set, tmp_path):
 def test_a_recipe_is_the_verbs_own():
     a = cli.parser().parse_args("train tinyspeech-m --data tinywords --out m.safetensors --learning-rate 0.01".split())
     assert (a.epochs, a.batch) == (None, None)
-    assert cli.as_asked(training.TrainConfig(), a) == training.TrainConfig(learning_rate=0.01)
+    assert verbs.as_asked(training.TrainConfig(), a) == training.TrainConfig(learning_rate=0.01)
 
 
 def test_start_and_teacher(capsys, small_speech_commands, small, tmp_path):

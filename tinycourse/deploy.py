@@ -9,7 +9,7 @@ import torch
 from torch import Tensor
 from tqdm.auto import tqdm
 
-from tinycourse import data
+from tinycourse import data, sequences
 from tinycourse.audio import fit_length, read_audio
 from tinycourse.checkpoint import Recogniser, in_batches
 from tinycourse.frontend import Frontend, FrontendConfig
@@ -41,6 +41,15 @@ def calibration_audio(recogniser: Recogniser, name: str | None = None, count: in
     clips = data.open_for(recogniser.classes, name).clips("training")
     tqdm.write(f"calibrating on {count} training clips of {name}", file=sys.stderr)
     return clips.audio[:: max(1, len(clips) // count)][:count]
+
+
+def calibration_speech(recogniser: Recogniser, name: str | None = None, count: int = 100) -> list[Tensor]:
+    """The same for a transducer: training utterances of the task `name`, or of that it was trained on."""
+    name = name or recogniser.info.get("data", "connected-digits")
+    audio = sequences.open_for(recogniser.info, name).speech("training").audio
+    chosen = audio[:: max(1, len(audio) // count)][:count]
+    tqdm.write(f"calibrating on {len(chosen)} training utterances of {name}", file=sys.stderr)
+    return chosen
 
 
 def frontend_of(program: Program) -> Frontend:

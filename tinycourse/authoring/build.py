@@ -20,9 +20,7 @@ REPAIR = "run `tinycourse build`"
 COLOUR = re.compile(r"\x1b\[[\d;]*m")  # of a traceback, for terminals
 
 
-def build(
-    names: list[str] | None = None, check: bool = False, fast: bool = False, execute: bool = True, root: Path | None = None
-) -> int:
+def build(names: list[str] | None = None, check: bool = False, fast: bool = False, execute: bool = True, root: Path | None = None) -> int:
     """Build the named lessons (all without names), or compare what is built with its sources. Returns an exit status.
 
     `fast` runs the cells with TINYCOURSE_FAST=1. Without `execute` nothing runs: outputs are kept where a notebook's code has
