@@ -33,8 +33,7 @@
 # - explain what is int8, int16 and int32 in an integer LSTM, and why its cell must be limited;
 # - tell hybrid from full integer quantization, and predict which is faster;
 # - find the layers that suffer most, and train a network that knows it will be rounded.
-
-# %% [markdown]
+#
 # ## Before you start
 #
 # You need [lesson 00](00_word_to_chip.ipynb), where a network became a `Program`, and for the second half lessons 05 and 06: a transducer, and the LSTM in it. The second paper
