@@ -151,7 +151,7 @@ figures.coupling(seen["f"].flatten(), seen["i"].flatten());
 #
 # $$c \leftarrow f\,c + (1 - f)\,g,$$
 #
-# which can never leave the range of what was let in. An LSTM's cell can, and does: it may add up without end. Whoever wants to store cells in a few bits, as in lesson 08, has to care.
+# which can never leave the range of what was let in. An LSTM's cell can, and does: it may add up without end. Whoever wants to store cells in a few bits, as in [lesson 08](08_quantization.ipynb), has to care.
 
 # %% tags=["nbval-check-output"]
 torch.manual_seed(1)

@@ -94,7 +94,7 @@ figures.staircase(x, coarse * (np.clip(np.rint(x / coarse) + middle, -8, 7) - mi
 #
 # For the inputs' zero point that is a constant, known before any input comes, and it is folded into the bias. For a zero point of the weights it would have to be computed anew for every input.
 #
-# Here is a corner of a trained matrix: the recurrent weights in the encoder of lesson 05's recogniser.
+# Here is a corner of a trained matrix: the recurrent weights in the encoder of the recogniser of [lesson 05](05_transducer.ipynb).
 
 # %% alt="Three panels of eight by ten cells: weights with two digits, the integers that stand for them, and errors in steps, none above one half."
 import torch
@@ -247,7 +247,7 @@ figures.curves(x / 2**12, {name: ours / 2**15 for name, (ours, _) in curves.item
 #
 # ## 6. An LSTM, three times
 #
-# Now the cell of lesson 06. There are two ways to go.
+# Now the cell of [lesson 06](06_cells.ipynb). There are two ways to go.
 #
 # - **Hybrid.** Weights are int8. Everything else is float, but for the product: each vector is rounded on the fly, by the scale of its own largest number, multiplied in integers, and scaled back. It needs no calibration.
 # - **Full integer.** Nothing is float. All scales are known beforehand, from calibration. Here is one step of a layer, as operations of a `Program`:
