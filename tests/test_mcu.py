@@ -84,7 +84,8 @@ def test_the_cases_reach_everything(cases):
     kinds = Counter(op.kind for p, _, _ in cases for op in p.operations)
     paths = Counter(k.path for p, _, _ in cases for k in codegen.translate(p)[0])
     assert all(kinds[k] >= 25 for k in INTERPRETER)
-    assert all(paths[k] >= 20 for k in ("conv", "depthwise", "pointwise", "linear"))
+    assert all(paths[k] >= 20 for k in ("conv", "depthwise", "pointwise", "linear", "sparse linear16"))
+    assert paths["sparse_linear"] >= 10
     assert sum(len(np.unique(y)) > 3 for _, _, y in cases) > len(cases) / 2  # and most do not end in a constant
 
 

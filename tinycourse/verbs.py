@@ -321,11 +321,16 @@ def quantize(a) -> None:
 
 def export(a) -> None:
     from tinycourse import checkpoint, deploy
-    from tinycourse.mcu import package
+    from tinycourse.mcu import package, transducer_package
+    from tinycourse.models import TRANSDUCERS
 
     recogniser = checkpoint.load(a.checkpoint)
-    program = deploy.program_of(recogniser, deploy.calibration_audio(recogniser, a.calibrate))
-    report = package.export(program, a.target, a.out)
+    if recogniser.name in TRANSDUCERS:
+        program = deploy.transducer_program_of(recogniser, deploy.calibration_speech(recogniser, a.calibrate))
+        report = transducer_package.export(program, a.target, a.out)
+    else:
+        program = deploy.program_of(recogniser, deploy.calibration_audio(recogniser, a.calibrate))
+        report = package.export(program, a.target, a.out)
     show(report, a.json, deploy.summary(report))
 
 
@@ -336,7 +341,8 @@ def run(a) -> None:
     lines = []
     for r in results:
         cost = f", {r['instructions']:,} instructions" if r["instructions"] else ""
-        lines.append(f"{r['file']}: {r['label']} ({r['scores'][r['label']]:.1%}){cost}")
+        heard = f"{r['label']} ({r['scores'][r['label']]:.1%})" if "label" in r else r["text"] or "nothing"
+        lines.append(f"{r['file']}: {heard}{cost}")
     show({"results": results}, a.json, "\n".join(lines))
 
 

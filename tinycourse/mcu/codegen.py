@@ -14,9 +14,11 @@ import numpy as np
 from tinycourse.errors import TinycourseError
 from tinycourse.mcu.planner import Plan, plan
 from tinycourse.mcu.program import Operation, Program, Tensor
+from tinycourse.sparse import panels
 
 KERNELS = Path(__file__).parent / "kernels"
-C_TYPES = {"int8": "int8_t", "int16": "int16_t", "int32": "int32_t"}
+C_TYPES = {"int8": "int8_t", "int16": "int16_t", "uint16": "uint16_t", "int32": "int32_t"}
+PAIR = 2  # blocks of a sparse matrix that a kernel multiplies at a time
 SHARED = {"tc_max_pool": "tc_pool", "tc_average_pool": "tc_pool", "tc_crop": "tc_box", "tc_pad": "tc_box"}  # one struct for two
 SHARED |= dict.fromkeys(("tc_lstm_cell", "tc_cifg_cell", "tc_sru_cell"), "tc_cell")
 SHARED |= dict.fromkeys(("tc_gated_output", "tc_highway_output"), "tc_cell_output")
@@ -106,6 +108,28 @@ def product(op: Operation, x: Tensor, which: str = "") -> tuple[dict, dict]:
     return {"inputs": weight.shape[1]} | {k: k + which for k in arrays}, {k + which: a for k, a in arrays.items()}
 
 
+def stored(weight: np.ndarray) -> dict[str, np.ndarray]:
+    """A matrix int8 [outputs, inputs] as the product with one vector reads it: where that takes fewer bytes, without its empty 8x1 blocks.
+
+    A block is eight outputs that one input feeds. weight [pairs, 4, 2, 2] has the blocks that are left, two at a time: two outputs of
+    the one, two of the other, four times; column uint16 [pairs, 2] has the input of each; start int32 [panels + 1] where the pairs of
+    every eight outputs begin. Zeros add nothing to a sum, so the interpreter need not know.
+    """
+    if weight.shape[1] > 2**16 or not weight.any():  # more than an index can say; nothing, and C knows no empty array
+        return {"weight": weight}
+    values, start, column = panels(weight, PAIR, sparse=True)  # values [pairs, 8, 2]
+    values = np.ascontiguousarray(values.reshape(-1, 4, 2, PAIR).swapaxes(2, 3))
+    sparse = {"weight": values, "column": column, "start": start}
+    return sparse if sum(a.nbytes for a in sparse.values()) < weight.nbytes else {"weight": weight}
+
+
+def vector_product(op: Operation, x: Tensor, which: str = "") -> tuple[dict, dict]:
+    """As `product`, of a single vector: sparse where that is smaller."""
+    fields, arrays = product(op, x, which)
+    found = stored(arrays["weight" + which])
+    return fields | {k: k + which for k in found}, arrays | {k + which: a for k, a in found.items()}
+
+
 def conv(op, ins, out):
     """One of three kernels: a 1x1 convolution is a product at every position, one input channel per output is depthwise."""
     x, groups = ins[0], op.parameters["groups"]
@@ -124,6 +148,10 @@ def conv(op, ins, out):
 
 
 def linear(op, ins, out):
+    single, sparse = vector_product(op, ins[0])
+    if "start" in sparse and len(out.shape) == 1:
+        fields = {"outputs": out.size, "product": single, "activation": activation(op, out)}
+        return Kernel("tc_sparse_linear", fields, sparse)
     fields, arrays = dense(op, ins[0], out)
     return Kernel("tc_linear", {"rows": math.prod(ins[0].shape[:-1]), "dense": fields}, arrays)
 
@@ -216,11 +244,17 @@ def embedding(op, ins, out):
 
 
 def linear16(op, ins, out):
-    fields, arrays = product(op, ins[0])
+    fields, arrays = vector_product(op, ins[0])
     if len(ins) == 1:
-        return Kernel("tc_linear16", {"outputs": out.size, "input": fields}, arrays)
-    second, more = product(op, ins[1], "_recurrent")
-    return Kernel("tc_linear16_pair", {"outputs": out.size, "input": fields, "recurrent": second}, arrays | more)
+        return Kernel("tc_linear16", {"outputs": out.size, "input": fields}, arrays, name=sparse_name(op, arrays))
+    second, more = vector_product(op, ins[1], "_recurrent")
+    both = {"outputs": out.size, "input": fields, "recurrent": second}
+    return Kernel("tc_linear16_pair", both, arrays | more, name=sparse_name(op, arrays | more))
+
+
+def sparse_name(op: Operation, arrays: dict) -> str:
+    """What reports call it if one of its matrices is sparse."""
+    return f"sparse {op.kind}" if any(k.startswith("start") for k in arrays) else ""
 
 
 def layer_norm(op, ins, out):
@@ -259,9 +293,18 @@ def describe(op: Operation) -> str:
 
 
 def multiply_adds(program: Program) -> list[int]:
-    """Multiply-adds of each operation: products with weights of conv, linear and linear16; the other kinds count 0."""
-    sizes = [sum(op.arrays[k][0].size for k in ("weight", "weight_recurrent") if k in op.arrays) for op in program.operations]
-    return [size * program.tensors[op.output].size for size, op in zip(sizes, program.operations)]
+    """Multiply-adds of each operation: products with weights of conv, linear and linear16; the other kinds count 0.
+
+    Of a sparse matrix count those of the blocks that are left.
+    """
+    return [work(op, program.tensors[op.output]) for op in program.operations]
+
+
+def work(op: Operation, out: Tensor) -> int:
+    weights = [op.arrays[k] for k in ("weight", "weight_recurrent") if k in op.arrays]
+    if op.kind != "conv" and len(out.shape) == 1:
+        return sum(stored(w)["weight"].size for w in weights)
+    return sum(w[0].size for w in weights) * out.size
 
 
 def check(program: Program) -> None:

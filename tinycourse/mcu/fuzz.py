@@ -57,6 +57,12 @@ class Sketch:
         wild = self.rng.choice([1.0] * 9 + [0.0, 1e-4, 1e4], count)
         return fixed_point(wild * self.rng.uniform(10, 100, count) / spread)
 
+    def matrix(self, outputs: int, inputs: int) -> np.ndarray:
+        """Weights of a product with a vector, now and then with next to no 8x1 blocks."""
+        weight = self.rng.integers(-128, 128, (outputs, inputs), np.int8)
+        kept = self.rng.random((-(-outputs // 8), inputs)) < self.rng.choice([0.1, 0.5, 1.0])
+        return weight * kept.repeat(8, 0)[:outputs]
+
 
 def random_conv(s: Sketch, sort: str) -> str:
     """A convolution, general, grouped, depthwise or pointwise."""
@@ -84,8 +90,8 @@ def random_conv(s: Sketch, sort: str) -> str:
 def random_linear(s: Sketch) -> str:
     x = s.pick(int(s.rng.choice([1, 1, 3])))
     *positions, inputs = s.shape(x)
-    outputs = int(s.rng.integers(1, 14))
-    weight = s.rng.integers(-128, 128, (outputs, inputs), np.int8)
+    outputs = int(s.rng.integers(1, 28))
+    weight = s.matrix(outputs, inputs)
     multiplier, shift = s.factor(5000 * math.sqrt(inputs), outputs)
     bias = s.rng.integers(-20000, 20000, outputs).astype(np.int32)
     return s.add("linear", (x,), (*positions, outputs), {}, dict(weight=weight, bias=bias, multiplier=multiplier, shift=shift))
@@ -217,9 +223,9 @@ def random_embedding(s: Sketch) -> str:
 def random_linear16(s: Sketch, outputs: int = 0, largest: float = 2e4) -> str:
     """Of one input or two; most results are at most `largest`."""
     inputs = [s.pick(1) for _ in range(int(s.rng.integers(1, 3)))]
-    outputs, arrays = outputs or int(s.rng.integers(1, 14)), {}
+    outputs, arrays = outputs or int(s.rng.integers(1, 28)), {}
     for x, which in zip(inputs, ("", "_recurrent")):
-        arrays["weight" + which] = s.rng.integers(-128, 128, (outputs, *s.shape(x)), np.int8)
+        arrays["weight" + which] = s.matrix(outputs, *s.shape(x))
         spread = 5000 * math.sqrt(*s.shape(x)) * 100 / largest
         arrays["multiplier" + which], arrays["shift" + which] = s.factor(spread, outputs)
     arrays["bias"] = s.rng.integers(-20000, 20000, outputs).astype(np.int32)
@@ -291,7 +297,7 @@ def random_recurrent_program(seed: int) -> Program:
         arrays = {"bias": rng.integers(-20000, 20000, gates * units).astype(np.int32)}
         inputs = (x,) if kind == "sru" else (x, h)
         for one, which in zip(inputs, ("", "_recurrent")):
-            arrays["weight" + which] = rng.integers(-128, 128, (gates * units, *s.shape(one)), np.int8)
+            arrays["weight" + which] = s.matrix(gates * units, *s.shape(one))
             arrays["multiplier" + which], arrays["shift" + which] = s.factor(25 * math.sqrt(*s.shape(one)), gates * units)
         z = s.add("linear16", inputs, (gates * units,), {}, arrays)
         if rng.random() < 0.5:

@@ -154,16 +154,7 @@ class Program:
     @classmethod
     def load(cls, path: str | Path) -> "Program":
         """Read what `save` wrote. Raises TinycourseError on a missing file or one of another kind."""
-        if not Path(path).is_file():
-            raise TinycourseError(f"There is no program at {path}; make one with `tinycourse export`.")
-        try:
-            with safe_open(path, framework="numpy") as f:
-                header = f.metadata() or {}
-                arrays = {k: f.get_tensor(k) for k in f.keys()}
-        except SafetensorError as error:
-            raise TinycourseError(f"{path} is damaged or is not a safetensors file ({error}); export it again.") from None
-        if header.get("format") != FORMAT:
-            raise TinycourseError(f"{path} is a safetensors file but not an exported program; make one with `tinycourse export`.")
+        arrays, header = read(path, FORMAT)
         return cls.unpack(arrays, header["program"])
 
     @classmethod
@@ -183,6 +174,21 @@ class Program:
             for i, o in enumerate(d["operations"])
         ]
         return cls(d["input"], d["output"], tensors, operations, d["metadata"], d.get("state", {}))
+
+
+def read(path: str | Path, form: str) -> tuple[dict[str, np.ndarray], dict[str, str]]:
+    """Arrays and header of a safetensors file of the given format. Raises TinycourseError if it is missing or anything else."""
+    if not Path(path).is_file():
+        raise TinycourseError(f"There is no program at {path}; make one with `tinycourse export`.")
+    try:
+        with safe_open(path, framework="numpy") as f:
+            header = f.metadata() or {}
+            arrays = {k: f.get_tensor(k) for k in f.keys()}
+    except SafetensorError as error:
+        raise TinycourseError(f"{path} is damaged or is not a safetensors file ({error}); export it again.") from None
+    if header.get("format") != form:
+        raise TinycourseError(f"{path} is a safetensors file but not an exported program; make one with `tinycourse export`.")
+    return arrays, header
 
 
 # ---------------------------------------------------------------------------------------------- interpreter

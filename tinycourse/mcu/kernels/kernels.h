@@ -224,13 +224,24 @@ typedef struct {
     const int8_t *table; /* [rows][width] */
 } tc_embedding_params;
 
+/* A matrix times one vector. A sparse one is stored without its empty 8x1 blocks: a block is the eight weights between one input and
+ * outputs 8 r to 8 r + 7, the pairs of blocks of which are start[r] to start[r + 1]. Four times over, a pair has two weights of
+ * its first block, then two of its second. */
 typedef struct {
     int32_t inputs;
-    const int8_t *weight;      /* [outputs][inputs] */
+    const int8_t *weight;      /* [outputs][inputs], or of a sparse matrix [pairs][4][2][2] */
     const int32_t *bias;       /* [outputs], the input's zero point folded in */
     const int32_t *multiplier; /* [outputs] */
     const int8_t *shift;       /* [outputs] */
+    const uint16_t *column;    /* [pairs][2]: the input of each block */
+    const int32_t *start;      /* 0 where the matrix is dense */
 } tc_product;
+
+typedef struct {
+    int32_t outputs;
+    tc_product product;
+    tc_activation activation;
+} tc_sparse_linear_params;
 
 typedef struct {
     int32_t outputs;
@@ -274,6 +285,7 @@ typedef struct {
 void tc_conv(const tc_conv_params *p, const int8_t *input, int8_t *output, int8_t *scratch);
 void tc_depthwise(const tc_depthwise_params *p, const int8_t *input, int8_t *output);
 void tc_linear(const tc_linear_params *p, const int8_t *input, int8_t *output);
+void tc_sparse_linear(const tc_sparse_linear_params *p, const int8_t *input, int8_t *output);
 void tc_scale(const tc_scale_params *p, const int8_t *input, int8_t *output);
 void tc_add(const tc_add_params *p, const int8_t *a, const int8_t *b, int8_t *output);
 void tc_multiply(const tc_multiply_params *p, const int8_t *a, const int8_t *b, int8_t *output);
@@ -294,6 +306,9 @@ void tc_sru_cell(const tc_cell_params *p, const int16_t *gates, const int16_t *c
 void tc_gated_output(const tc_cell_output_params *p, const int16_t *gates, const int16_t *cell, int8_t *output);
 void tc_highway_output(const tc_cell_output_params *p, const int16_t *gates, const int16_t *cell, int8_t *output);
 void tc_tanh8(const tc_tanh8_params *p, const int16_t *input, int8_t *output);
+
+/* Outputs o to o + count of a sparse product, rescaled; o is a multiple of 8, count is 8 or what is left at the end. */
+void tc_sparse_rows(const tc_product *p, int32_t o, int32_t count, const int8_t *input, int32_t y[8]);
 
 /* Shared by conv and linear: outputs [first, last) of one product. */
 void tc_dense(const tc_dense_params *p, int32_t first, int32_t last, const int8_t *input, int8_t *output);
