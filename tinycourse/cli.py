@@ -261,18 +261,21 @@ def evaluate(a) -> None:
     from tinycourse.models import TRANSDUCERS
 
     recogniser = checkpoint.load(a.checkpoint)
+    if recogniser.name in TRANSDUCERS and a.samples:
+        raise TinycourseError("--samples is for recognisers of words; evaluate a transducer with --int8.")
     if recogniser.name in TRANSDUCERS:
         return evaluate_transducer(a, recogniser)
     clips, left_out = data.open_for(recogniser.classes, a.data).clips(a.split).restrict(recogniser.classes)
     if left_out:
         say(f"left out, because {recogniser.name} does not know them: " + ", ".join(f"{k} ({n})" for k, n in left_out.items()))
-    if a.int8:
-        program = deploy.program_of(recogniser, deploy.calibration_audio(recogniser, a.calibrate))
+    if a.int8 or a.samples:
+        program = deploy.program_of(recogniser, deploy.calibration_audio(recogniser, a.calibrate), samples=a.samples)
         scores = deploy.integer_logits(program, clips.audio)
     else:
         scores = checkpoint.in_batches(recogniser, clips.audio)
     result = metrics.report(scores, clips.labels, recogniser.classes)
-    figures = {"model": recogniser.name, "data": a.data, "split": a.split, "int8": a.int8, "left_out": left_out} | result.as_dict()
+    how = {"int8": a.int8 or a.samples, "samples": a.samples, "left_out": left_out}
+    figures = {"model": recogniser.name, "data": a.data, "split": a.split} | how | result.as_dict()
     rows = [[name, f"{value:.1%}"] for name, value in result.per_class.items()]
     show(figures, a.json, f"accuracy {result.accuracy:.2%} of {result.count} clips\n" + table(rows, ["class", "recognised"]))
 
@@ -337,7 +340,7 @@ def export(a) -> None:
     from tinycourse.mcu import package
 
     recogniser = checkpoint.load(a.checkpoint)
-    program = deploy.program_of(recogniser, deploy.calibration_audio(recogniser, a.calibrate))
+    program = deploy.program_of(recogniser, deploy.calibration_audio(recogniser, a.calibrate), samples=a.samples)
     report = package.export(program, a.target, a.out)
     show(report, a.json, deploy.summary(report))
 
@@ -466,6 +469,7 @@ def parser() -> argparse.ArgumentParser:
     v.add_argument("--split", default="testing", choices=("training", "validation", "testing"))
     v.add_argument("--beam", type=int, default=0, metavar="N", help="hypotheses of a transducer's beam search (default: greedy)")
     v.add_argument("--int8", action="store_true", help="as integers, by the interpreter that the chip agrees with")
+    v.add_argument("--samples", action="store_true", help="with the front end as integers too (implies --int8; recognisers of words)")
 
     v = verb("quantize", quantize, "a checkpoint in integers, and what each layer loses by it", given, calibrated)
     v.add_argument("--out", required=True, type=Path, metavar="F.safetensors")
@@ -474,6 +478,7 @@ def parser() -> argparse.ArgumentParser:
     v = verb("export", export, "C sources, a binary and a size report", given, calibrated)
     v.add_argument("--target", required=True, help="host, cortex-m4, cortex-m0plus or wasm")
     v.add_argument("--out", required=True, type=Path, metavar="DIR")
+    v.add_argument("--samples", action="store_true", help="with the front end, in integers: the model takes int16 samples")
 
     v = verb("run", run, "recognise recordings with an exported network")
     v.add_argument("dir", type=Path)

@@ -11,17 +11,20 @@ from tqdm.auto import tqdm
 
 from tinycourse import data
 from tinycourse.audio import fit_length, read_audio
-from tinycourse.checkpoint import Recogniser, in_batches
+from tinycourse.checkpoint import Recogniser, as_float, in_batches
 from tinycourse.frontend import Frontend, FrontendConfig
+from tinycourse.integer_frontend import with_samples
 from tinycourse.mcu import package
+from tinycourse.mcu.listener import takes_samples
 from tinycourse.mcu.program import Program
 from tinycourse.quantization import channels_last, to_program
 
 
-def program_of(recogniser: Recogniser, audio: Tensor, observer: str = "mean-square-error") -> Program:
+def program_of(recogniser: Recogniser, audio: Tensor, observer: str = "mean-square-error", samples: bool = False) -> Program:
     """The recogniser's network as int8, its ranges measured on audio [N, 16000] by one of `observers.OBSERVERS`.
 
-    The float front end and the class names travel in the metadata, so the program alone is enough to recognise a recording.
+    With `samples` the front end is in the program too, in integers. Its settings and the class names travel in the metadata, so the
+    program alone is enough to recognise a recording.
     """
     front = recogniser.frontend
     metadata = {
@@ -31,7 +34,8 @@ def program_of(recogniser: Recogniser, audio: Tensor, observer: str = "mean-squa
         "mean": front.mean.tolist(),
         "deviation": front.deviation.tolist(),
     }
-    return to_program(recogniser.network, in_batches(recogniser.frontend, audio), metadata, observer)
+    program = to_program(recogniser.network, in_batches(recogniser.frontend, audio), metadata, observer)
+    return with_samples(program, front) if samples else program
 
 
 def calibration_audio(recogniser: Recogniser, name: str | None = None, count: int = 500) -> Tensor:
@@ -52,7 +56,9 @@ def frontend_of(program: Program) -> Frontend:
 
 
 def inputs(program: Program, audio: Tensor) -> np.ndarray:
-    """What the chip is given for audio [N, 16000]: int8 [N, frames, bands, 1]."""
+    """What the chip is given for audio [N, 16000]: int8 [N, frames, bands, 1], or int16 [N, 16000] where it takes samples."""
+    if takes_samples(program):
+        return program.quantize_input(as_float(audio).numpy())
     return program.quantize_input(channels_last(in_batches(frontend_of(program), audio)))
 
 
