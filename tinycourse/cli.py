@@ -92,6 +92,7 @@ def parser() -> argparse.ArgumentParser:
     v.add_argument("--split", default="testing", choices=("training", "validation", "testing"))
     v.add_argument("--beam", type=int, default=0, metavar="N", help="hypotheses of a transducer's beam search (default: greedy)")
     v.add_argument("--int8", action="store_true", help="as integers, by the interpreter that the chip agrees with")
+    v.add_argument("--samples", action="store_true", help="with the front end as integers too (implies --int8; recognisers of words)")
 
     v = verb("quantize", verbs.quantize, "a checkpoint in integers, and what each layer loses by it", given, calibrated)
     v.add_argument("--out", required=True, type=Path, metavar="F.safetensors")
@@ -100,6 +101,7 @@ def parser() -> argparse.ArgumentParser:
     v = verb("export", verbs.export, "C sources, a binary and a size report", given, calibrated)
     v.add_argument("--target", required=True, help="host, cortex-m4, cortex-m0plus or wasm")
     v.add_argument("--out", required=True, type=Path, metavar="DIR")
+    v.add_argument("--samples", action="store_true", help="with the front end, in integers: the model takes int16 samples")
 
     v = verb("run", verbs.run, "recognise recordings with an exported network")
     v.add_argument("dir", type=Path)

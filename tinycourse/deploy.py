@@ -14,17 +14,23 @@ from tinycourse import data, sequences
 from tinycourse.audio import fit_length, read_audio
 from tinycourse.checkpoint import Recogniser, as_float, in_batches
 from tinycourse.frontend import Frontend, FrontendConfig
+from tinycourse.integer_frontend import with_samples
 from tinycourse.integer_rnnt import integer_recogniser
 from tinycourse.mcu import package, transducer_package
+from tinycourse.mcu.listener import takes_samples
 from tinycourse.mcu.program import Program
 from tinycourse.mcu.transducer import TransducerProgram
 from tinycourse.quantization import channels_last, to_program
 from tinycourse.words import Vocabulary
 
 
-def program_of(recogniser: Recogniser, audio: Tensor, observer: str = "mean-square-error") -> Program:
-    """The recogniser's network as int8, its ranges measured on audio [N, 16000] by one of `observers.OBSERVERS`."""
-    return to_program(recogniser.network, in_batches(recogniser.frontend, audio), about(recogniser), observer)
+def program_of(recogniser: Recogniser, audio: Tensor, observer: str = "mean-square-error", samples: bool = False) -> Program:
+    """The recogniser's network as int8, its ranges measured on audio [N, 16000] by one of `observers.OBSERVERS`.
+
+    With `samples` the front end is in the program too, in integers.
+    """
+    program = to_program(recogniser.network, in_batches(recogniser.frontend, audio), about(recogniser), observer)
+    return with_samples(program, recogniser.frontend) if samples else program
 
 
 def transducer_program_of(recogniser: Recogniser, audio: Sequence[Tensor], observer: str = "mean-square-error") -> TransducerProgram:
@@ -73,7 +79,9 @@ def frontend_of(program: Program | TransducerProgram) -> Frontend:
 
 
 def inputs(program: Program, audio: Tensor) -> np.ndarray:
-    """What the chip is given for audio [N, 16000]: int8 [N, frames, bands, 1]."""
+    """What the chip is given for audio [N, 16000]: int8 [N, frames, bands, 1], or int16 [N, 16000] where it takes samples."""
+    if takes_samples(program):
+        return program.quantize_input(as_float(audio).numpy())
     return program.quantize_input(channels_last(in_batches(frontend_of(program), audio)))
 
 

@@ -262,13 +262,14 @@ def evaluate(a) -> None:
     clips, left_out = data.open_for(recogniser.classes, a.data).clips(a.split).restrict(recogniser.classes)
     if left_out:
         say(f"left out, because {recogniser.name} does not know them: " + ", ".join(f"{k} ({n})" for k, n in left_out.items()))
-    if a.int8:
-        program = deploy.program_of(recogniser, deploy.calibration_audio(recogniser, a.calibrate))
+    if a.int8 or a.samples:
+        program = deploy.program_of(recogniser, deploy.calibration_audio(recogniser, a.calibrate), samples=a.samples)
         scores = deploy.integer_logits(program, clips.audio)
     else:
         scores = checkpoint.in_batches(recogniser, clips.audio)
     result = metrics.report(scores, clips.labels, recogniser.classes)
-    figures = {"model": recogniser.name, "data": a.data, "split": a.split, "int8": a.int8, "left_out": left_out} | result.as_dict()
+    how = {"int8": a.int8 or a.samples, "samples": a.samples, "left_out": left_out}
+    figures = {"model": recogniser.name, "data": a.data, "split": a.split} | how | result.as_dict()
     rows = [[name, f"{value:.1%}"] for name, value in result.per_class.items()]
     show(figures, a.json, f"accuracy {result.accuracy:.2%} of {result.count} clips\n" + table(rows, ["class", "recognised"]))
 
@@ -329,7 +330,7 @@ def export(a) -> None:
         program = deploy.transducer_program_of(recogniser, deploy.calibration_speech(recogniser, a.calibrate))
         report = transducer_package.export(program, a.target, a.out)
     else:
-        program = deploy.program_of(recogniser, deploy.calibration_audio(recogniser, a.calibrate))
+        program = deploy.program_of(recogniser, deploy.calibration_audio(recogniser, a.calibrate), samples=a.samples)
         report = package.export(program, a.target, a.out)
     show(report, a.json, deploy.summary(report))
 

@@ -12,6 +12,7 @@ from pathlib import Path
 import numpy as np
 
 from tinycourse.errors import TinycourseError
+from tinycourse.mcu.frontend import POWER_BITS, spectrum_bits
 from tinycourse.mcu.planner import Plan, plan
 from tinycourse.mcu.program import Operation, Program, Tensor
 from tinycourse.sparse import panels
@@ -24,12 +25,14 @@ SHARED |= dict.fromkeys(("tc_lstm_cell", "tc_cifg_cell", "tc_sru_cell"), "tc_cel
 SHARED |= dict.fromkeys(("tc_gated_output", "tc_highway_output"), "tc_cell_output")
 CLAMPS = {"conv", "linear", "scale", "add", "multiply", "max_pool", "average_pool", "lookup"}  # kinds that may fuse a ReLU
 
+FEATURE_TABLES = "window", "twiddle", "mel", "counts", "dct", "bias", "multiplier", "shift"  # the DCT of MFCC only
 CELLS = "lstm_cell", "cifg_cell", "sru_cell", "gated_output", "highway_output"
 BITS = {
     "embedding": ((16,), 8),
     "linear16": ((8, 8), 16),
     "layer_norm": ((16,), 16),
     "tanh8": ((16,), 8),
+    "features": ((16,), 8),
 }  # kind: (of its inputs, of its output)
 BITS |= {kind: ((16, 16), 16 if kind.endswith("cell") else 8) for kind in CELLS}
 
@@ -283,8 +286,19 @@ def tanh8(op, ins, out):
     return Kernel("tc_tanh8", {"count": out.size})
 
 
+def features(op, ins, out):
+    """The steps of mcu/frontend.py; scratch holds one spectrum, its logarithms and a frame that reaches over an edge."""
+    p, size = op.parameters, len(op.arrays["window"])
+    sizes = {"samples": ins[0].size, "frames": out.shape[0], "window_size": size, "hop": p["hop"], "lead": p["lead"], "fft": p["fft"]}
+    sizes |= {"first": p["first"], "mels": len(op.arrays["counts"]) - 1, "bands": out.shape[1], "floor": p["floor"]}
+    sizes |= {"down": spectrum_bits(p["fft"]) - POWER_BITS, "zero_point": out.zero_point}
+    scratch = 4 * p["fft"] + 2 * size + 2 * sizes["mels"]
+    tables = {k: op.arrays[k] for k in FEATURE_TABLES if k in op.arrays}
+    return Kernel("tc_features", sizes | {k: k for k in tables}, tables, scratch)
+
+
 KINDS = conv, linear, scale, add, multiply, max_pool, average_pool, upsample, crop, pad, shift, lookup, reshape
-TRANSLATE = {f.__name__: f for f in (*KINDS, embedding, linear16, layer_norm, tanh8)}
+TRANSLATE = {f.__name__: f for f in (*KINDS, embedding, linear16, layer_norm, tanh8, features)}
 TRANSLATE |= {kind: cell if kind.endswith("cell") else cell_output for kind in CELLS}
 
 
@@ -424,7 +438,7 @@ def body(program: Program, layers: list[str], kernels: list[Kernel], memory: Pla
 static union {{
     int8_t bytes[{name.upper()}_ARENA_BYTES];
     int16_t words[{name.upper()}_ARENA_BYTES / 2];
-    int32_t aligned;
+    int32_t longs[{name.upper()}_ARENA_BYTES / 4];
 }} {name}_arena;
 
 {"".join(layers)}{C_TYPES[x.dtype.name]} *{name}_input(void) {{ return {pointer(x, memory, name)}; }}

@@ -14,6 +14,7 @@ import numpy as np
 from tinycourse.mcu import codegen, toolchain
 from tinycourse.mcu.codegen import functions
 from tinycourse.mcu.fixed_point import fixed_point
+from tinycourse.mcu.frontend import twiddles
 from tinycourse.mcu.program import INTERPRETER, Operation, Program, Tensor
 
 
@@ -256,6 +257,29 @@ def random_cell(s: Sketch, kind: str, gates: int = 4) -> str:
 def random_tanh8(s: Sketch) -> str:
     x = random_linear16(s)
     return s.add("tanh8", (x,), s.shape(x), zero_point=0)
+
+
+def random_features(s: Sketch) -> str:
+    """A front end with a small FFT and tables of noise, but for the twiddles: the kernel counts on their never letting sums grow."""
+    fft, frames, mels = 2 ** int(s.rng.integers(4, 8)), int(s.rng.integers(1, 5)), int(s.rng.integers(1, 7))
+    size = int(s.rng.integers(fft // 2, fft + 1))
+    hop, lead = (int(n) for n in s.rng.integers(1, size // 2, 2))
+    counts = s.rng.multinomial(int(s.rng.integers(1, fft // 2)), np.full(mels + 1, 1 / (mels + 1)))
+    multiplier, shift = s.factor(2.0 ** s.rng.integers(8, 14), bands := int(s.rng.integers(1, mels + 1)))
+    arrays = {
+        "window": s.rng.integers(0, 2**15 * fft // (2 * size), size).astype(np.int16),
+        "twiddle": twiddles(fft),
+        "mel": s.rng.integers(0, 2**12 + 1, counts.sum()).astype(np.int16),
+        "counts": counts.astype(np.int16),
+        "dct": s.rng.integers(-1000, 1000, (bands, mels)).astype(np.int16),
+    }
+    if bands == mels and s.rng.random() < 0.5:
+        del arrays["dct"]
+    arrays |= dict(bias=s.rng.integers(-(2**16), 0, bands).astype(np.int32), multiplier=multiplier, shift=shift)
+    first = int(s.rng.integers(1, fft // 2 - counts.sum() + 1))
+    parameters = dict(hop=hop, lead=lead, fft=fft, first=first, floor=int(2.0 ** s.rng.uniform(0, 28)))
+    x = random_linear16(s, size + (frames - 1) * hop - int(s.rng.integers(0, lead + 1)))
+    return s.add("features", (x,), (frames, bands, 1), parameters, arrays)
 
 
 CELLS = {kind: functools.partial(random_cell, kind=kind, gates=3 if kind == "cifg_cell" else 4) for kind in codegen.CELLS}

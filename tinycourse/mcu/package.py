@@ -227,7 +227,7 @@ def describe(program: Program, target: str) -> dict:
         "format": FORMAT,
         "target": target,
         "machine": MACHINE if target == "host" else target,
-        **{k: {"shape": list(t.shape), "scale": float(t.scale), "zero_point": t.zero_point} for k, t in ends.items()},
+        **{k: {"shape": list(t.shape), "type": t.dtype.name, "scale": float(t.scale), "zero_point": t.zero_point} for k, t in ends.items()},
         "flash": {"code_bytes": None, "weight_bytes": sum(k.constant_bytes for k in kernels), "total_bytes": None},
         "ram": {
             "arena_bytes": plan.arena,
@@ -278,7 +278,7 @@ def readme(report: dict) -> str:
         size += [f"{report['instructions']:,} instructions for one input"]
     return f"""# An int8 network in C, for {report["target"]}
 
-Made by tinycourse. Takes int8 {report["input"]["shape"]}, gives int8 {report["output"]["shape"]}: {", ".join(size)}.
+Made by tinycourse. Takes {report["input"]["type"]} {report["input"]["shape"]}, gives int8 {report["output"]["shape"]}: {", ".join(size)}.
 
 - `model.h`, `model.c`: the network. Fill `model_input()`, call `model_run()`, read `model_output()`.
 - `kernels.h` and the other C files: the kernels. `runtime.c` is for programs without a C library; leave it out of yours.

@@ -25,6 +25,7 @@ from tinycourse.affine import dequantize, quantize
 from tinycourse.errors import TinycourseError
 from tinycourse.mcu import recurrent
 from tinycourse.mcu.fixed_point import requantize, shift_right
+from tinycourse.mcu.frontend import features
 
 FORMAT = "tinycourse-program-2"
 
@@ -194,7 +195,7 @@ def read(path: str | Path, form: str) -> tuple[dict[str, np.ndarray], dict[str, 
 # ---------------------------------------------------------------------------------------------- interpreter
 # Each function takes the operation, its input arrays, their Tensors and the output's Tensor, and returns integers
 # that `trace` clamps to the output's type (to `clamp`, a fused ReLU, where the operation has one). Those of recurrent networks are in
-# recurrent.py.
+# recurrent.py, the one that hears in frontend.py.
 
 
 def patches(x: np.ndarray, kernel, stride, padding, dilation, size, fill) -> np.ndarray:
@@ -347,5 +348,5 @@ def reshape(op, xs, ins, out):
     return xs[0].reshape(len(xs[0]), *out.shape)
 
 
-KINDS = conv, linear, scale, add, multiply, max_pool, average_pool, upsample, crop, pad, shift, lookup, reshape, *recurrent.KINDS
+KINDS = conv, linear, scale, add, multiply, max_pool, average_pool, upsample, crop, pad, shift, lookup, reshape, *recurrent.KINDS, features
 INTERPRETER = {f.__name__: f for f in KINDS}

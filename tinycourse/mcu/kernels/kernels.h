@@ -277,6 +277,54 @@ typedef struct {
     int32_t count;
 } tc_tanh8_params;
 
+/* The ear: from samples to features. See mcu/frontend.py for what each step computes. */
+typedef struct {
+    int32_t samples, frames;          /* of a whole recording, which is what tc_features() is given */
+    int32_t window_size, hop, lead;   /* in samples; the first frame begins `lead` before the recording */
+    int32_t fft;                      /* a power of two */
+    int32_t first, mels, bands;       /* the first bin that has a mel weight */
+    int32_t floor;                    /* added to an energy before the logarithm */
+    int32_t down;                     /* bits that the spectrum loses before it is squared */
+    int32_t zero_point;
+    const int16_t *window;            /* [window_size], Q15 */
+    const int16_t *twiddle;           /* [fft / 2][2]: minus cosine and minus sine of 2 pi k / fft, Q15 */
+    const int16_t *mel;               /* the weight of each bin in the upper of its two bands, Q12 */
+    const int16_t *counts;            /* [mels + 1]: how many bins lie before, between and behind the peaks of the bands */
+    const int16_t *dct;               /* [bands][mels], or no table where bands are mel bands */
+    const int32_t *bias, *multiplier; /* [bands] */
+    const int8_t *shift;              /* [bands] */
+} tc_features_params;
+
+/* A listener: chunks of samples in, words out. See mcu/listener.py. */
+typedef struct {
+    const tc_features_params *ears;
+    int32_t chunk;            /* samples that come at a time */
+    int32_t history, stride;  /* frames that the network judges, and that come between two of its runs */
+    int32_t classes, windows; /* posteriors are averaged over so many runs */
+    int32_t refractory;       /* runs between two detections */
+    int32_t threshold;        /* of the mean posterior, 14 bits after the point */
+    const int16_t *exponential;             /* [256]: exp(-i * scale of the scores), 14 bits after the point */
+    const int8_t *keywords;                 /* [classes]: whether a class may fire */
+    int16_t *kept;                          /* [window_size + chunk] samples, from the beginning of the next frame on */
+    int8_t *ring;                           /* [history][bands]: frame i is in row i modulo history */
+    int16_t *recent;                        /* [windows][classes] posteriors, a ring as well */
+    int8_t *scratch;                        /* of tc_frame() */
+    int8_t *(*input)(void);                 /* the network */
+    const int8_t *(*output)(void);
+    void (*run)(void);
+} tc_listener_params;
+
+/* What a listener remembers beside its buffers; all 0 before the first chunk. */
+typedef struct {
+    int32_t count;         /* samples in `kept` */
+    int32_t row, run_row;  /* where the next frame and the next posteriors go */
+    int32_t frames, runs;  /* so far, up to what fills their buffers */
+    int32_t wait;          /* frames until the next run */
+    int32_t deaf;          /* runs that cannot fire */
+    int16_t begun;         /* whether the mirror image of the beginning is in `kept` */
+    int16_t found[2];      /* by the last chunk: a class or -1, and its score */
+} tc_listener;
+
 /* ---------------------------------------------------------------------------------------------------------- kernels
  * `scratch` holds one window: kernel_height * kernel_width * group_inputs bytes.
  * tc_scale, tc_add, tc_multiply and tc_lookup may write over an input that is not broadcast, the three cells over the old cell,
@@ -309,6 +357,15 @@ void tc_tanh8(const tc_tanh8_params *p, const int16_t *input, int8_t *output);
 
 /* Outputs o to o + count of a sparse product, rescaled; o is a multiple of 8, count is 8 or what is left at the end. */
 void tc_sparse_rows(const tc_product *p, int32_t o, int32_t count, const int8_t *input, int32_t y[8]);
+
+/* Scratch: fft * 4 bytes for a spectrum, mels * 2 for logarithms, window_size * 2 for a frame (the last only for tc_features);
+ * it begins at a multiple of 4. tc_features takes a recording, tc_frame the samples of one frame. */
+void tc_features(const tc_features_params *p, const int16_t *input, int8_t *output, int8_t *scratch);
+void tc_frame(const tc_features_params *p, const int16_t *input, int8_t *output, int8_t *scratch);
+
+/* Where the next chunk of samples goes, and what to call when it is there. */
+int16_t *tc_listener_input(const tc_listener_params *p, const tc_listener *state);
+void tc_listen(const tc_listener_params *p, tc_listener *state);
 
 /* Shared by conv and linear: outputs [first, last) of one product. */
 void tc_dense(const tc_dense_params *p, int32_t first, int32_t last, const int8_t *input, int8_t *output);
