@@ -11,7 +11,7 @@ from pathlib import Path
 
 import numpy as np
 
-from tinycourse.mcu import codegen, fuzz
+from tinycourse.mcu import codegen, fuzz, toolchain
 from tinycourse.mcu.emulator import CORES, Chip
 from tinycourse.mcu.fixed_point import fixed_point
 from tinycourse.mcu.program import Operation, Program, Tensor
@@ -68,7 +68,7 @@ def measure(program: Program, target: str) -> tuple[dict[str, tuple[int, int]], 
     y = program.run(x)
     assert chip.run(x.tobytes(), y.size) == y.tobytes()
     kinds = {}
-    for i, (kernel, work) in enumerate(zip(codegen.translate(program)[0], codegen.multiply_adds(program))):
+    for i, (kernel, work) in enumerate(zip(codegen.translate(program, target in toolchain.DSP)[0], codegen.multiply_adds(program))):
         so_far = kinds.get(kernel.path, (0, 0))
         kinds[kernel.path] = so_far[0] + work, so_far[1] + chip.layers[i]
     return kinds | {"all": (sum(codegen.multiply_adds(program)), chip.instructions)}, chip

@@ -318,11 +318,15 @@ def random_input(program: Program, seed: int) -> np.ndarray:
     return np.concatenate([noise, np.full((1, *t.shape), low, t.dtype), np.full((1, *t.shape), high, t.dtype)])
 
 
-def build(programs: list[Program], target: str, folder: Path, flags: list[str] = ()) -> Path:
-    """Compile many programs, named case0, case1, ..., and the kernels once, into one binary for `target`."""
+def build(programs: list[Program], target: str, folder: Path, flags: list[str] = (), dsp: bool | None = None) -> Path:
+    """Compile many programs, named case0, case1, ..., and the kernels once, into one binary for `target`.
+
+    `dsp`: with the kernels for DSP instructions, or without; as the target has them, if not given.
+    """
+    dsp = target in toolchain.DSP if dsp is None else dsp
     names = [f"case{i}" for i in range(len(programs))]
     for name, program in zip(names, programs):
-        for file, text in (sources := codegen.generate(program, name)).items():
+        for file, text in (sources := codegen.generate(program, name, dsp)).items():
             (folder / file).write_text(text)
     (folder / "cases.c").write_text("".join(f'#include "{name}.c"\n' for name in names))
     kernels = [folder / file for file in sources if file.endswith(".c") and file != f"{names[-1]}.c"]

@@ -162,7 +162,7 @@ def export(program: Program, target: str, out: str | Path) -> dict:
 
 def write(program: Program, target: str, folder: Path) -> dict:
     """Fill an empty folder."""
-    sources = codegen.generate(program)
+    sources = codegen.generate(program, dsp=target in toolchain.DSP)
     for name, text in sources.items():
         (folder / name).write_text(text, encoding="utf-8")
     program.save(folder / "program.safetensors")
@@ -178,7 +178,7 @@ def write(program: Program, target: str, folder: Path) -> dict:
 
 def describe(program: Program, target: str) -> dict:
     """What is known without running: sizes, and one entry for each layer."""
-    kernels, plan = codegen.translate(program)
+    kernels, plan = codegen.translate(program, target in toolchain.DSP)
     tensors, work = program.tensors, codegen.multiply_adds(program)
     layers = [
         {

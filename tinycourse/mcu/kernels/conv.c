@@ -5,7 +5,7 @@
 
 /* Copy channels [channel, channel + count) of the window whose corner is (y, x) into column [kernel_height][kernel_width][count];
  * padding is filled with the zero point, which means 0. Taps that lie side by side in the map are copied in one go. */
-static void gather(const tc_window *w, int32_t y, int32_t x, int32_t channel, int32_t count, const int8_t *input, int8_t *column)
+void tc_gather(const tc_window *w, int32_t y, int32_t x, int32_t channel, int32_t count, const int8_t *input, int8_t *column)
 {
     const int32_t channels = w->input.channels, whole = w->dilation_width == 1 && count == channels;
     const tc_range inside = tc_inside(x, w->kernel_width, w->dilation_width, w->input.width);
@@ -24,7 +24,7 @@ static void gather(const tc_window *w, int32_t y, int32_t x, int32_t channel, in
     }
 }
 
-void tc_conv(const tc_conv_params *p, const int8_t *input, int8_t *output, int8_t *scratch)
+void TC_PLAIN(tc_conv)(const tc_conv_params *p, const int8_t *input, int8_t *output, int8_t *scratch)
 {
     const tc_window *w = &p->window;
     const int32_t inputs = p->group_inputs, outputs = p->group_outputs;
@@ -34,7 +34,7 @@ void tc_conv(const tc_conv_params *p, const int8_t *input, int8_t *output, int8_
         for (int32_t ox = 0; ox < w->output.width; ox++) {
             const int32_t x = ox * w->stride_width - w->padding_left;
             for (int32_t group = 0; group < p->groups; group++) {
-                gather(w, y, x, group * inputs, inputs, input, scratch);
+                tc_gather(w, y, x, group * inputs, inputs, input, scratch);
                 tc_dense(&p->dense, group * outputs, (group + 1) * outputs, scratch, output);
             }
             output += w->output.channels;

@@ -29,7 +29,7 @@ void tc_scale(const tc_scale_params *parameters, const int8_t *input, int8_t *ou
     }
 }
 
-void tc_add(const tc_add_params *parameters, const int8_t *a, const int8_t *b, int8_t *output)
+void TC_PLAIN(tc_add)(const tc_add_params *parameters, const int8_t *a, const int8_t *b, int8_t *output)
 {
     const tc_add_params p = *parameters;
 
