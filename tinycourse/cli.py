@@ -338,7 +338,7 @@ def export(a) -> None:
 
     recogniser = checkpoint.load(a.checkpoint)
     program = deploy.program_of(recogniser, deploy.calibration_audio(recogniser, a.calibrate))
-    report = package.export(program, a.target, a.out)
+    report = package.export(program, a.target, a.out, dsp=a.kernels == "dsp")
     show(report, a.json, deploy.summary(report))
 
 
@@ -474,6 +474,7 @@ def parser() -> argparse.ArgumentParser:
     v = verb("export", export, "C sources, a binary and a size report", given, calibrated)
     v.add_argument("--target", required=True, help="host, cortex-m4, cortex-m0plus or wasm")
     v.add_argument("--out", required=True, type=Path, metavar="DIR")
+    v.add_argument("--kernels", choices=("plain", "dsp"), default="plain", help="dsp: for the DSP instructions of a Cortex-M4, same bits")
 
     v = verb("run", run, "recognise recordings with an exported network")
     v.add_argument("dir", type=Path)

@@ -18,8 +18,7 @@ from tinycourse.mcu.program import Operation, Program, Tensor
 KERNELS = Path(__file__).parent / "kernels"
 C_TYPES = {"int8": "int8_t", "int16": "int16_t", "int32": "int32_t"}
 SHARED = {"tc_max_pool": "tc_pool", "tc_average_pool": "tc_pool", "tc_crop": "tc_box", "tc_pad": "tc_box"}  # one struct for two
-SHARED["tc_pointwise"] = "tc_linear"
-SHARED |= dict.fromkeys(("tc_lstm_cell", "tc_cifg_cell", "tc_sru_cell"), "tc_cell")
+SHARED |= {"tc_pointwise": "tc_linear"} | dict.fromkeys(("tc_lstm_cell", "tc_cifg_cell", "tc_sru_cell"), "tc_cell")
 SHARED |= dict.fromkeys(("tc_gated_output", "tc_highway_output"), "tc_cell_output")
 CLAMPS = {"conv", "linear", "scale", "add", "multiply", "max_pool", "average_pool", "lookup"}  # kinds that may fuse a ReLU
 

@@ -134,8 +134,10 @@ class Runner:
 # ------------------------------------------------------------------------------------------------ writing a folder
 
 
-def export(program: Program, target: str, out: str | Path) -> dict:
+def export(program: Program, target: str, out: str | Path, dsp: bool = False) -> dict:
     """Write `program` for `target` (host, cortex-m4, cortex-m0plus or wasm) into the folder `out`; returns the report.
+
+    `dsp` takes the kernels made of the DSP instructions of a Cortex-M4: the same bits, fewer instructions, more code and scratch.
 
     What was built is run once and compared with the interpreter. The folder appears complete or not at all; an earlier export
     there is replaced. Raises TinycourseError for an unknown target, a folder with other things in it, a full disk, and
@@ -151,7 +153,7 @@ def export(program: Program, target: str, out: str | Path) -> dict:
         with tempfile.TemporaryDirectory(dir=out.parent, prefix=f".{out.name}.", ignore_cleanup_errors=True) as folder:
             new = Path(folder, "new")
             new.mkdir()
-            report = write(program, target, new)
+            report = write(program, target, new, dsp)
             if out.exists():
                 out.rename(Path(folder, "old"))
             new.rename(out)
@@ -160,15 +162,15 @@ def export(program: Program, target: str, out: str | Path) -> dict:
     return report
 
 
-def write(program: Program, target: str, folder: Path) -> dict:
+def write(program: Program, target: str, folder: Path, dsp: bool) -> dict:
     """Fill an empty folder."""
-    sources = codegen.generate(program, dsp=target in toolchain.DSP)
+    sources = codegen.generate(program, dsp=dsp)
     for name, text in sources.items():
         (folder / name).write_text(text, encoding="utf-8")
     program.save(folder / "program.safetensors")
     binary = folder / toolchain.BINARIES[target]
     toolchain.build([folder / n for n in sources if n.endswith(".c")], target, binary, [f"model_{f}" for f in codegen.functions(program)])
-    report = describe(program, target) | {"binary": binary.name}
+    report = describe(program, target, dsp) | {"binary": binary.name}
     measure(program, target, binary, report)
     (folder / "README.md").write_text(readme(report), encoding="utf-8")
     report["sha256"] = {n: digest(folder / n) for n in (binary.name, "program.safetensors")}
@@ -176,9 +178,9 @@ def write(program: Program, target: str, folder: Path) -> dict:
     return report
 
 
-def describe(program: Program, target: str) -> dict:
+def describe(program: Program, target: str, dsp: bool = False) -> dict:
     """What is known without running: sizes, and one entry for each layer."""
-    kernels, plan = codegen.translate(program, target in toolchain.DSP)
+    kernels, plan = codegen.translate(program, dsp)
     tensors, work = program.tensors, codegen.multiply_adds(program)
     layers = [
         {
@@ -199,6 +201,7 @@ def describe(program: Program, target: str) -> dict:
     return {
         "format": FORMAT,
         "target": target,
+        "kernels": "dsp" if dsp else "plain",
         "machine": MACHINE if target == "host" else target,
         **{k: {"shape": list(t.shape), "scale": float(t.scale), "zero_point": t.zero_point} for k, t in ends.items()},
         "flash": {"code_bytes": None, "weight_bytes": sum(k.constant_bytes for k in kernels), "total_bytes": None},

@@ -25,7 +25,6 @@ TARGETS = {
     "cortex-m0plus": [*CHIP, "-mcpu=cortex_m0plus"],
     "wasm": ["-target", "wasm32-freestanding", "-O3", "-Wl,--no-entry"],
 }
-DSP = {"cortex-m4"}  # targets with DSP instructions
 LIBRARY = {"win32": "model.dll", "darwin": "libmodel.dylib"}.get(sys.platform, "libmodel.so")
 BINARIES = {"host": LIBRARY, "cortex-m4": "model.elf", "cortex-m0plus": "model.elf", "wasm": "model.wasm"}  # usual names
 

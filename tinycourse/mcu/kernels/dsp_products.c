@@ -1,8 +1,9 @@
 /* SPDX-License-Identifier: Apache-2.0
- * Convolutions, pointwise convolutions and fully connected layers for a Cortex-M4. One SMLAD does two multiply-adds, but needs its
+ * Convolutions for a Cortex-M4, pointwise ones too. One SMLAD does two multiply-adds, but needs its
  * numbers as 16 bits, and everything loaded first. So two positions of a map are worked on together: their inputs are widened
  * once for all outputs, and every weight that is loaded and widened serves both; two outputs at a time, every input serves both. */
-#include "products.h"
+#include "dsp.h"
+#include "gather.h"
 #if TC_DSP
 
 /* Widen the inputs of two positions. Of four inputs, words: the even two at the first position, at the second; the odd two at the
@@ -24,7 +25,7 @@ static void widen(const int8_t *first, const int8_t *second, int32_t inputs, int
 }
 
 /* Sums of two outputs at two positions of widened inputs x, from their biases: of the first output at both, then of the second.
- * This loop is nine tenths of the work, and needs 13 registers of 14. Compilers run out of them, so it is written out. */
+ * Here most of the time goes. The loop needs 13 registers of 14, and compilers run out of them, so it is written out. */
 static TC_ALONE void add_two_by_two(const int8_t *w, int32_t inputs, const int32_t *x, const int32_t *bias, int32_t *sums)
 {
     int32_t a = bias[0], b = a, c = bias[1], d = c;
@@ -113,25 +114,6 @@ static void two_positions(const tc_dense_params *p, int32_t first, int32_t last,
         all_outputs(p, first, last, x, 1, y, z);
     else
         all_outputs(p, first, last, x, 0, y, z);
-}
-
-void tc_dense(const tc_dense_params *p, int32_t first, int32_t last, const int8_t *input, int8_t *output)
-{
-    int32_t sum[4];
-
-    if (last - first < 4) {
-        for (int32_t o = first; o < last; o++)
-            output[o] = tc_dense_output(p, o, tc_add_row(p->weight + o * p->inputs, input, p->inputs, p->bias[o]));
-        return;
-    }
-    for (int32_t next = first; next < last; next += 4) { /* the last four may begin before the end of those before them */
-        const int32_t o = next + 4 <= last ? next : last - 4;
-        tc_add_four_rows(p->weight + o * p->inputs, input, p->inputs, p->bias + o, sum);
-        output[o] = tc_dense_output(p, o, sum[0]);
-        output[o + 1] = tc_dense_output(p, o + 1, sum[1]);
-        output[o + 2] = tc_dense_output(p, o + 2, sum[2]);
-        output[o + 3] = tc_dense_output(p, o + 3, sum[3]);
-    }
 }
 
 void tc_pointwise(const tc_linear_params *p, const int8_t *input, int8_t *output, int8_t *scratch)

@@ -308,9 +308,8 @@ void tc_gated_output(const tc_cell_output_params *p, const int16_t *gates, const
 void tc_highway_output(const tc_cell_output_params *p, const int16_t *gates, const int16_t *cell, int8_t *output);
 void tc_tanh8(const tc_tanh8_params *p, const int16_t *input, int8_t *output);
 
-/* Shared by conv and linear: outputs [first, last) of one product; and the channels of one window in a column. */
+/* Shared by conv and linear: outputs [first, last) of one product. */
 void tc_dense(const tc_dense_params *p, int32_t first, int32_t last, const int8_t *input, int8_t *output);
-void tc_gather(const tc_window *w, int32_t y, int32_t x, int32_t channel, int32_t count, const int8_t *input, int8_t *column);
 
 #if TC_DSP
 /* tc_linear of several rows. */

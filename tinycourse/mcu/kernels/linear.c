@@ -1,8 +1,7 @@
 /* SPDX-License-Identifier: Apache-2.0
  * Fully connected layers and pointwise (1x1) convolutions: the same product, once or at every position of a map. */
-#include "kernels.h"
+#include "products.h"
 
-#if !TC_DSP
 void tc_dense(const tc_dense_params *p, int32_t first, int32_t last, const int8_t *input, int8_t *output)
 {
     const int32_t inputs = p->inputs;
@@ -13,8 +12,17 @@ void tc_dense(const tc_dense_params *p, int32_t first, int32_t last, const int8_
     for (; o + 4 <= last; o += 4, w += 4 * inputs) {
         const int8_t *w1 = w + inputs, *w2 = w1 + inputs, *w3 = w2 + inputs;
         int32_t sum0 = p->bias[o], sum1 = p->bias[o + 1], sum2 = p->bias[o + 2], sum3 = p->bias[o + 3];
-
-        for (int32_t i = 0; i < inputs; i++) {
+        int32_t i = 0;
+#if defined(__ARM_FEATURE_SIMD32)
+        for (; i + 4 <= inputs; i += 4) {
+            const four x = load_four(input + i);
+            sum0 = add_products(x, w + i, sum0);
+            sum1 = add_products(x, w1 + i, sum1);
+            sum2 = add_products(x, w2 + i, sum2);
+            sum3 = add_products(x, w3 + i, sum3);
+        }
+#endif
+        for (; i < inputs; i++) {
             const int32_t x = input[i];
             sum0 += x * w[i];
             sum1 += x * w1[i];
@@ -27,13 +35,16 @@ void tc_dense(const tc_dense_params *p, int32_t first, int32_t last, const int8_
         output[o + 3] = tc_dense_output(p, o + 3, sum3);
     }
     for (; o < last; o++, w += inputs) {
-        int32_t sum = p->bias[o];
-        for (int32_t i = 0; i < inputs; i++)
+        int32_t sum = p->bias[o], i = 0;
+#if defined(__ARM_FEATURE_SIMD32)
+        for (; i + 4 <= inputs; i += 4)
+            sum = add_products(load_four(input + i), w + i, sum);
+#endif
+        for (; i < inputs; i++)
             sum += input[i] * w[i];
         output[o] = tc_dense_output(p, o, sum);
     }
 }
-#endif
 
 void tc_linear(const tc_linear_params *p, const int8_t *input, int8_t *output)
 {

@@ -5,14 +5,26 @@
 
 #include "kernels.h"
 
-#if TC_DSP
+#if defined(__ARM_FEATURE_SIMD32)
 /* The Cortex-M4 multiplies two pairs of 16-bit numbers and adds both products in one instruction (SMLAD). Four int8 in one word
  * become two such pairs: numbers 0 and 2, and numbers 1 and 3. The order does not matter, as it is the same in both factors. */
-#include "dsp.h"
+#include <arm_acle.h>
 
-TC_INLINE int32_t tc_add_products(int32_t x, int32_t w, int32_t sum)
+typedef struct {
+    int16x2_t even, odd;
+} four;
+
+static inline four load_four(const int8_t *p)
 {
-    return tc_dot(tc_odd(x), tc_odd(w), tc_dot(tc_even(x), tc_even(w), sum));
+    uint32_t word;
+    __builtin_memcpy(&word, p, 4);
+    return (four){__sxtb16(word), __sxtb16(__ror(word, 8))};
+}
+
+static inline int32_t add_products(four x, const int8_t *w, int32_t sum)
+{
+    const four y = load_four(w);
+    return __smlad(x.odd, y.odd, __smlad(x.even, y.even, sum));
 }
 #endif
 
@@ -20,28 +32,29 @@ TC_INLINE int32_t tc_add_products(int32_t x, int32_t w, int32_t sum)
 TC_INLINE int32_t tc_add_row(const int8_t *w, const int8_t *input, int32_t inputs, int32_t sum)
 {
     int32_t i = 0;
-#if TC_DSP
+#if defined(__ARM_FEATURE_SIMD32)
     for (; i + 4 <= inputs; i += 4)
-        sum = tc_add_products(tc_load(input + i), tc_load(w + i), sum);
+        sum = add_products(load_four(input + i), w + i, sum);
 #endif
     for (; i < inputs; i++)
         sum += input[i] * w[i];
     return sum;
 }
 
-/* The same of four rows, one behind the other, and four sums: each input is loaded once for four products. */
+/* The same of four rows, one behind the other, and four sums: each input is loaded once for four products. tc_dense
+ * has this loop written out: there the compiler would need 3 % more instructions on a Cortex-M4 for the call. */
 TC_INLINE void tc_add_four_rows(const int8_t *w, const int8_t *input, int32_t inputs, const int32_t *bias, int32_t *sum)
 {
     const int8_t *w1 = w + inputs, *w2 = w1 + inputs, *w3 = w2 + inputs;
     int32_t sum0 = bias[0], sum1 = bias[1], sum2 = bias[2], sum3 = bias[3];
     int32_t i = 0;
-#if TC_DSP
+#if defined(__ARM_FEATURE_SIMD32)
     for (; i + 4 <= inputs; i += 4) {
-        const int32_t x = tc_load(input + i);
-        sum0 = tc_add_products(x, tc_load(w + i), sum0);
-        sum1 = tc_add_products(x, tc_load(w1 + i), sum1);
-        sum2 = tc_add_products(x, tc_load(w2 + i), sum2);
-        sum3 = tc_add_products(x, tc_load(w3 + i), sum3);
+        const four x = load_four(input + i);
+        sum0 = add_products(x, w + i, sum0);
+        sum1 = add_products(x, w1 + i, sum1);
+        sum2 = add_products(x, w2 + i, sum2);
+        sum3 = add_products(x, w3 + i, sum3);
     }
 #endif
     for (; i < inputs; i++) {
