@@ -99,10 +99,29 @@ def test_c_equals_the_interpreter(target, cases, built):
                 assert model.run(clip.tobytes(), expected.nbytes) == expected.tobytes(), f"seed {i}"
 
 
-@pytest.mark.parametrize("target, names", {"host": networks.ALL, "wasm": networks.ALL, "cortex-m4": networks.NETWORKS}.items())
-def test_c_equals_the_interpreter_for_networks_from_torch(target, names, tmp_path):
+def test_the_dsp_kernels_equal_the_interpreter(cases, tmp_path):
+    """On the chip, whose DSP instructions they are made of; test_no_undefined_behaviour has them on this machine, written out in C."""
+    some = cases[: COUNTS["cortex-m4"]]
+    binary = fuzz.build([p for p, _, _ in some], "cortex-m4", tmp_path, dsp=True)
+    for i, (_, x, y) in enumerate(some):
+        model = package.open_binary("cortex-m4", binary, f"case{i}", count=False)
+        assert all(model.run(clip.tobytes(), expected.nbytes) == expected.tobytes() for clip, expected in zip(x, y)), f"seed {i}"
+
+
+def test_the_dsp_kernels_take_fewer_instructions_and_more_scratch(tmp_path):
+    plain, fast = (package.export(small_program(), "cortex-m4", tmp_path / str(dsp), dsp) for dsp in (False, True))
+    assert (plain["kernels"], fast["kernels"]) == ("plain", "dsp")
+    assert fast["instructions"] < plain["instructions"]
+    assert fast["layers"][0]["live_bytes"] - plain["layers"][0]["live_bytes"] == 4 * (9 + 1) + 2 * 9 - 9  # 9 taps: 8 in fours and one
+
+
+NETWORKS = [("host", networks.ALL, False), ("wasm", networks.ALL, False), *(("cortex-m4", networks.NETWORKS, dsp) for dsp in (False, True))]
+
+
+@pytest.mark.parametrize("target, names, dsp", NETWORKS)
+def test_c_equals_the_interpreter_for_networks_from_torch(target, names, dsp, tmp_path):
     programs = {name: networks.program(name) for name in names}
-    binary = fuzz.build(list(programs.values()), target, tmp_path)
+    binary = fuzz.build(list(programs.values()), target, tmp_path, dsp=dsp)
     for i, (name, program) in enumerate(programs.items()):
         model, x = package.open_binary(target, binary, f"case{i}"), fuzz.random_input(program, i)
         for clip, expected in zip(x, program.run(x)):
@@ -122,10 +141,11 @@ for i in range(int(sys.argv[2])):
 """
 
 
-def test_no_undefined_behaviour(cases, tmp_path):
-    """Every case again, compiled so that undefined behaviour stops the process; one that has it shows that it does."""
+@pytest.mark.parametrize("dsp", [False, True])
+def test_no_undefined_behaviour(dsp, cases, tmp_path):
+    """Cases again, compiled so that undefined behaviour stops the process; one that has it shows that it does."""
     count = COUNTS["host"] // 2
-    binary = fuzz.build([p for p, _, _ in cases[:count]], "host", tmp_path, TRAP)
+    binary = fuzz.build([p for p, _, _ in cases[:count]], "host", tmp_path, TRAP, dsp)
     assert subprocess.run([sys.executable, "-c", RUN_CASES, binary, str(count)], timeout=100).returncode == 0
     (tmp_path / "bad.c").write_text("int twice(int x);\nint twice(int x) { return x * 2; }\n")
     bad = toolchain.build([tmp_path / "bad.c"], "host", tmp_path / f"bad-{toolchain.LIBRARY}", flags=TRAP)

@@ -102,6 +102,7 @@ def parser() -> argparse.ArgumentParser:
     v.add_argument("--target", required=True, help="host, cortex-m4, cortex-m0plus or wasm")
     v.add_argument("--out", required=True, type=Path, metavar="DIR")
     v.add_argument("--samples", action="store_true", help="with the front end, in integers: the model takes int16 samples")
+    v.add_argument("--kernels", choices=("plain", "dsp"), default="plain", help="dsp: for the DSP instructions of a Cortex-M4, same bits")
 
     v = verb("run", verbs.run, "recognise recordings with an exported network")
     v.add_argument("dir", type=Path)

@@ -331,7 +331,7 @@ def export(a) -> None:
         report = transducer_package.export(program, a.target, a.out)
     else:
         program = deploy.program_of(recogniser, deploy.calibration_audio(recogniser, a.calibrate), samples=a.samples)
-        report = package.export(program, a.target, a.out)
+        report = package.export(program, a.target, a.out, dsp=a.kernels == "dsp")
     show(report, a.json, deploy.summary(report))
 
 

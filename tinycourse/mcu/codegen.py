@@ -21,7 +21,7 @@ KERNELS = Path(__file__).parent / "kernels"
 C_TYPES = {"int8": "int8_t", "int16": "int16_t", "uint16": "uint16_t", "int32": "int32_t"}
 PAIR = 2  # blocks of a sparse matrix that a kernel multiplies at a time
 SHARED = {"tc_max_pool": "tc_pool", "tc_average_pool": "tc_pool", "tc_crop": "tc_box", "tc_pad": "tc_box"}  # one struct for two
-SHARED |= dict.fromkeys(("tc_lstm_cell", "tc_cifg_cell", "tc_sru_cell"), "tc_cell")
+SHARED |= {"tc_pointwise": "tc_linear"} | dict.fromkeys(("tc_lstm_cell", "tc_cifg_cell", "tc_sru_cell"), "tc_cell")
 SHARED |= dict.fromkeys(("tc_gated_output", "tc_highway_output"), "tc_cell_output")
 CLAMPS = {"conv", "linear", "scale", "add", "multiply", "max_pool", "average_pool", "lookup"}  # kinds that may fuse a ReLU
 
@@ -358,27 +358,46 @@ def check(program: Program) -> None:
             raise TinycourseError(f"Tensor '{name}' comes out as {list(shape)}, not {list(said)}; trace the network again.")
 
 
-def translate(program: Program) -> tuple[list[Kernel], Plan]:
-    """The kernel of every operation, and where the tensors lie."""
+def with_dsp(kernel: Kernel) -> Kernel:
+    """The same with the DSP kernels, which need scratch for two windows of 16-bit numbers; tc_conv for two of bytes too."""
+    inputs = kernel.fields.get("dense", {}).get("inputs", 0)
+    words = 4 * (inputs + inputs % 4)  # what is left over when inputs are taken by fours has a word each
+    if kernel.function == "tc_conv":
+        return replace(kernel, scratch=words + 2 * inputs)
+    if kernel.function == "tc_linear" and kernel.fields["rows"] > 1 and kernel.fields["dense"]["outputs"] > 1:
+        return replace(kernel, function="tc_pointwise", scratch=words, name=kernel.path)
+    return kernel
+
+
+def translate(program: Program, dsp: bool = False) -> tuple[list[Kernel], Plan]:
+    """The kernel of every operation, with `dsp` those for the DSP instructions of a Cortex-M4, and where the tensors lie."""
     check(program)
     tensors = program.tensors
     kernels = [TRANSLATE[op.kind](op, [tensors[n] for n in op.inputs], tensors[op.output]) for op in program.operations]
+    kernels = [with_dsp(k) for k in kernels] if dsp else kernels
     return kernels, plan(program, {i: k.scratch for i, k in enumerate(kernels) if k.scratch})
 
 
 # ---------------------------------------------------------------------------------------------------- from kernel to C
 
 
-def generate(program: Program, name: str = "model") -> dict[str, str]:
-    """C sources of a program: {file name: text}, the kernels among them.
+def kernel_sources(dsp: bool) -> dict[str, str]:
+    """{file name: text} of the kernels, plain, or with those for DSP instructions in place of some."""
+    files = [p for p in sorted(KERNELS.iterdir()) if p.suffix in (".c", ".h") and (dsp or not p.name.startswith("dsp"))]
+    sources = {p.name: p.read_text(encoding="utf-8") for p in files}
+    return sources | {"kernels.h": sources["kernels.h"].replace("#define TC_DSP 0", f"#define TC_DSP {int(dsp)}")}
+
+
+def generate(program: Program, name: str = "model", dsp: bool = False) -> dict[str, str]:
+    """C sources of a program: {file name: text}, the kernels among them; with `dsp` those for the DSP instructions of a Cortex-M4.
 
     Every symbol begins with `name`, so that several models can be linked together; in the kernels it is `tc_`.
     The same program always gives the same text. Raises TinycourseError where the kernels cannot compute the program.
     """
-    sources = {p.name: p.read_text(encoding="utf-8") for p in sorted(KERNELS.iterdir()) if p.suffix in (".c", ".h")}
+    sources = kernel_sources(dsp)
     if not re.fullmatch(r"[A-Za-z][A-Za-z0-9_]*", name) or f"{name}.c" in sources or f"{name}.h" in sources:
         raise TinycourseError(f"'{name}' is no name for C symbols; use letters, digits and _, a letter first, no kernel's name.")
-    kernels, memory = translate(program)
+    kernels, memory = translate(program, dsp)
     layers = [layer(program, i, k, memory, name) for i, k in enumerate(kernels) if k.function]
     return {f"{name}.h": header(program, memory, name), f"{name}.c": body(program, layers, kernels, memory, name)} | sources
 

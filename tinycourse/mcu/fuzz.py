@@ -348,13 +348,22 @@ def random_input(program: Program, seed: int) -> np.ndarray:
     return np.concatenate([noise, np.full((1, *t.shape), low, t.dtype), np.full((1, *t.shape), high, t.dtype)])
 
 
-def build(programs: list[Program], target: str, folder: Path, flags: list[str] = ()) -> Path:
-    """Compile many programs, named case0, case1, ..., and the kernels once, into one binary for `target`."""
+def build(programs: list[Program], target: str, folder: Path, flags: list[str] = (), dsp: bool = False) -> Path:
+    """Compile many programs, named case0, case1, ..., and the kernels once, into one binary for `target`.
+
+    `dsp`: with the DSP kernels, which run on any target.
+    """
+    sources, exports = write(programs, folder, dsp)
+    return toolchain.build(sources, target, folder / toolchain.BINARIES[target], exports, flags)
+
+
+def write(programs: list[Program], folder: Path, dsp: bool = False) -> tuple[list[Path], list[str]]:
+    """The C files of what `build` compiles, and the functions that the binary offers."""
     names = [f"case{i}" for i in range(len(programs))]
     for name, program in zip(names, programs):
-        for file, text in (sources := codegen.generate(program, name)).items():
+        for file, text in (sources := codegen.generate(program, name, dsp)).items():
             (folder / file).write_text(text)
     (folder / "cases.c").write_text("".join(f'#include "{name}.c"\n' for name in names))
     kernels = [folder / file for file in sources if file.endswith(".c") and file != f"{names[-1]}.c"]
     exports = [f"{name}_{function}" for name, program in zip(names, programs) for function in functions(program)]
-    return toolchain.build([folder / "cases.c", *kernels], target, folder / toolchain.BINARIES[target], exports, flags)
+    return [folder / "cases.c", *kernels], exports

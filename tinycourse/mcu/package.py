@@ -144,13 +144,14 @@ class Runner:
 # ------------------------------------------------------------------------------------------------ writing a folder
 
 
-def export(program: Program, target: str, out: str | Path) -> dict:
+def export(program: Program, target: str, out: str | Path, dsp: bool = False) -> dict:
     """Write `program` for `target` (host, cortex-m4, cortex-m0plus or wasm) into the folder `out`; returns the report.
 
+    `dsp` takes the kernels made of the DSP instructions of a Cortex-M4: the same bits, fewer instructions, more code and scratch.
     What was built is run once and compared with the interpreter. See `install` for the folder. Raises TinycourseError as `install`
     does, and for everything that `codegen.generate` and `toolchain.build` refuse.
     """
-    return install(target, out, partial(write, program, target))
+    return install(target, out, partial(write, program, target, dsp))
 
 
 def install(target: str, out: str | Path, fill: Callable[[Path], dict]) -> dict:
@@ -178,11 +179,11 @@ def install(target: str, out: str | Path, fill: Callable[[Path], dict]) -> dict:
     return report
 
 
-def write(program: Program, target: str, folder: Path) -> dict:
+def write(program: Program, target: str, dsp: bool, folder: Path) -> dict:
     """Fill an empty folder."""
     program.save(folder / "program.safetensors")
-    binary = compiled(codegen.generate(program), target, folder, codegen.functions(program))
-    report = describe(program, target) | {"binary": binary.name}
+    binary = compiled(codegen.generate(program, dsp=dsp), target, folder, codegen.functions(program))
+    report = describe(program, target, dsp) | {"binary": binary.name}
     measure(program, target, binary, report)
     return finish(folder, report, readme(report))
 
@@ -203,9 +204,9 @@ def finish(folder: Path, report: dict, words: str) -> dict:
     return report
 
 
-def describe(program: Program, target: str) -> dict:
+def describe(program: Program, target: str, dsp: bool = False) -> dict:
     """What is known without running: sizes, and one entry for each layer."""
-    kernels, plan = codegen.translate(program)
+    kernels, plan = codegen.translate(program, dsp)
     tensors, work = program.tensors, codegen.multiply_adds(program)
     layers = [
         {
@@ -226,6 +227,7 @@ def describe(program: Program, target: str) -> dict:
     return {
         "format": FORMAT,
         "target": target,
+        "kernels": "dsp" if dsp else "plain",
         "machine": MACHINE if target == "host" else target,
         **{k: {"shape": list(t.shape), "type": t.dtype.name, "scale": float(t.scale), "zero_point": t.zero_point} for k, t in ends.items()},
         "flash": {"code_bytes": None, "weight_bytes": sum(k.constant_bytes for k in kernels), "total_bytes": None},

@@ -29,11 +29,23 @@ typedef char tc_requires_arithmetic_shift[((-3) >> 1) == -2 ? 1 : -1];
 /* Each layer of a generated model stays a function of its own, so that a profiler can tell them apart; TC_INLINE
  * marks a function that is written once and compiled for each of several constants. */
 #if defined(__GNUC__)
-#define TC_LAYER static __attribute__((noinline)) void
+#define TC_ALONE __attribute__((noinline))
 #define TC_INLINE static inline __attribute__((always_inline))
 #else
-#define TC_LAYER static void
+#define TC_ALONE
 #define TC_INLINE static inline
+#endif
+#define TC_LAYER static TC_ALONE void
+
+/* 1: kernels made of the DSP instructions of a Cortex-M4 take the place of some plain ones, which end in _plain then. The exporter sets
+ * this line, as they need more scratch. They give the same bits, on other processors too, but are slow there. */
+#ifndef TC_DSP
+#define TC_DSP 0
+#endif
+#if TC_DSP
+#define TC_PLAIN(name) name##_plain
+#else
+#define TC_PLAIN(name) name
 #endif
 
 /* ------------------------------------------------------------------------------------------------------ fixed point */
@@ -326,7 +338,8 @@ typedef struct {
 } tc_listener;
 
 /* ---------------------------------------------------------------------------------------------------------- kernels
- * `scratch` holds one window: kernel_height * kernel_width * group_inputs bytes.
+ * `scratch` of tc_conv holds one window: kernel_height * kernel_width * group_inputs bytes. With TC_DSP it holds two windows of
+ * 16-bit numbers, as that of tc_pointwise does, and beside them two of bytes.
  * tc_scale, tc_add, tc_multiply and tc_lookup may write over an input that is not broadcast, the three cells over the old cell,
  * tc_layer_norm over its input. No other kernel may.
  */
@@ -369,5 +382,17 @@ void tc_listen(const tc_listener_params *p, tc_listener *state);
 
 /* Shared by conv and linear: outputs [first, last) of one product. */
 void tc_dense(const tc_dense_params *p, int32_t first, int32_t last, const int8_t *input, int8_t *output);
+
+#if TC_DSP
+/* tc_linear of several rows. */
+void tc_pointwise(const tc_linear_params *p, const int8_t *input, int8_t *output, int8_t *scratch);
+
+/* For shapes that do not suit the DSP kernels. */
+void tc_conv_plain(const tc_conv_params *p, const int8_t *input, int8_t *output, int8_t *scratch);
+void tc_depthwise_plain(const tc_depthwise_params *p, const int8_t *input, int8_t *output);
+void tc_max_pool_plain(const tc_pool_params *p, const int8_t *input, int8_t *output);
+void tc_average_pool_plain(const tc_pool_params *p, const int8_t *input, int8_t *output);
+void tc_add_plain(const tc_add_params *p, const int8_t *a, const int8_t *b, int8_t *output);
+#endif
 
 #endif
