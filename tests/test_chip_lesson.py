@@ -144,7 +144,7 @@ def test_an_arena_has_a_box_for_each_buffer_and_outlines_what_lives():
 
 def test_bars_and_marks_are_those_given():
     ways = {"a": {"code": 1024, "weights": 2048}, "b": {"weights": 512}}
-    assert {" 3.0", " 0.5", "code"} <= set(texts(plots_chip.memory(ways, 4096, "a chip")))
+    assert {"3.0", "0.5", "code"} <= set(texts(plots_chip.memory(ways, 4096, "a chip")))
     counts = {"M4": {"conv": 3000, "add": 9000}, "M0+": {"conv": 4000, "add": 9000}}
     figure = plots_chip.by_kernel(counts)
     assert [t.get_text() for t in figure.axes[0].get_yticklabels()] == ["add", "conv"]

@@ -81,10 +81,13 @@ def memory(ways: dict[str, dict[str, int]], limit: int, label: str, unit: str = 
         sizes = np.array([way.get(part, 0) / KILO for way in ways.values()])
         ax.barh(list(ways), sizes, left=begin, color=f"C{i}", hatch=hatch, edgecolor="white", label=part)
         begin += sizes
+    reach = max(begin.max(), limit / KILO)
     for row, total in enumerate(begin):
-        ax.text(1.01 * total, row, f" {total:.1f}", va="center", fontsize=8, bbox={"fc": "white", "ec": "none", "pad": 1})
+        at = total + 0.01 * reach
+        at = limit / KILO + 0.01 * reach if at < limit / KILO < at + 0.08 * reach else at  # not across the dashed line
+        ax.text(at, row, f"{total:.1f}", va="center", fontsize=8)
     ax.axvline(limit / KILO, color="black", lw=1, ls="--")
-    ax.set(xlabel=f"{unit} (KB); dashed: {label}", xlim=(0, 1.12 * max(begin.max(), limit / KILO)))
+    ax.set(xlabel=f"{unit} (KB); dashed: {label}", xlim=(0, 1.12 * reach))
     ax.invert_yaxis()
     if len(parts) > 1:
         ax.legend(fontsize=8)

@@ -249,7 +249,7 @@ assert smlad(0x8000_8000, 0x8000_8000, 0) == -(2**31)
 # <details>
 # <summary>Hint 3</summary>
 #
-# In the helper: keep the low bits, `x &= (1 << bits) - 1`; if the result is at least `1 << (bits - 1)`, subtract `1 << bits`. Python's `&` works for negative x as if it had endlessly many bits, which is just right.
+# In the helper: keep the low bits with `&` and a mask of as many ones, `(1 << bits) - 1`; if the result is at least `1 << (bits - 1)`, subtract `1 << bits`. Python's `&` works for negative x as if it had endlessly many bits, which is just right.
 # </details>
 
 # %%

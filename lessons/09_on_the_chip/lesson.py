@@ -350,7 +350,7 @@ for kernel in ("conv", "pointwise", "depthwise"):
 figures.roofline(points, prices);
 
 # %% [markdown]
-# Now a design can be judged before it exists. A depthwise layer has nine products for each output, or one in a TinySpeech, so it lives at the left end of its line, whatever the kernel. A 1x1 convolution has as many as there are channels: double the channels, and each
+# Now a design can be judged before it exists. A depthwise layer has nine products for each output, or one in a TinySpeech, so it lives at the left end of its line, however clever its code. A 1x1 convolution has as many as there are channels: double the channels, and each
 # product gets cheaper. The library's cost model (lesson 04) is this idea with some more prices for each kernel.
 #
 # ## 6. What eight bits and a planner buy
@@ -373,23 +373,24 @@ print(f"{most:,} bytes became {least:,}: a factor of 4 by eight bits, and one of
 figures.memory({name: {"arena": layout.arena} for name, layout in ways.items()}, small.ram, "what the smallest chip leaves");
 
 # %% [markdown]
-# The two do not compete: they multiply. And flash: code, weights, and what quantization adds to the weights, a multiplier, a shift and a wider bias for each row. Float32 is counted without code, since a float program was not built; on these chips each of its operations would be a function call.
+# The two do not compete: they multiply. And flash: code, weights, what quantization adds to them (a multiplier, a shift and a wider bias for each row), and the struct of each layer that says how large its maps are. Float32 is counted without code, since a float program was not built; on these chips each of its operations would be a function call.
 
-# %% alt="Two horizontal bars of flash: weights in float32, and int8 with weights, other constants and code."
+# %% alt="Two horizontal bars of flash, far below a dashed limit: weights in float32, and int8 with weights, other constants, code and the layers' sizes."
 parameters = sum(op.arrays["weight"].size for op in program.operations if "weight" in op.arrays)
-constants = reports["M4"]["flash"]["weight_bytes"]
+built = reports["M4"]["flash"]
 flash = {
     "float32, weights alone": {"weights": 4 * parameters},
     "int8, all of it": {
         "weights": parameters,
-        "scales, biases, tables": constants - parameters,
-        "code": reports["M4"]["flash"]["code_bytes"],
+        "scales, biases, tables": built["weight_bytes"] - parameters,
+        "code": built["code_bytes"],
+        "sizes and places of layers": built["total_bytes"] - built["code_bytes"] - built["weight_bytes"],
     },
 }
 figures.memory(flash, 64 * 1024, "the course's limit for TinySpeech-M", "flash");
 
 # %% [markdown]
-# The network is so small that its code and its scales weigh as much as its weights. *Smaller weights* are no longer worth much here; RAM and instructions are what is left to save.
+# The network is so small that its weights are the smaller part of what it takes. *Smaller weights* are no longer worth much here; RAM and instructions are what is left to save.
 #
 # ## Play with it
 #
