@@ -596,7 +596,7 @@ for way, theirs, speed in (("float", "6.6 / 19.5 / 8.1", "1"), ("hybrid", "", ""
 #
 # ## What comes next
 #
-# Do [the exercises of this lesson](../exercises/08_quantization.ipynb): scale and zero point, requantization, steps for each row, a sigmoid from a table, and the memory of an LSTM, all in integers. Lesson 09 takes the integers to the chip.
+# Do [the exercises of this lesson](../exercises/08_quantization.ipynb): scale and zero point, requantization, steps for each row, a sigmoid from a table, and the memory of an LSTM, all in integers. [Lesson 09](09_on_the_chip.ipynb) takes the integers to the chip.
 #
 # ## References
 #

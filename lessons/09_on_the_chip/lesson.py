@@ -428,7 +428,7 @@ for what, limit, here, met in table:
 # The accuracy is that of the float network, on real recordings, and stands in its checkpoint; what eight bits change is measured in lesson 00. One constraint of the paper our network breaks: `shift`, the copies that look aside (lesson 03), and `lookup`, a table of 256 numbers for the last activation, are no operations of
 # [TensorFlow Lite for Microcontrollers](https://github.com/tensorflow/tflite-micro); each would have to be put together from several. For our exporter they are kernels of a few lines.
 #
-# What this does not include is the **front end**. The chip was given a feature map; who makes it out of samples is not in the bill.
+# What this does not include is the **front end**. The chip was given a feature map; who makes it out of samples is not in the bill. (It can be there too: `tinycourse export ... --samples` puts an integer front end before the network.)
 #
 # ## Quiz
 #
