@@ -2,11 +2,11 @@
 """Block-sparse matrices and whole transducers on the chip: smaller, and the same on every bit."""
 
 import json
-import subprocess
 
 import numpy as np
 import pytest
 import torch
+from compilers import gcc_accepts
 from recordings import write
 from test_integer_cells import transducer as random_transducer
 from test_sequences import digits, small_task  # noqa: F401
@@ -149,14 +149,7 @@ def test_frames_overlap_and_labels_leave(layers, stack, hop, reduction, tmp_path
 
 
 def test_gcc_compiles_the_sources_too(said, tmp_path):
-    for name, text in transducer.generate(said[0], "digits").items():
-        (tmp_path / name).write_text(text)
-    warnings = ["-std=c99", "-Wall", "-Wextra", "-Werror", "-pedantic", "-ffreestanding", "-fsyntax-only"]
-    try:
-        run = subprocess.run(["gcc", *warnings, *map(str, tmp_path.glob("*.c"))], capture_output=True, text=True)
-    except FileNotFoundError:
-        pytest.skip("gcc is not installed")
-    assert run.returncode == 0, run.stderr
+    gcc_accepts(transducer.generate(said[0], "digits"), tmp_path)
     assert "digits_front_run();" in (tmp_path / "digits.c").read_text() and "#define DIGITS_STACK 3" in (tmp_path / "digits.h").read_text()
 
 

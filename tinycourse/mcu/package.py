@@ -283,9 +283,14 @@ def readme(report: dict) -> str:
 Made by tinycourse. Takes {report["input"]["type"]} {report["input"]["shape"]}, gives int8 {report["output"]["shape"]}: {", ".join(size)}.
 
 - `model.h`, `model.c`: the network. Fill `model_input()`, call `model_run()`, read `model_output()`.
-- `kernels.h` and the other C files: the kernels. `runtime.c` is for programs without a C library; leave it out of yours.
+{rest_of_folder(report)}"""
+
+
+def rest_of_folder(report: dict) -> str:
+    """The end of every README: what each export holds beside its model."""
+    return f"""- `kernels.h` and the other C files: the kernels. `runtime.c` is for programs without a C library; leave it out of yours.
 - `{report["binary"]}`: all of it, built. Run it with `tinycourse run`.
-- `program.safetensors`: the network as tinycourse reads it. `report.json`: what each layer needs.
+- `program.safetensors`: the model as tinycourse reads it. `report.json`: what each layer needs.
 
 To use it in a firmware, compile every C file but `runtime.c` with your project: C99, no libraries, no heap.
 The kernels are Apache-2.0; the weights belong to whoever trained them.

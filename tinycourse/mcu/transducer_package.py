@@ -132,15 +132,9 @@ Made by tinycourse. Takes frames of {report["input"]["shape"][0]} features, int8
 {", ".join(size)}.
 
 - `model.h`, `model.c`: the recogniser. Call `model_reset()`; then for every frame fill `model_input()` and call `model_run()`. Labels so
-  far are `model_count()`, label i is `model_labels()[i % MODEL_KEPT]`; what each says is in `report.json`, under `classes`.
+  far are `model_count()`, label i is `model_labels()[i % MODEL_KEPT]`; what each says is in `report.json`, under `metadata`.
 - `model_front`, `model_back` (the encoder before and behind the joining of frames), `model_prediction`, `model_joint`: its networks.
-- `kernels.h` and the other C files: the kernels. `runtime.c` is for programs without a C library; leave it out of yours.
-- `{report["binary"]}`: all of it, built. Run it with `tinycourse run`.
-- `program.safetensors`: the recogniser as tinycourse reads it. `report.json`: what each layer needs.
-
-To use it in a firmware, compile every C file but `runtime.c` with your project: C99, no libraries, no heap.
-The kernels are Apache-2.0; the weights belong to whoever trained them.
-"""
+{package.rest_of_folder(report)}"""
 
 
 def load(folder: str | Path) -> Listener:
