@@ -119,13 +119,13 @@ def recognise(folder: str | Path, files: list[Path]) -> list[dict]:
 
 def write_down(folder: str | Path, files: list[Path]) -> list[dict]:
     """What the exported transducer in `folder` hears in each recording: file, text, seconds, instructions of an emulated chip."""
-    listener, results = transducer_package.load(folder), []
-    vocabulary = Vocabulary(tuple(listener.program.metadata["classes"]))
+    transcriber, results = transducer_package.load(folder), []
+    vocabulary = Vocabulary(tuple(transcriber.program.metadata["classes"]))
     for file in files:
         audio = read_audio(file)
-        labels, _ = listener.run(frames(listener.program, torch.from_numpy(audio)))
+        labels, _ = transcriber.run(frames(transcriber.program, torch.from_numpy(audio)))
         text = vocabulary.decode(labels)
-        results.append({"file": str(file), "text": text, "seconds": len(audio) / data.RATE, "instructions": listener.instructions})
+        results.append({"file": str(file), "text": text, "seconds": len(audio) / data.RATE, "instructions": transcriber.instructions})
     return results
 
 

@@ -15,7 +15,7 @@ from pathlib import Path
 import numpy as np
 
 from tinycourse.errors import TinycourseError
-from tinycourse.mcu import codegen, frontend, package
+from tinycourse.mcu import codegen, frontend, package, selection
 from tinycourse.mcu.program import Program
 
 BITS = 14  # after the point of posteriors
@@ -151,7 +151,7 @@ def generate(listener: Listener, name: str = "model") -> dict[str, str]:
     """C sources of a listener: {file name: text}; the network's symbols begin with `name`_network. See `codegen.generate`."""
     network = f"{name}_network"
     op, x = listener.operation, listener.program.tensors[listener.program.input]
-    kernel = codegen.features(op, [x], listener.features)
+    kernel = selection.features(op, [x], listener.features)
     tables = kernel.arrays | {"exponential": listener.exponential, "keywords": listener.keywords.astype(np.int8)}
     arrays = "".join(codegen.constant(f"{name}_{k}", a) for k, a in tables.items())
     ears = "\n".join(codegen.wrap([f".{k} = {codegen.initialiser(v, name)}" for k, v in kernel.fields.items()]))

@@ -18,7 +18,7 @@ def calls(program: TransducerProgram) -> dict[str, float]:
     return {"front": program.rate / program.hop, "back": heard, "prediction": 0.0, "joint": heard}
 
 
-class Listener:
+class Transcriber:
     """A transducer's binary. `run` hears a recording frame by frame, as the chip does, and says what `TransducerProgram.run` says.
 
     On an emulated chip `instructions` has the count of the last recording, `worst` that of its longest run for one frame, `stack`
@@ -73,9 +73,9 @@ def measured(program: TransducerProgram, target: str, binary: Path) -> dict:
     parts = {part: package.describe(program.programs[part], target) for part in PARTS}
     for part, report in parts.items():
         package.measure(program.programs[part], target, binary, report, f"model_{part}")
-    listener, rng = Listener(program, target, binary), np.random.default_rng(0)
+    transcriber, rng = Transcriber(program, target, binary), np.random.default_rng(0)
     noise = rng.integers(-128, 128, (round(program.rate), program.features), np.int8)
-    (labels, heard), (expected, encoded) = listener.run(noise), program.run(noise)
+    (labels, heard), (expected, encoded) = transcriber.run(noise), program.run(noise)
     if labels != expected or not np.array_equal(heard, encoded):
         raise TinycourseError(f"The transducer built for {target} differs from the interpreter; please report it.")
     rates = calls(program)
@@ -90,11 +90,11 @@ def measured(program: TransducerProgram, target: str, binary: Path) -> dict:
         "output": back["output"],
         "rate": program.rate,
         "flash": flash | {k: front["flash"][k] for k in ("code_bytes", "total_bytes")},  # those of the binary, in every report
-        "ram": ram | {"buffer_bytes": buffers, "stack_bytes": listener.stack, "total_bytes": None},
+        "ram": ram | {"buffer_bytes": buffers, "stack_bytes": transcriber.stack, "total_bytes": None},
         "multiply_adds": round(sum(rates[part] * r["multiply_adds"] for part, r in parts.items())),
         "counter": COUNTER,
-        "instructions": listener.instructions,
-        "worst_frame": listener.worst,
+        "instructions": transcriber.instructions,
+        "worst_frame": transcriber.worst,
         "labels": len(labels),
         "parts": {
             part: {
@@ -109,8 +109,8 @@ def measured(program: TransducerProgram, target: str, binary: Path) -> dict:
         "layers": [layer | {"part": part, "path": f"{part}.{layer['path']}"} for part, r in parts.items() for layer in r["layers"]],
         "metadata": program.metadata,
     }
-    if listener.emulated:
-        found["ram"]["total_bytes"] = listener.binary.sections[".bss"] + listener.stack
+    if transcriber.emulated:
+        found["ram"]["total_bytes"] = transcriber.binary.sections[".bss"] + transcriber.stack
     return found
 
 
@@ -137,7 +137,7 @@ Made by tinycourse. Takes frames of {report["input"]["shape"][0]} features, int8
 {package.rest_of_folder(report)}"""
 
 
-def load(folder: str | Path) -> Listener:
+def load(folder: str | Path) -> Transcriber:
     """Open what `export` wrote. Raises TinycourseError as `package.load` does."""
     report = package.checked(folder)
-    return Listener(TransducerProgram.load(Path(folder, "program.safetensors")), report["target"], Path(folder, report["binary"]))
+    return Transcriber(TransducerProgram.load(Path(folder, "program.safetensors")), report["target"], Path(folder, report["binary"]))
