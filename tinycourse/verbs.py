@@ -330,6 +330,7 @@ def export(a) -> None:
     recogniser, target = checkpoint.load(a.checkpoint), a.target or "cortex-m4"
     if a.form == "onnx":
         return export_onnx(a, recogniser)
+    package.need_target(target)
     clip = deploy.example if a.form in package.FIRMWARE else lambda program: None
     if recogniser.name in TRANSDUCERS:
         if a.samples or a.kernels != "plain":
