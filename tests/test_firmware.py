@@ -14,6 +14,7 @@ import pytest
 import torch
 import yaml
 
+from tinycourse import checkpoint, data, deploy
 from tinycourse.errors import TinycourseError
 from tinycourse.frontend import Frontend, FrontendConfig
 from tinycourse.integer_frontend import with_samples
@@ -279,6 +280,20 @@ def test_forms_that_cannot_be(exported, tmp_path):
     with pytest.raises(TinycourseError, match="exported as arduino"):
         package.load(folder)
     assert not list(tmp_path.iterdir())
+
+
+def test_examples_are_synthetic_speech():
+    """A word that the network recognises, and digits that a transducer writes."""
+    words = data.open_dataset("tinywords", classes="all")
+    audio = torch.from_numpy(np.stack([words.load(cuts[0]) for cuts in words.select("training").values() if cuts]))
+    program = deploy.program_of(recogniser := checkpoint.load("tinyspeech-m"), audio)
+    clip = deploy.example(program)
+    assert clip.dtype == np.int8 and clip.shape == program.tensors[program.input].shape
+    assert recogniser.classes[program.run(clip[None])[0].argmax()] not in (data.SILENCE, data.UNKNOWN)
+    program = deploy.transducer_program_of(checkpoint.load("rnnt-digits"), list(audio[:4]))
+    clip = deploy.example(program)
+    assert clip.dtype == np.int8 and clip.shape[1:] == (program.features,) and len(clip) > 50
+    assert deploy.example(replace(program, metadata=program.metadata | {"classes": ["<blank>", "▁ja"]})) is None
 
 
 def test_strings_of_c():
