@@ -335,8 +335,8 @@ scores, = onnxruntime.InferenceSession("model.onnx", options).run(None, {{"featu
 ```
 
 With that entry every operation gives what the C and its interpreter give, but for one step of int8 where halves are rounded to the other
-side; scores behind many layers may seldom differ by two. Without it, onnxruntime's kernels for x86 processors that have no VNNI instructions clip sums of two products to 16 bits, and scores
-differ by much more.
+side; scores behind many layers may seldom differ by two. Without it, onnxruntime's kernels for x86 processors that have no VNNI
+instructions clip sums of two products to 16 bits, and scores differ by much more.
 
 The code is Apache-2.0 (`LICENSE`); the weights belong to whoever trained them.
 """
