@@ -71,8 +71,10 @@ def write(program: TransducerProgram, target: str, form: str, clip: np.ndarray, 
     if form == "plain":
         program.save(folder / "program.safetensors")
     sources, functions = transducer.generate(program), transducer.functions(program)
-    answer = lambda: (clip, np.array(program.run(clip)[0], np.int16))  # noqa: E731
-    return package.put(form, folder, target, sources, functions, partial(measured, program, target), answer, readme)
+    report_of = partial(measured, program, target)
+    return package.put(
+        form, folder, target, sources, functions, report_of, lambda: (clip, np.array(program.run(clip)[0], np.int16)), readme
+    )
 
 
 def measured(program: TransducerProgram, target: str, binary: Path) -> dict:
