@@ -5,6 +5,7 @@ Arduino: library specification 1.5, revision 2.2. Zephyr: the keys of zephyr/mod
 """
 
 import re
+from importlib import metadata
 from pathlib import Path
 from string import Template
 
@@ -135,9 +136,11 @@ def keywords(header: str) -> str:
 
 
 def licence() -> str:
-    """The text of the licence of the code. Raises TinycourseError where it did not come with the package."""
-    package = Path(__file__).parents[1]
-    for path in (package / "_data" / "LICENSE", package.parent / "LICENSE"):
-        if path.is_file():
-            return path.read_text(encoding="utf-8")
-    raise TinycourseError("The file LICENSE did not come with tinycourse; install it again.")
+    """The text of the licence of the code, of a clone or an installation. Raises TinycourseError where it is not there."""
+    clone = Path(__file__).parents[2]
+    if (clone / "pyproject.toml").is_file():
+        return (clone / "LICENSE").read_text(encoding="utf-8")
+    text = metadata.distribution("tinycourse").read_text("licenses/LICENSE")
+    if text is None:
+        raise TinycourseError("The file LICENSE did not come with tinycourse; install it again.")
+    return text
