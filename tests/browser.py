@@ -5,6 +5,8 @@ What is missing on a machine is a skip that says so. Pictures of what was seen a
 
 import base64
 import contextlib
+import functools
+import http.server
 import importlib.util
 import json
 import os
@@ -12,6 +14,7 @@ import shutil
 import socket
 import subprocess
 import sys
+import threading
 import time
 from collections.abc import Iterator
 from pathlib import Path
@@ -24,7 +27,7 @@ SCREENSHOTS = Path(__file__).parents[1] / "build" / "browser"
 FAKE_MICROPHONE = ("--use-fake-device-for-media-stream", "--use-fake-ui-for-media-stream")  # beeps, or plays the file of `plays`
 ELEMENT = "element-6066-11e4-a52e-4f735466cecf"  # what the protocol calls the name of an element
 NO_ANNOUNCEMENTS = {"disabledExtensions": {"@jupyterlab/apputils-extension:announcements": True}}  # they ask for news, in a dialog
-PATIENCE = 120  # seconds for anything to happen: other tests share the cores
+PATIENCE = 300  # seconds for anything to happen: other tests share the cores
 
 
 def plays(file: Path) -> tuple[str, ...]:
@@ -52,13 +55,14 @@ class Browser:
     def __init__(self, driver: str, page: str, *options: str):
         arguments = ["--headless=new", "--no-sandbox", "--disable-dev-shm-usage", "--window-size=1280,1000", *options]
         wanted = {"browserName": "chrome", "goog:chromeOptions": {"args": arguments}, "goog:loggingPrefs": {"browser": "ALL"}}
-        answer = requests.post(f"{driver}/session", json={"capabilities": {"alwaysMatch": wanted}}, timeout=300).json()["value"]
+        answer = requests.post(f"{driver}/session", json={"capabilities": {"alwaysMatch": wanted}}, timeout=PATIENCE).json()["value"]
         self.session = f"{driver}/session/{answer['sessionId']}"
+        self.do("timeouts", script=1000 * PATIENCE)
         self.do("url", url=page)
 
     def do(self, command: str, **body):
         """A command of the protocol, by POST."""
-        return self.answer(requests.post(f"{self.session}/{command}", json=body, timeout=300))
+        return self.answer(requests.post(f"{self.session}/{command}", json=body, timeout=PATIENCE))
 
     @staticmethod
     def answer(response: requests.Response):
@@ -78,6 +82,11 @@ class Browser:
                 return found
             time.sleep(0.1)
         raise AssertionError(f"{text} never came: {self.script('return document.body.innerText')}")
+
+    def text(self, selector: str, pattern: str = ".") -> str:
+        """The text of the first element that a CSS selector finds, once the regular expression `pattern` matches it."""
+        found = f"document.querySelector({json.dumps(selector)})?.textContent"
+        return self.until(f"(new RegExp({json.dumps(pattern)})).test({found}) && {found}")
 
     def find(self, selector: str) -> str:
         """The name of the first element that a CSS selector finds."""
@@ -99,12 +108,30 @@ class Browser:
         """Keep a picture of the page, or of one element, as SCREENSHOTS/`name`.png."""
         place = f"element/{self.find(selector)}/screenshot" if selector else "screenshot"
         SCREENSHOTS.mkdir(parents=True, exist_ok=True)
-        picture = base64.b64decode(self.answer(requests.get(f"{self.session}/{place}", timeout=300)))
+        picture = base64.b64decode(self.answer(requests.get(f"{self.session}/{place}", timeout=PATIENCE)))
         (SCREENSHOTS / f"{name}.png").write_bytes(picture)
         return SCREENSHOTS / f"{name}.png"
 
     def close(self) -> None:
-        requests.delete(self.session, timeout=300)
+        requests.delete(self.session, timeout=PATIENCE)
+
+
+class Quiet(http.server.SimpleHTTPRequestHandler):
+    """Serves a folder, and says nothing about it."""
+
+    def log_message(self, *arguments):
+        """Requests are no news."""
+
+
+@contextlib.contextmanager
+def served(folder: Path) -> Iterator[str]:
+    """The address of index.html in `folder`, served from this machine."""
+    (folder / "favicon.ico").touch()  # browsers ask for it
+    server = http.server.ThreadingHTTPServer(("127.0.0.1", 0), functools.partial(Quiet, directory=folder))
+    threading.Thread(target=server.serve_forever, daemon=True).start()
+    yield f"http://127.0.0.1:{server.server_port}/index.html"
+    server.shutdown()
+    server.server_close()
 
 
 @contextlib.contextmanager

@@ -1,14 +1,11 @@
 """Sound from outside: what the microphone's message and an uploaded file become, in Python and in a real browser."""
 
-import functools
-import http.server
 import io
-import threading
 
 import numpy as np
 import pytest
 import soundfile
-from browser import FAKE_MICROPHONE, Browser
+from browser import FAKE_MICROPHONE, Browser, served
 from recordings import tone
 
 from tinycourse import recorder
@@ -104,23 +101,13 @@ window.set = (text) => { state.status = text; window.changed(); };
 </script>"""
 
 
-class Quiet(http.server.SimpleHTTPRequestHandler):
-    """Serves a folder, and says nothing about it."""
-
-    def log_message(self, *arguments):
-        """Requests are no news."""
-
-
 @pytest.fixture
 def page(tmp_path):
     """A page with the widget, served from this machine; its address."""
     (tmp_path / "index.html").write_text(PAGE, encoding="utf-8")
     (tmp_path / "recorder.js").write_text(recorder.Recorder._esm, encoding="utf-8")
-    server = http.server.ThreadingHTTPServer(("127.0.0.1", 0), functools.partial(Quiet, directory=tmp_path))
-    threading.Thread(target=server.serve_forever, daemon=True).start()
-    yield f"http://127.0.0.1:{server.server_port}/index.html"
-    server.shutdown()
-    server.server_close()
+    with served(tmp_path) as address:
+        yield address
 
 
 @pytest.fixture

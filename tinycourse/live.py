@@ -59,6 +59,7 @@ def described(listening: Listener) -> dict:
         "threshold": listening.threshold / 2**BITS,
         "pauses": list(PAUSES),
         "shown": SHOWN,
+        "feature": "MFCC" if "dct" in listening.operation.arrays else "mel bands",
         "columns": SHOWN * frames,
         "frames_per_second": frames,
         "low": low,

@@ -104,7 +104,11 @@ class Strip {
     }
     c.textAlign = "right";
     c.fillText("now", width, height - 3);
+    c.textAlign = "left";
+    c.fillText(`${this.settings.feature}, low to high`, 0, 16);
     const left = width - history * step; // what the network sees: a frame around the last second
+    c.textAlign = "center";
+    c.fillText("judged", (left + width) / 2, height - 3);
     c.setLineDash([5, 4]);
     for (const [colour, shift] of [["white", 0], ["black", 5]]) {
       c.strokeStyle = colour;
@@ -320,8 +324,7 @@ async function render({ model, el }) {
     try {
       const { rate, samples } = readWav(await chosen.arrayBuffer(), chosen.name);
       const resampler = new Resampler(rate);
-      const behind = new Float32Array(resampler.width + 1); // zeros push the last samples out
-      listen(Int16Array.from([...toInt16(resampler.push(samples)), ...toInt16(resampler.push(behind))]), chosen.name);
+      listen(Int16Array.from([...toInt16(resampler.push(samples)), ...toInt16(resampler.end())]), chosen.name);
     } catch (error) {
       tell(error.message);
     }

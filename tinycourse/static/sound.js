@@ -45,34 +45,49 @@ const READERS = {
   "3 32": (view, at) => view.getFloat32(at, true),
 };
 
-// Samples -1 .. 1 to int16, rounded and clipped.
+// Samples -1 .. 1 to int16, rounded (half to even, as numpy does) and clipped.
 export function toInt16(samples) {
-  return Int16Array.from(samples, (x) => Math.max(-32768, Math.min(32767, Math.round(x * 32768))));
+  return Int16Array.from(samples, (x) => {
+    const rounded = Math.round(x * 32768);
+    const even = rounded - x * 32768 === 0.5 && rounded % 2 ? rounded - 1 : rounded;
+    return Math.max(-32768, Math.min(32767, even));
+  });
 }
 
 // A stream at `rate` to 16 kHz: each output is a sum of the inputs around it, weighted by a sinc that ends in a cosine. What comes out
-// lags behind what went in by `width` inputs, so the end of a recording needs zeros behind it.
+// lags behind what went in by `width` inputs.
 export class Resampler {
   constructor(rate) {
-    this.step = rate / RATE; // inputs from one output to the next
-    this.narrow = Math.max(1, this.step); // the sinc is wider where high frequencies have to go
-    this.width = this.step === 1 ? 0 : Math.ceil(CROSSINGS * this.narrow);
+    this.rate = rate;
+    this.narrow = Math.max(1, rate / RATE); // the sinc is wider where high frequencies have to go
+    this.width = rate === RATE ? 0 : Math.ceil(CROSSINGS * this.narrow);
     this.kept = new Float32Array(this.width); // silence before the first sample
-    this.at = this.width; // of the next output, in `kept`
+    this.begin = -this.width; // which input `kept` begins with
+    this.done = 0; // outputs so far
+  }
+
+  // Where the next output lies in `kept`.
+  get at() {
+    return (this.done * this.rate) / RATE - this.begin;
   }
 
   // Float32Array in, Float32Array out: all outputs that are complete now.
   push(samples) {
-    if (this.step === 1) return samples;
+    if (this.rate === RATE) return samples;
     const x = new Float32Array(this.kept.length + samples.length);
     x.set(this.kept);
     x.set(samples, this.kept.length);
     const out = [];
-    for (; this.at + this.width < x.length; this.at += this.step) out.push(this.output(x, this.at));
+    for (; this.at + this.width < x.length; this.done++) out.push(this.output(x, this.at));
     const first = Math.floor(this.at) - this.width; // the first sample that the next output needs
     this.kept = x.slice(first);
-    this.at -= first;
+    this.begin += first;
     return Float32Array.from(out);
+  }
+
+  // The outputs at the end of a recording.
+  end() {
+    return this.push(new Float32Array(this.width));
   }
 
   output(x, at) {
