@@ -101,8 +101,9 @@ class Browser:
         self.do(f"element/{self.find(selector)}/value", text=text)
 
     def errors(self) -> list[str]:
-        """Errors in the console since the last call."""
-        return [entry["message"] for entry in self.do("se/log", type="browser") if entry["level"] == "SEVERE"]
+        """Errors in the console since the last call, but for pictures of other sites that cannot be reached."""
+        severe = [entry["message"] for entry in self.do("se/log", type="browser") if entry["level"] == "SEVERE"]
+        return [message for message in severe if not message.startswith("https://")]
 
     def screenshot(self, name: str, selector: str = "") -> Path:
         """Keep a picture of the page, or of one element, as SCREENSHOTS/`name`.png."""
@@ -179,14 +180,19 @@ def answers(address: str) -> bool:
         return False
 
 
-NOTEBOOK = "window.jupyterapp?.shell.currentWidget"
+NOTEBOOK = "window.jupyterapp.shell.currentWidget"
+
+
+def ready(browser: Browser) -> None:
+    """Wait until a notebook is open and its kernel has nothing to do."""
+    browser.until("window.jupyterapp?.shell.currentWidget?.sessionContext?.session?.kernel?.status === 'idle'")
 
 
 def run_all(browser: Browser) -> list[str]:
     """Run all cells of the notebook that is open, and wait for them: what was raised, one sentence for each error."""
-    browser.until(f"{NOTEBOOK}?.sessionContext?.session?.kernel?.status === 'idle'")
+    ready(browser)
     browser.script("return window.jupyterapp.commands.execute('notebook:run-all-cells').then(() => 0)")
-    browser.until(f"{NOTEBOOK}.sessionContext.session.kernel.status === 'idle'")
+    ready(browser)
     return browser.script(f"""return [...{NOTEBOOK}.content.model.cells].flatMap((cell) => cell.outputs?.toJSON() ?? [])
         .filter((output) => output.output_type === "error").map((output) => `${{output.ename}}: ${{output.evalue}}`)""")
 

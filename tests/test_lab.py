@@ -5,13 +5,12 @@ from pathlib import Path
 
 import nbformat
 import pytest
-from browser import NOTEBOOK, Browser, jupyterlab, run_all
+from browser import NOTEBOOK, Browser, jupyterlab, ready, run_all
 
 from tinycourse.check.core import LOOK, NOT_ATTEMPTED, PASSED
 
 ROOT = Path(__file__).parents[1]
 LESSON = "00_word_to_chip.ipynb"
-LEFT, RIGHT, DOWN = "\ue012", "\ue014", "\ue015"  # keys, in the protocol
 # What the picture of the widget shows, as text; a picture that is not drawn yet gives none.
 PICTURE = """(() => {
     const image = document.querySelector("img.widget-image, .widget-image img");
@@ -58,9 +57,9 @@ def run_cell(browser: Browser, cell: int) -> None:
     browser.script("return window.jupyterapp.commands.execute('notebook:run-cell').then(() => 0)")
 
 
-def moved(browser: Browser, selector: str, key: str, before: str) -> str:
-    """Press a key on a control; the picture, once it is not the one `before`."""
-    browser.keys(selector, key)
+def moved(browser: Browser, selector: str, before: str) -> str:
+    """Click an option of a menu, or the middle of a slider; the picture, once it is not the one `before`."""
+    browser.click(selector)
     return browser.until(f"((now) => now !== {before!r} && now)({PICTURE})")
 
 
@@ -70,21 +69,18 @@ def test_lesson_00_runs_and_its_widget_moves(opened):
     cells = nbformat.read(ROOT / "notebooks" / LESSON, 4).cells
     show(browser, next(i for i, cell in enumerate(cells) if "widget" in cell.metadata.get("tags", [])))
     seen = [browser.until(PICTURE)]
-    seen.append(moved(browser, ".widget-dropdown select", DOWN, seen[-1]))
-    sliders = browser.script("""return [...document.querySelectorAll(".widget-slider .noUi-handle")].map((handle, i) => {
-        handle.id = `handle-${i}`;
-        return handle.getAttribute("aria-valuenow") === handle.getAttribute("aria-valuemax");
-    })""")
+    sliders = browser.script("return [...document.querySelectorAll('.widget-slider .slider')].map((one, i) => (one.id = `slider-${i}`))")
     assert len(sliders) == 2
-    for i, at_end in enumerate(sliders):
-        seen.append(moved(browser, f"#handle-{i}", LEFT if at_end else RIGHT, seen[-1]))
+    for control in (".widget-dropdown option[value=stop]", *(f"#{name}" for name in sliders)):
+        seen.append(moved(browser, control, seen[-1]))
+    browser.script("document.querySelector('.widget-image').scrollIntoView({ block: 'center' })")
     browser.screenshot("lesson00_widget")
     assert len(set(seen)) == 4 and browser.errors() == []
 
 
 def test_an_answer_turns_the_check_green(opened):
     browser = opened(f"exercises/{LESSON}")
-    browser.until(f"{NOTEBOOK}?.sessionContext?.session?.kernel?.status === 'idle'")
+    ready(browser)
     names = [cell.metadata.get("nbgrader", {}).get("grade_id") for cell in nbformat.read(ROOT / "exercises" / LESSON, 4).cells]
     answers = {cell.metadata.get("nbgrader", {}).get("grade_id"): cell for cell in nbformat.read(ROOT / "solutions" / LESSON, 4).cells}
     answer, check = names.index("softmax"), names.index("softmax-check")
