@@ -90,8 +90,10 @@ class Strip {
     const [top, bottom] = [26, height - 20];
     const [step, newest] = [width / columns, this.count % columns];
     c.imageSmoothingEnabled = false;
-    const part = (from, count, to) => count && c.drawImage(this.image, from, 0, count, this.image.height, to * step, top, count * step, bottom - top);
-    part(newest, columns - newest, 0);
+    const part = (from, count, to) => {
+      if (count) c.drawImage(this.image, from, 0, count, this.image.height, to * step, top, count * step, bottom - top);
+    };
+    part(newest, columns - newest, 0); // the image is a ring: its older part, then its newer one
     part(0, newest, columns - newest);
     c.fillStyle = c.strokeStyle = ink;
     c.font = "12px sans-serif";
@@ -204,7 +206,8 @@ function element(kind, into, attributes = {}, style = "") {
 }
 
 function button(into, text, label) {
-  const made = element("button", into, { type: "button", class: "jupyter-button widget-button", "aria-label": label }, "width: auto; padding: 0 12px");
+  const attributes = { type: "button", class: "jupyter-button widget-button", "aria-label": label };
+  const made = element("button", into, attributes, "width: auto; padding: 0 12px");
   made.textContent = text;
   return made;
 }
@@ -213,7 +216,8 @@ const MICROPHONE = "Listen to the microphone";
 
 async function render({ model, el }) {
   const settings = model.get("settings");
-  const root = element("div", el, { role: "group", "aria-label": "Live word recogniser" }, "max-width: 900px; font-family: var(--jp-ui-font-family, sans-serif)");
+  const root = element("div", el, { role: "group", "aria-label": "Live word recogniser" }, "max-width: 900px");
+  root.style.fontFamily = "var(--jp-ui-font-family, sans-serif)";
   const row = "display: flex; flex-wrap: wrap; gap: 8px; align-items: center; margin: 4px 0";
   const controls = element("div", root, {}, row);
   const speak = button(controls, MICROPHONE, MICROPHONE);
@@ -221,13 +225,16 @@ async function render({ model, el }) {
   const menu = element("select", controls, { "aria-label": "Clip to play" }, "height: 28px");
   settings.clips.forEach((name) => (element("option", menu, { value: name }).textContent = name));
   const upload = button(controls, "Choose a WAV file", "Choose a WAV file to listen to");
-  const file = element("input", controls, { type: "file", accept: ".wav,audio/wav", "aria-label": "WAV file", tabindex: "-1" }, "display: none");
+  const file = element("input", controls, { type: "file", accept: ".wav,audio/wav", "aria-label": "WAV file" }, "display: none");
   play.hidden = menu.hidden = !settings.clips.length;
   const status = element("div", root, { role: "status", class: "live-status" }, "min-height: 1.4em; margin: 2px 0");
   const pictures = element("div", root, {}, row + "; align-items: stretch");
-  const strip = element("canvas", pictures, { role: "img", "aria-label": `Features of the last ${settings.shown} seconds, scrolling to the left` }, "flex: 3 1 380px; min-width: 0; height: 232px");
-  const bars = element("canvas", pictures, { role: "img", "aria-label": "Score of every word, as bars" }, "flex: 1 1 240px; min-width: 0; height: 232px");
-  const said = element("div", root, { "aria-live": "polite", class: "live-decision" }, "font-size: 26px; font-weight: bold; min-height: 1.5em; margin-top: 6px");
+  const size = "min-width: 0; height: 232px";
+  const canvas = (label, flex) => element("canvas", pictures, { role: "img", "aria-label": label }, `flex: ${flex}; ${size}`);
+  const strip = canvas(`Features of the last ${settings.shown} seconds, scrolling to the left`, "3 1 380px");
+  const bars = canvas("Score of every word, as bars", "1 1 240px");
+  const said = element("div", root, { "aria-live": "polite", class: "live-decision" }, "margin-top: 6px; min-height: 1.5em");
+  said.style.font = "bold 26px var(--jp-ui-font-family, sans-serif)";
   const list = element("div", root, { class: "live-list" }, "min-height: 1.4em");
   const picture = new Strip(settings);
 

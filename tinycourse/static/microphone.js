@@ -16,7 +16,8 @@ const REASONS = {
 const NO_ACCESS = "This page cannot reach a microphone (it needs https or localhost, and VS Code blocks it): upload a recording.";
 const GONE = "The microphone went away: connect it and press again.";
 
-// Opens the microphone until `stop()` is called: `heard(Float32Array)` gets its sound in pieces, `gone(Error)` is told where it ends by itself.
+// Opens the microphone until `stop()` is called: `heard(Float32Array)` gets its sound in pieces, `gone(Error)` is told if it ends by
+// itself. Returns { rate, stop }.
 export async function openMicrophone(heard, gone) {
   if (!navigator.mediaDevices || !window.AudioWorkletNode) throw new Error(NO_ACCESS);
   const plain = { channelCount: 1, echoCancellation: false, noiseSuppression: false, autoGainControl: false };
