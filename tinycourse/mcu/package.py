@@ -5,7 +5,6 @@ emulator) or WebAssembly (through wasmtime).
 """
 
 import ctypes
-import functools
 import hashlib
 import json
 import platform
@@ -59,8 +58,10 @@ class Library:
 class WebAssembly:
     """A model in a WebAssembly module, run by wasmtime. `run`, `call`, `write` and `read` are those of `emulator.Chip`."""
 
-    def __init__(self, path: str | Path, name: str = "model"):
-        self.store, self.exports = instantiate(Path(path), Path(path).stat().st_mtime_ns)
+    def __init__(self, module: bytes, name: str = "model"):
+        wasmtime = import_wasmtime()
+        self.store = wasmtime.Store()
+        self.exports = dict(wasmtime.Instance(self.store, wasmtime.Module(self.store.engine, module), []).exports(self.store).items())
         self.memory, self.name = self.exports["memory"], name
 
     def call(self, function: str) -> int:
@@ -82,15 +83,6 @@ class WebAssembly:
         return self.read("output", output_bytes)
 
 
-@functools.lru_cache(maxsize=4)
-def instantiate(path: Path, modified: int) -> tuple:
-    """wasmtime's store and the exports of a module by name; a file that did not change is translated once."""
-    wasmtime = import_wasmtime()
-    store = wasmtime.Store()
-    instance = wasmtime.Instance(store, wasmtime.Module.from_file(store.engine, str(path)), [])
-    return store, dict(instance.exports(store).items())
-
-
 def import_wasmtime():
     """The module wasmtime; TinycourseError where it is missing."""
     try:
@@ -105,7 +97,7 @@ def open_binary(target: str, path: Path, name: str = "model", **options) -> "Lib
     if target == "host":
         return Library(path, name)
     if target == "wasm":
-        return WebAssembly(path, name)
+        return WebAssembly(Path(path).read_bytes(), name)
     try:
         from tinycourse.mcu.emulator import Chip
     except ImportError:
