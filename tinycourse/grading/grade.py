@@ -22,17 +22,17 @@ from tinycourse.grading import report, submissions
 from tinycourse.grading.submissions import Assignment, Submission
 
 LARGEST_COPY = 50 << 20  # bytes of the files beside a notebook that its cells can read
-KEPT = ("PATH", "LANG", "LC_ALL", "LD_LIBRARY_PATH", "VIRTUAL_ENV")  # of the environment: no one's passwords
+KEPT = ("PATH", "LANG", "LC_ALL", "LD_LIBRARY_PATH", "VIRTUAL_ENV", "HOME", "MPLCONFIGDIR")  # of the environment: nobody's passwords
 ONE_THREAD = dict.fromkeys(("OMP_NUM_THREADS", "OPENBLAS_NUM_THREADS", "MKL_NUM_THREADS"), "1")
 
 
 @dataclass(frozen=True)
 class Limits:
-    """seconds: computing time of one cell, and of the tests of one exercise. most: seconds by the clock for a notebook.
-    memory: bytes that one process may take."""
+    """seconds: computing time of one cell, and of the tests of one exercise; or of doing nothing. most: seconds by the clock, for a
+    notebook, so many that no honest one needs them on a busy machine. memory: bytes that one process may take."""
 
     seconds: float = 20
-    most: float = 240
+    most: float = 900
     memory: int = 2 << 30
 
 
@@ -148,7 +148,7 @@ def environment(scratch: str) -> dict[str, str]:
     """A worker's: a short one, the same on every machine."""
     package = str(Path(tinycourse.__file__).resolve().parents[1])
     path = os.pathsep.join(p for p in (package, os.environ.get("PYTHONPATH")) if p)
-    own = {"PYTHONPATH": path, "HOME": scratch, "MPLCONFIGDIR": scratch, "IPYTHONDIR": scratch, "MPLBACKEND": "Agg", "TINYCOURSE_FAST": "1"}
+    own = {"PYTHONPATH": path, "IPYTHONDIR": scratch, "MPLBACKEND": "Agg", "TINYCOURSE_FAST": "1"}
     return {name: os.environ[name] for name in KEPT if name in os.environ} | ONE_THREAD | own
 
 

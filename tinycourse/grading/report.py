@@ -1,6 +1,8 @@
-"""A page of feedback for one learner: HTML that needs nothing else."""
+"""What a class set came to: for a program, for the teacher, and as a page for each learner (HTML that needs nothing else)."""
 
 import html
+from collections import Counter
+from dataclasses import asdict
 
 STYLE = """body { font: 16px/1.5 sans-serif; max-width: 50em; margin: 2em auto; padding: 0 1em; }
 section { border-left: 5px solid #D55E00; padding: 0.2em 1em; margin: 1em 0; }
@@ -27,3 +29,23 @@ def page(learner: str, rows: list, remarks: list[str]) -> str:
         items = "".join(f"<li>{html.escape(remark)}</li>" for remark in remarks)
         lines.append(f"<h2>About your notebooks</h2><ul>{items}</ul>")
     return "\n".join([*lines, "</body></html>\n"])
+
+
+def figures(grades) -> dict:
+    """grade.Grades as one JSON object."""
+    found = asdict(grades) | {"table": str(grades.table), "feedback": str(grades.feedback)}
+    return {"learners": len(grades.remarks)} | found
+
+
+def summary(grades) -> str:
+    """How the class did in every exercise, and what protected this machine."""
+    counts = {}
+    for r in grades.rows:
+        counts.setdefault((r.lesson, r.exercise), Counter())[r.status] += 1
+    lines = [f"{lesson} {name}: " + ", ".join(f"{n} {status}" for status, n in c.most_common()) for (lesson, name), c in counts.items()]
+    odd = sum(map(bool, grades.remarks.values()))
+    lines.append(
+        f"{grades.notebooks} notebooks of {len(grades.remarks)} learners in {grades.seconds:.0f} s ({grades.cached} were graded before)"
+    )
+    lines.append(f"{grades.table}, {grades.feedback}; {odd} learners' notebooks were odd: see the last column")
+    return "\n".join([*lines, *grades.protection.values()])

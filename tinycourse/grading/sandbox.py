@@ -101,10 +101,15 @@ def limit(memory: int, contained: bool) -> None:
         resource.setrlimit(resource.RLIMIT_NPROC, (MOST_PROCESSES,) * 2)
 
 
-def limit_cpu(seconds: float) -> None:
-    """The kernel ends this process after `seconds` more of computing, however long that takes on a busy machine."""
+def limit_cpu(seconds: float, ceiling: float | None = None) -> None:
+    """The kernel ends this process after `seconds` more of computing: by a signal, and by one that cannot be ignored after `ceiling`.
+
+    A ceiling cannot be raised again: without one, an earlier one stays.
+    """
     used = resource.getrusage(resource.RUSAGE_SELF)
-    resource.setrlimit(resource.RLIMIT_CPU, (int(used.ru_utime + used.ru_stime + seconds) + 1, resource.RLIM_INFINITY))
+    soft, hard = (int(used.ru_utime + used.ru_stime + s) + 1 if s else None for s in (seconds, ceiling))
+    hard = hard or resource.getrlimit(resource.RLIMIT_CPU)[1]
+    resource.setrlimit(resource.RLIMIT_CPU, (soft if hard == resource.RLIM_INFINITY else min(soft, hard), hard))
 
 
 def confine(scratch: Path, readable: list[str], protection: Protection) -> None:
@@ -131,8 +136,8 @@ def confine(scratch: Path, readable: list[str], protection: Protection) -> None:
     os.close(rules)
 
 
-def watch(scratch: Path, protection: Protection) -> None:
-    """Audit hooks that stand in, for good, for what the kernel lacks. Signals reach this session alone."""
+def watch(scratch: Path, protection: Protection, trusted: str) -> None:
+    """Audit hooks that stand in, for good, for what the kernel lacks. Signals reach this session alone; the file `trusted` may fork."""
     if protection.namespaces and protection.landlock:
         return
     inside = os.path.realpath(scratch) + os.sep
@@ -143,6 +148,8 @@ def watch(scratch: Path, protection: Protection) -> None:
     def audit(event: str, given: tuple) -> None:
         if event.startswith("socket.") and not protection.namespaces:
             raise PermissionError("there is no network while grading")
+        if event in ("os.fork", "os.forkpty") and sys._getframe(1).f_code.co_filename != trusted:
+            raise PermissionError("no process can be started while grading")
         if event in STARTS or event == "os.kill" and (given[0] <= 1 or os.getsid(given[0]) != os.getsid(0)):
             raise PermissionError(f"{event} is not allowed while grading")
         if protection.landlock:

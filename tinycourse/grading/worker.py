@@ -8,6 +8,9 @@
 The worker reads jobs from standard input and writes results to standard output, one JSON object a line. The warden runs nothing of
 a learner: where a cell ends the runner, or never ends, it starts another one, which leaves that cell out. Messages carry a token that
 is drawn for each notebook, so that what a submission writes into a pipe by accident or on purpose is not taken for a result.
+
+No grade depends on how busy the machine is: the kernel counts computing time, and of the clock only the time counts in which
+everything sleeps (`watch.py`).
 """
 
 import json
@@ -20,18 +23,17 @@ import sys
 import tempfile
 import time
 from collections.abc import Callable, Iterator
+from os import getpid  # before any learner can put another function there
 from pathlib import Path
-
-import psutil
 
 from tinycourse import check
 from tinycourse.check import core
 from tinycourse.grading import sandbox
+from tinycourse.grading.watch import Watch
 
-WALL = 4  # a step may take this many times its computing time, for the sake of busy machines
 POLL = 0.02  # s
+MOST_READS = 100
 LONGEST_MESSAGE, LONGEST_TEXT = 100_000, 4_000  # bytes, characters
-LARGEST_SCRATCH = 200 << 20  # bytes
 
 
 class Lesson:
@@ -45,7 +47,9 @@ class Lesson:
 
     def checks(self) -> list:
         """What may not change: every name in the modules of the checks, and the code behind it."""
-        found = [(key, value) for holder in (core, self.module, core.Check, core.Candidate) for key, value in vars(holder).items()]
+        each = [value for value in vars(self.module).values() if type(value) is core.Check]
+        holders = (core, self.module, core.Check, core.Candidate, *each)
+        found = [(key, value) for holder in holders for key, value in vars(holder).items()]
         return [(key, id(value), id(getattr(value, "__code__", None))) for key, value in found if not key.startswith("__")]
 
 
@@ -58,25 +62,20 @@ def send(pipe: int, token: str, **message) -> None:
         data = data[os.write(pipe, data) :]
 
 
-def receive(pipe: int, token: str, pid: int, deadline: Callable[[], float]) -> Iterator[dict]:
-    """Messages until process `pid` has ended, which is the last one: {"ended": its status}; it is killed after `deadline`()."""
+def receive(pipe: int, token: str, pid: int, tick: Callable[[], None] = lambda: None) -> Iterator[dict]:
+    """Messages until process `pid` has ended, which is the last one: {"ended": its status}. Calls `tick` again and again."""
     pending, status = b"", None
     while status is None:
-        if time.monotonic() > deadline():
-            os.kill(pid, signal.SIGKILL)
-            _, status = os.waitpid(pid, 0)
-        elif select.select([pipe], [], [], POLL)[0]:
-            pending = (pending + os.read(pipe, 65_536))[-LONGEST_MESSAGE:]
-        ended, code = os.waitpid(pid, os.WNOHANG) if status is None else (0, 0)
-        if ended:
-            status = code
-            while select.select([pipe], [], [], 0)[0] and (more := os.read(pipe, 65_536)):
-                pending = (pending + more)[-LONGEST_MESSAGE:]
-        *lines, pending = pending.split(b"\n")
-        for line in lines:
-            message = decoded(line)
-            if message.pop("token", None) == token:
-                yield message
+        tick()
+        ended, code = os.waitpid(pid, os.WNOHANG)
+        status = code if ended else None
+        for _ in range(MOST_READS):  # a submission that writes without end is not listened to without end
+            if not select.select([pipe], [], [], 0 if ended else POLL)[0] or not (more := os.read(pipe, 65_536)):
+                break
+            *lines, pending = (pending + more)[-LONGEST_MESSAGE:].split(b"\n")
+            for message in map(decoded, lines):
+                if message.pop("token", None) == token:
+                    yield message
     yield {"ended": status}
 
 
@@ -88,13 +87,13 @@ def decoded(line: bytes) -> dict:
     return message if isinstance(message, dict) else {}
 
 
-def in_words(status: int, late: bool) -> str:
+def in_words(status: int) -> str:
     """Why a process ended that should not have."""
-    if late or os.WIFSIGNALED(status) and os.WTERMSIG(status) == signal.SIGXCPU:
-        return "took too long: it was stopped"
-    if os.WIFSIGNALED(status):
-        return f"ended the process ({signal.Signals(os.WTERMSIG(status)).name}): out of memory, or a crash"
-    return "ended the process"
+    if not os.WIFSIGNALED(status):
+        return "ended the process"
+    number = os.WTERMSIG(status)
+    known = {signal.SIGXCPU: "took too long: it was stopped", signal.SIGKILL: "took too long or too much memory: it was stopped"}
+    return known.get(number, f"crashed ({signal.Signals(number).name})")
 
 
 def fork(work: Callable[[], None]) -> int:
@@ -129,8 +128,12 @@ def new_shell():
 def run_cells(job: dict, lesson: Lesson, shell, skip: set[int], decided: dict, token: str, pipe: int, contained: bool) -> None:
     """All steps in order but those in `skip`; says when each begins, and what came of it."""
     sys.stdout, sys.stderr = open(os.devnull, "w"), open(os.devnull, "w")
+    sandbox.limit_cpu(job["seconds"], ceiling=3 * job["seconds"])
+    me = getpid()
     for number, step in enumerate(job["steps"]):
         name = step.get("test")
+        if number in skip:
+            continue
         if name and name not in decided:
             send(pipe, token, begins=number)
             decided[name] = run_test(name, lesson, shell.user_ns.get(name), job["seconds"])
@@ -139,11 +142,13 @@ def run_cells(job: dict, lesson: Lesson, shell, skip: set[int], decided: dict, t
             if any(later.get("test") == name for later in job["steps"][number + 1 :]):
                 decided.pop(name)
             shell.user_ns[name] = getattr(lesson.module, name).reference  # as the catch-up line does
-        if name or number in skip:
+        if name:
             continue
         send(pipe, token, begins=number)
         sandbox.limit_cpu(job["seconds"])
         result = shell.run_cell(step["run"], store_history=False)
+        if getpid() != me:  # a child that the cell has forked
+            os._exit(0)
         if contained:  # nothing else is in this namespace but the warden, whom the kernel protects
             try:
                 os.kill(-1, signal.SIGKILL)
@@ -164,18 +169,17 @@ def run_test(name: str, lesson: Lesson, function, seconds: float) -> dict:
     token, (r, w) = secrets.token_hex(8), os.pipe()
 
     def work() -> None:
-        sandbox.limit_cpu(seconds)
-        send(w, token, **judge(name, lesson, function))
+        sandbox.limit_cpu(seconds, ceiling=seconds + 2)
+        me, found = getpid(), judge(name, lesson, function)
+        if getpid() == me:
+            send(w, token, **found)
 
-    end = time.monotonic() + WALL * seconds
     pid, found = fork(work), {}
-    try:
-        for message in receive(r, token, pid, lambda: end):
-            found = found or message
-    finally:
-        os.close(r), os.close(w)
+    for message in receive(r, token, pid):
+        found = found or message
+    os.close(r), os.close(w)
     if "ended" in found:
-        return verdict(in_words(found["ended"], time.monotonic() > end))
+        return verdict(in_words(found["ended"]))
     return found
 
 
@@ -206,36 +210,38 @@ def guard(job: dict, lesson: Lesson, shell, scratch: Path, protection: sandbox.P
     results, problems, skip = {}, {}, set()
     end = time.monotonic() + job["most"]
     while True:
-        at, begun = None, time.monotonic()
         token, (r, w) = secrets.token_hex(8), os.pipe()
 
         def work(r=r, w=w, token=token) -> None:
             os.close(r), os.setsid()
-            sandbox.watch(scratch, protection)
+            sandbox.watch(scratch, protection, trusted=__file__)
             run_cells(job, lesson, shell, skip, dict(results), token, w, contained)
 
-        pid, finished = fork(work), False
-        for message in receive(r, token, pid, lambda: min(end, begun + (WALL + 1) * job["seconds"])):  # noqa: B023
-            if "begins" in message:
-                at, begun = message["begins"], time.monotonic()
-            elif "test" in message:
-                results[message["test"]] = message["verdict"]
-            elif "problem" in message:
-                problems[message["cell"]] = message["problem"]
+        pid, at, finished = fork(work), None, False
+
+        def tick(pid=pid) -> None:
+            if time.monotonic() > end:
+                os.kill(pid, signal.SIGKILL)
+
+        for message in receive(r, token, pid, tick):
+            at = message.get("begins", at)
             finished |= "finished" in message
+            if "test" in message:
+                results[message["test"]] = message["verdict"]
+            if "problem" in message:
+                problems[message["cell"]] = message["problem"]
         os.close(r), os.close(w)
         clear(contained, pid)
-        if finished:
-            return {"results": results, "problems": sorted(problems.items())}
-        why = in_words(message["ended"], time.monotonic() > min(end, begun + (WALL + 1) * job["seconds"]))
-        if at is None or time.monotonic() > end:
-            problems[0] = f"after {job['most']} s there was no time for the rest" if at is not None else why
+        why, late = in_words(message["ended"]), time.monotonic() > end
+        if at is None or late:
+            problems[0] = f"after {job['most']:.0f} s there was no time for the rest" if late else f"the grader itself {why}"
+        if finished or at is None or late:
             return {"results": results, "problems": sorted(problems.items())}
         step = job["steps"][at]
+        skip.add(at)
         if "test" in step:
             results[step["test"]] = verdict(why)
         else:
-            skip.add(at)
             problems[step["cell"]] = f"{why}; the rest was run without this cell"
 
 
@@ -280,38 +286,18 @@ def keep(job: dict, lesson: Lesson, shell, scratch: Path, setup: dict, token: st
 
 
 def run_job(job: dict, lesson: Lesson, shell, setup: dict) -> dict:
-    """The warden's answer; {} if there is none. Meanwhile, submissions that grow too large are stopped."""
+    """The warden's answer; {} if there is none."""
     token, (r, w) = secrets.token_hex(8), os.pipe()
     with tempfile.TemporaryDirectory(ignore_cleanup_errors=True) as folder:
         scratch = Path(folder).resolve()
         for path in job["files"]:
             shutil.copy(path, scratch)
         pid = fork(lambda: keep(job, lesson, shell, scratch, setup, token, w))
-        end, answer, looked = time.monotonic() + job["most"] + WALL * job["seconds"], {}, [time.monotonic()]
-
-        def deadline() -> float:
-            if time.monotonic() > looked[0] + 0.5:
-                stop_if_too_large(pid, scratch, job["memory"])
-                looked[0] = time.monotonic()
-            return end
-
-        for message in receive(r, token, pid, deadline):
+        answer = {}
+        for message in receive(r, token, pid, Watch(pid, scratch, **job)):
             answer = answer or message
     os.close(r), os.close(w)
     return {} if "ended" in answer else answer
-
-
-def stop_if_too_large(keeper: int, scratch: Path, memory: int) -> None:
-    """Kill all below the warden if together they have more than twice the memory that one may have, or fill the disk."""
-    try:
-        (warden,) = psutil.Process(keeper).children()
-        below = warden.children(recursive=True)
-        used = sum(process.memory_full_info().uss for process in below) if len(below) > 2 else 0
-        files = sum(path.lstat().st_size for path in scratch.rglob("*"))
-        for process in below if used > 2 * memory or files > LARGEST_SCRATCH else []:
-            process.kill()
-    except (psutil.Error, ValueError, OSError):
-        pass  # they have ended meanwhile
 
 
 def main() -> None:
