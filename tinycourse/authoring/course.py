@@ -9,14 +9,14 @@ from tinycourse.errors import TinycourseError
 REPOSITORY = "tinycourse/tinycourse"  # on GitHub: badges and Colab's install line are made from it
 LICENCE = "https://creativecommons.org/licenses/by/4.0/"
 
-FIRST_CELL = '''\
+FIRST_CELL = """\
 try:
     import tinycourse
 except ImportError:  # on Colab, once a session; the torch and the ipywidgets that are there stay as they are
     %pip install -q "git+https://github.com/{repository}"
     import tinycourse
 
-session = tinycourse.start("{number}")'''
+session = tinycourse.start("{number}")"""
 
 
 @dataclass(frozen=True)

@@ -189,7 +189,7 @@ def figures(target: Target, notebook: NotebookNode) -> Iterator[str]:
         told = after is not None and after.cell_type == "markdown" and re.match(r"[*_]*Figure\b", after.source)
         if pictures and not told and len(cell.metadata.get("alt", "")) < ALT_CHARACTERS:
             yield (
-                f"the figure of the cell {quote(cell)} is not described: write `# %% alt=\"...\"` on its cell, "
+                f'the figure of the cell {quote(cell)} is not described: write `# %% alt="..."` on its cell, '
                 "or begin the next markdown cell with `*Figure: ...*`"
             )
     if total > NOTEBOOK_FIGURE_BYTES:
