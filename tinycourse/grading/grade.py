@@ -9,7 +9,7 @@ import sys
 import tempfile
 import time
 from concurrent.futures import ThreadPoolExecutor, as_completed
-from dataclasses import asdict, dataclass, field
+from dataclasses import asdict, dataclass
 from pathlib import Path
 from queue import SimpleQueue
 
@@ -61,7 +61,7 @@ class Grades:
     seconds: float
     protection: dict[str, str]
     table: Path
-    feedback: Path = field(default_factory=Path)
+    feedback: Path
 
 
 def grade(
@@ -211,29 +211,33 @@ class Worker:
         command = [sys.executable, "-m", "tinycourse.grading.worker"]
         pipes = {"stdin": subprocess.PIPE, "stdout": subprocess.PIPE, "text": True}
         self.process = subprocess.Popen(command, **pipes, env=environment(self.home), cwd=self.home)
-        self.tell(self.setup)
 
-    def tell(self, message: dict) -> None:
+    def ask(self, message: dict) -> str:
+        """The line that it answers with, '' if it has ended."""
         self.process.stdin.write(json.dumps(message) + "\n")
         self.process.stdin.flush()
+        return self.process.stdout.readline()
 
     def answer(self, job: dict) -> dict:
         """What came of a job, {} if the worker was lost over it. Raises TinycourseError if it did not even start."""
-        if not self.ready and self.process.stdout.readline() != "ready\n":
-            raise TinycourseError("The grader's worker does not start; the error is above, and `tinycourse doctor` may say what to do.")
-        self.ready = True
         try:
-            self.tell(job)
-            return json.loads(self.process.stdout.readline())
-        except (OSError, ValueError):
+            if not self.ready:
+                self.ready = self.ask(self.setup) == "ready\n"
+            answer = self.ask(job) if self.ready else ""
+        except OSError:
+            answer = ""
+        if not self.ready:
+            raise TinycourseError("The grader's worker does not start; the error is above, and `tinycourse doctor` may say what to do.")
+        try:
+            return json.loads(answer)
+        except ValueError:
             self.stop()
             self.start()
             return {}
 
     def stop(self) -> None:
         self.process.kill()
-        self.process.wait()
-        self.process.stdin.close(), self.process.stdout.close()
+        self.process.communicate()
 
 
 # --------------------------------------------------------------------------------------------------- rows
@@ -282,9 +286,6 @@ def write_csv(grades: Grades) -> None:
         writer = csv.writer(file)
         writer.writerow(["learner", "lesson", "exercise", "points", "of", "status", "notebook", "remarks"])
         for r in grades.rows:
-            about = (
-                [word for word in grades.remarks[r.learner] if word.startswith(f"{r.notebook}: ")]
-                if r.notebook
-                else grades.remarks[r.learner]
-            )
+            own = f"{r.notebook}: " if r.notebook else ""
+            about = [word for word in grades.remarks[r.learner] if word.startswith(own)]
             writer.writerow([r.learner, r.lesson, r.exercise, r.points, r.of, r.status, r.notebook, "; ".join(about)])
