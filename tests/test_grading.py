@@ -23,7 +23,9 @@ from tinycourse.grading import grade, sandbox  # noqa: E402
 ROOT = Path(__file__).parents[1]
 LESSONS = [lesson for lesson in course.written(ROOT) if (ROOT / "lessons" / lesson.folder / "exercises.py").is_file()]
 ASSIGNMENTS = {lesson.number: submissions.assignment(ROOT, lesson) for lesson in LESSONS}
-LIMITS = grade.Limits(seconds=4, most=90)
+LIMITS = grade.Limits(seconds=4)
+# The rest of rehearsal.HOSTILE takes longer: benchmarks/grading.py, run by hand, has more of it.
+SAMPLE = {"endless-loop", "memory-bomb", "sys-exit", "os-exit", "crash", "network", "writer", "reader", "killer", "cheat"}
 
 
 @pytest.fixture(scope="module")
@@ -46,7 +48,8 @@ def listener():
 def everyone(outside, listener) -> list[rehearsal.Rehearsed]:
     ordinary = [rehearsal.ordinary(ROOT, a, kind) for a in ASSIGNMENTS.values() for kind in ("right", "empty", "wrong")]
     first = ASSIGNMENTS["00"]
-    return ordinary + rehearsal.damaged(ROOT, first) + rehearsal.hostile(ROOT, first, outside, listener.getsockname()[1])
+    hostile = rehearsal.hostile(ROOT, first, outside, listener.getsockname()[1])
+    return ordinary + rehearsal.damaged(ROOT, first) + [one for one in hostile if one.learner in SAMPLE]
 
 
 @pytest.fixture(scope="module")
@@ -104,7 +107,6 @@ def test_no_process_is_left(graded):
     "learner, exercise, words",
     [
         ("endless-loop", "softmax", "took too long"),
-        ("torch-memory-bomb", "softmax", "not yet right"),
         ("cheat", "softmax", "not yet right"),
         ("no-solution", "softmax", "its cell is not in the notebook"),
         ("no-json", "softmax", "its cell is not in the notebook"),
@@ -118,14 +120,11 @@ def test_status_says_what_happened(graded, learner, exercise, words):
 @pytest.mark.parametrize(
     "learner, words",
     [
-        ("endless-cell", "took too long: it was stopped; the rest was run without this cell"),
-        ("sleeper", "took too long"),
         ("memory-bomb", "MemoryError"),
         ("sys-exit", "SystemExit"),
         ("os-exit", "ended the process; the rest was run without this cell"),
         ("crash", "SIGSEGV"),
         ("writer", "PermissionError"),
-        ("remover", "PermissionError"),
         ("reader", "PermissionError"),
         ("network", "Error"),
         ("renamed", "the notebook is called final (2) REALLY final.ipynb"),
@@ -167,8 +166,8 @@ def test_second_run_runs_what_has_changed_and_what_was_lost_alone(graded, place)
     lost.unlink()
     again = grade.grade(place / "class", place / "table.csv", limits=LIMITS, root=ROOT)
     assert graded.cached == 0
-    ran = sum(1 for path in (place / "class").rglob("*.ipynb")) - again.cached
-    assert 1 <= ran <= 5  # three notebooks that cannot be read are not run at all, and two may be the same
+    whole = sum(1 for path in (place / "class").rglob("*.ipynb")) - len(("no-json", "nothing", "list"))
+    assert whole / 2 < again.cached < whole
     assert [(r.learner, r.exercise, r.points) for r in again.rows] == [(r.learner, r.exercise, r.points) for r in graded.rows]
 
 
@@ -188,7 +187,7 @@ def test_command_writes_the_table_and_prints_one_json_object(place, graded, caps
 
 def test_without_the_kernels_help_python_stops_the_plain_attempts(tmp_path, outside, listener):
     port = listener.getsockname()[1]
-    wanted = {"writer", "remover", "shell", "network", "sys-exit", "endless-loop", "killer"}
+    wanted = {"writer", "shell", "network", "killer"}
     those = [one for one in rehearsal.hostile(ROOT, ASSIGNMENTS["00"], outside, port) if one.learner in wanted]
     rehearsal.hand_in(those, tmp_path / "class")
     found = grade.grade(tmp_path / "class", tmp_path / "t.csv", limits=LIMITS, root=ROOT, protection={"namespaces": False, "landlock": 0})

@@ -39,6 +39,8 @@ class Protection:
         """For the teacher: what protects whom, weaknesses included."""
         network, processes = "no network: an empty network namespace", "each submission in a process namespace of its own"
         files = "the kernel (Landlock) lets a submission write only to its scratch copy, and read neither solutions nor other submissions"
+        if os.getuid() == 0:
+            processes += " (as root: their number is looked at twice a second; for another user the kernel limits it)"
         if not self.namespaces:
             network = (
                 "Python's sockets and new programs are blocked; code that goes around Python is not: grade on Linux, or without network"
@@ -89,7 +91,8 @@ def enter_namespaces() -> None:
 def limit(memory: int, contained: bool) -> None:
     """At most `memory` bytes more than now in each process, and small numbers of files and processes.
 
-    The number of processes is counted by user, in an own user namespace from 0; elsewhere the user's other processes count too.
+    The number of processes is counted by user, in an own user namespace from 0; elsewhere the user's other processes would count
+    too. Of root, the kernel does not limit it.
     """
     if sys.platform == "linux":
         size = int(Path("/proc/self/statm").read_text().split()[0]) * resource.getpagesize()

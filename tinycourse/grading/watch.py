@@ -3,13 +3,17 @@
 A process that waits for a busy processor does not sleep, so a busy machine takes no points from anybody.
 """
 
+import signal
 import time
 from pathlib import Path
 
 import psutil
 
+from tinycourse.grading.sandbox import MOST_PROCESSES
+
 EVERY = 0.5  # s
 LARGEST_SCRATCH = 200 << 20  # bytes
+CLEAR = signal.SIGUSR1  # to a warden: end everything that you have started
 AWAKE = (psutil.STATUS_RUNNING, psutil.STATUS_DISK_SLEEP)
 
 
@@ -26,23 +30,29 @@ class Watch:
             return
         self.next = now + EVERY
         try:
-            for process in self.to_stop(now):
-                process.kill()
+            self.look(now)
         except (psutil.Error, OSError):
             pass  # they have ended meanwhile
 
-    def to_stop(self, now: float) -> list[psutil.Process]:
-        """The keeper when the time of the notebook is over; all below the warden where they are too large; the sleepers."""
+    def look(self, now: float) -> None:
+        """Stop the keeper when the time of the notebook is over, all below the warden where they are too many or too large, and sleepers.
+
+        The warden is asked to stop all below it, by CLEAR: it can do so at once, while from here a few would go on forking.
+        """
         if now > self.end:
-            return [self.keeper]
-        below = [p for warden in self.keeper.children() for p in warden.children(recursive=True)]
-        used = sum(p.memory_full_info().uss for p in below) if len(below) > 2 else 0  # a runner and a tester have limits of their own
-        if used > 2 * self.memory or sum(path.lstat().st_size for path in self.scratch.rglob("*")) > LARGEST_SCRATCH:
-            return below
+            self.keeper.kill()
+        wardens = self.keeper.children()
+        below = [p for warden in wardens for p in warden.children(recursive=True)]
+        many = len(below) > MOST_PROCESSES  # of root, the kernel does not count them
+        used = sum(p.memory_full_info().uss for p in below) if 2 < len(below) and not many else 0  # two have limits of their own
+        if many or used > 2 * self.memory or sum(path.lstat().st_size for path in self.scratch.rglob("*")) > LARGEST_SCRATCH:
+            for warden in wardens:
+                warden.send_signal(CLEAR)
         asleep = below and not any(p.status() in AWAKE for p in below)
         self.slept = self.slept + EVERY if asleep else max(0.0, self.slept - EVERY)
-        if self.slept < self.seconds:
-            return []
-        self.slept = 0.0
-        parents = {p.ppid() for p in below}
-        return [p for p in below if p.pid not in parents]
+        if self.slept >= self.seconds:
+            self.slept = 0.0
+            parents = {p.ppid() for p in below}
+            for process in below:
+                if process.pid not in parents:
+                    process.kill()

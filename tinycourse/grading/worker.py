@@ -29,7 +29,7 @@ from pathlib import Path
 from tinycourse import check
 from tinycourse.check import core
 from tinycourse.grading import sandbox
-from tinycourse.grading.watch import Watch
+from tinycourse.grading.watch import CLEAR, Watch
 
 POLL = 0.02  # s
 MOST_READS = 100
@@ -230,7 +230,9 @@ def guard(job: dict, lesson: Lesson, shell, scratch: Path, protection: sandbox.P
             sandbox.watch(scratch, protection, trusted=__file__)
             run_cells(job, lesson, shell, skip, dict(results), token, w, contained)
 
+        signal.signal(CLEAR, signal.SIG_IGN)  # until there is a runner
         pid, at, finished = fork(work), None, False
+        signal.signal(CLEAR, lambda *_, pid=pid: end_all(contained, pid))
 
         def tick(pid=pid) -> None:
             if time.monotonic() > end:
@@ -258,12 +260,17 @@ def guard(job: dict, lesson: Lesson, shell, scratch: Path, protection: sandbox.P
             problems[step["cell"]] = f"{why}; the rest was run without this cell"
 
 
-def clear(contained: bool, pid: int) -> None:
-    """End what a runner has left behind."""
+def end_all(contained: bool, pid: int) -> None:
+    """End a runner and what it has started: all else in the namespace, or in its session."""
     try:
         os.kill(-1, signal.SIGKILL) if contained else os.killpg(pid, signal.SIGKILL)
     except (ProcessLookupError, PermissionError):
         pass
+
+
+def clear(contained: bool, pid: int) -> None:
+    """The same when the runner has ended, until nothing is left."""
+    end_all(contained, pid)
     try:
         while contained:
             os.waitpid(-1, 0)
