@@ -160,7 +160,9 @@ def run(jobs: list[dict], assignments: dict[str, Assignment], workers: int, prot
     lessons = {n: {"imports": assignments[n].imports, "tests": assignments[n].tests} for n in used}
     answers, idle = {}, SimpleQueue()
     with tempfile.TemporaryDirectory() as home:
-        setup = {"lessons": lessons, "protection": protection, "readable": readable(root, home)}
+        package = Path(tinycourse.__file__).resolve().parent
+        readable = [sys.prefix, sys.base_prefix, str(package), str(root / "data"), home]  # and its own sys.path, but for:
+        setup = {"lessons": lessons, "protection": protection, "readable": readable, "hidden": [str(root), str(package.parent)]}
         started = [Worker(setup, home) for _ in range(min(workers, len(jobs)))]
         for worker in started:
             idle.put(worker)
@@ -189,14 +191,6 @@ def run(jobs: list[dict], assignments: dict[str, Assignment], workers: int, prot
             for worker in started:
                 worker.stop()
     return answers
-
-
-def readable(root: Path, home: str) -> list[str]:
-    """What a submission may read: Python, its packages, the course's library and recordings; not lessons, nor solutions."""
-    package = Path(tinycourse.__file__).resolve().parent
-    hidden = {str(root), str(package.parent), ""}
-    paths = [sys.prefix, sys.base_prefix, str(package), str(root / "data"), home]
-    return paths + [p for p in sys.path if os.path.realpath(p) not in hidden and p not in hidden]
 
 
 class Worker:

@@ -198,22 +198,22 @@ def plan(submission: Submission, pairs: list[tuple[str, str]], chosen: Assignmen
             say(f"{name}: the check cell was deleted; ours was run")
         elif {tidy(source) for source in checks} - {tidy(code), tidy(exercises.cut(code, exercises.HIDDEN))}:
             say(f"{name}: the check cell was changed; ours was run in its place")
-    submission.steps = steps(cells, chosen)
+    submission.steps = steps(cells, chosen) if cells else []
 
 
 def steps(cells: list[Cell], chosen: Assignment) -> list[dict]:
     """What a worker does, in order: {"run": code} or {"test": exercise}; "cell" counts the code cells from 1.
 
-    Code that every learner got is run where the learner's own code needs a name that it makes; its imports always are. A test
-    comes after each solution, or after the check cell that follows it.
+    The imports that every learner got come first, wherever they stand now. Other code that every learner got is run where the
+    learner's own code needs a name that it makes. A test comes after each solution, or after the check cell that follows it.
     """
     own = [c.source for c in cells if not c.is_check and tidy(c.source) not in chosen.given]
     wanted = needed(own, [rest for _, rest in chosen.given.values() if ".catch_up(" not in rest])
-    found, solved = [], set()
+    found, solved = [{"run": "\n".join(imports for imports, _ in chosen.given.values() if imports), "cell": 0}], set()
     for i, cell in enumerate(cells):
         given = chosen.given.get(tidy(cell.source))
         if given and not cell.exercise:
-            code = "\n".join(part for part in (given[0], given[1] if given[1] in wanted else "") if part)
+            code = given[1] if given[1] in wanted else ""
         else:
             code = "" if cell.is_check else cell.source
         if code:

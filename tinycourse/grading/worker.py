@@ -321,9 +321,10 @@ def run_job(job: dict, lesson: Lesson, shell, setup: dict) -> dict:
 
 
 def main() -> None:
-    """The first line is the set-up: lessons, protection, and what may be read."""
+    """The first line is the set-up: lessons, protection, and what may be read: Python, its packages, the library and the recordings."""
     setup = json.loads(sys.stdin.readline()) | {"output": os.dup(1)}
     os.dup2(2, 1)  # what is printed is not a result
+    setup["readable"] += [path for path in sys.path if path and os.path.realpath(path) not in setup["hidden"]]
     import torch
 
     torch.set_num_threads(1)  # a process that has used its threads cannot be forked
