@@ -14,8 +14,8 @@ from collections import Counter
 from pathlib import Path
 
 from tinycourse.authoring import course
-from tinycourse.cli import table
 from tinycourse.grading import grade, rehearsal, submissions
+from tinycourse.verbs import table
 
 TEN = ("endless-loop", "memory-bomb", "sys-exit", "os-exit", "fork-bomb", "crash", "network", "writer", "killer", "sleeper")
 ORDINARY = ("right", "half", "wrong", "empty")

@@ -1,4 +1,4 @@
-"""Instructions per multiply-add of the C kernels on an emulated Cortex-M4 and M0+, for the layers of DS-CNN-S.
+"""Instructions per multiply-add of the C kernels on an emulated Cortex-M4, with its DSP kernels and plain, and M0+: DS-CNN-S, TinySpeech-M.
 
     python benchmarks/kernels.py
 
@@ -11,10 +11,12 @@ from pathlib import Path
 
 import numpy as np
 
+from tinycourse import costs
 from tinycourse.mcu import codegen, fuzz
 from tinycourse.mcu.emulator import CORES, Chip
 from tinycourse.mcu.fixed_point import fixed_point
 from tinycourse.mcu.program import Operation, Program, Tensor
+from tinycourse.models.design import TINYSPEECH_DESIGNS
 
 # CMSIS-NN and plain C, instructions per multiply-add on the M4
 CITED = {"conv": (3.5, 24), "depthwise": (7.8, 20), "pointwise": (2.1, 7.2), "linear": (2.8, "-"), "all": (2.9, "-")}
@@ -60,32 +62,39 @@ def ds_cnn_s() -> Program:
     return Program("x", n.last, n.tensors, n.operations)
 
 
-def measure(program: Program, target: str) -> tuple[dict[str, tuple[int, int]], Chip]:
+def measure(program: Program, target: str, dsp: bool = False) -> tuple[dict[str, tuple[int, int]], Chip]:
     """Multiply-adds and instructions of each kind of kernel, and of all."""
     with tempfile.TemporaryDirectory() as folder:
-        chip = Chip(fuzz.build([program], target, Path(folder)), "case0")
-    x = np.random.default_rng(1).integers(-128, 128, (1, *program.tensors["x"].shape), np.int8)
+        chip = Chip(fuzz.build([program], target, Path(folder), dsp=dsp), "case0")
+    x = np.random.default_rng(1).integers(-128, 128, (1, *program.tensors[program.input].shape), np.int8)
     y = program.run(x)
     assert chip.run(x.tobytes(), y.size) == y.tobytes()
     kinds = {}
-    for i, (kernel, work) in enumerate(zip(codegen.translate(program)[0], codegen.multiply_adds(program))):
+    for i, (kernel, work) in enumerate(zip(codegen.translate(program, dsp)[0], codegen.multiply_adds(program))):
         so_far = kinds.get(kernel.path, (0, 0))
         kinds[kernel.path] = so_far[0] + work, so_far[1] + chip.layers[i]
     return kinds | {"all": (sum(codegen.multiply_adds(program)), chip.instructions)}, chip
 
 
-def main() -> None:
-    program = ds_cnn_s()
-    results = {target: measure(program, target) for target in CORES}
-    print("DS-CNN-S, instructions per multiply-add (padding counted as multiply-adds)")
-    columns = ["multiply-adds", *CORES, "CMSIS-NN*", "plain C*"]
-    print(f"{'kernel':14}", *(f"{c:>14}" for c in columns))
-    for kind, (work, _) in results["cortex-m4"][0].items():
-        ratios = [f"{results[t][0][kind][1] / work:14.2f}" if work else f"{'-':>14}" for t in CORES]
-        print(f"{kind:14} {work:14,}", *ratios, *(f"{c:>14}" for c in CITED.get(kind, ("-", "-"))))
+def table(name: str, program: Program, cited: dict) -> None:
+    """Print what each kind of kernel takes: for each multiply-add, or in all where it has none."""
+    columns = {"cortex-m4, DSP": ("cortex-m4", True)} | {target: (target, False) for target in CORES}
+    results = {column: measure(program, target, dsp) for column, (target, dsp) in columns.items()}
+    print(f"\n{name}, instructions per multiply-add (padding counted as multiply-adds), or in all where there are none")
+    header = ["multiply-adds", *results, *(["CMSIS-NN*", "plain C*"] if cited else [])]
+    print(f"{'kernel':14}", *(f"{c:>14}" for c in header))
+    for kind, (work, _) in next(iter(results.values()))[0].items():
+        counted = [kinds[kind][1] for kinds, _ in results.values()]
+        print(f"{kind:14} {work:14,}", *(f"{n / work:14.2f}" if work else f"{n:14,}" for n in counted), end="")
+        print(*(f" {c:>14}" for c in cited.get(kind, ("-", "-")) if cited), sep="")
     for target, (kinds, chip) in results.items():
         print(f"{target}: {kinds['all'][1]:,} instructions, {chip.sections['.text']:,} bytes of code, {chip.stack} of stack")
-    print("* cited, on the M4, not measured here; CMSIS-NN needs 7,640,000 instructions for the whole network")
+
+
+def main() -> None:
+    table("DS-CNN-S", ds_cnn_s(), CITED)
+    table("TinySpeech-M", costs.program_of(TINYSPEECH_DESIGNS["m"]), {})
+    print("\n* cited, on the M4, not measured here; CMSIS-NN needs 7,640,000 instructions for the whole network")
 
 
 if __name__ == "__main__":

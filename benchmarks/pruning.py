@@ -79,6 +79,7 @@ def main() -> None:
                 found["rows"].append(key | run(model, splits, noise, options, sparsity, config))
                 found["command"] = "python " + shlex.join(sys.argv)
                 a.out.write_text(json.dumps(found, indent=1) + "\n")
+    print(pruning.table(found["rows"]))
 
 
 if __name__ == "__main__":

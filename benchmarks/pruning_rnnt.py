@@ -14,7 +14,6 @@ import shlex
 import sys
 import tempfile
 from pathlib import Path
-from statistics import mean
 
 import torch
 
@@ -75,21 +74,6 @@ def read(path: Path | None) -> dict:
     return json.loads(path.read_text(encoding="utf-8")) if path and path.exists() else {"rows": []}
 
 
-def show(rows: list[dict]) -> str:
-    """Means over the seeds."""
-    groups, rates = {}, f"{'error':>8}{'lowest to highest':>20}{'int8':>8}"
-    lines = [f"{'model':22}{'way':13}{'gone':>5}{rates}{'weights':>9}{'float32':>11}{'int8':>9}  bytes"]
-    for row in rows:
-        groups.setdefault((row["model"], row["way"], row["asked"]), []).append(row)
-    for (model, way, asked), same in groups.items():
-        errors = [row["error"] for row in same]
-        rates = f"{mean(errors):8.2%}{min(errors):11.2%} to {max(errors):5.2%}{mean(row['int8'] for row in same):8.2%}"
-        as_float, as_int8 = (mean(row["bytes"][form] for row in same) for form in ("float32", "int8"))
-        weights = mean(row["parameters"] for row in same)
-        lines.append(f"{model:22}{way:13}{asked:5.0%}{rates}{weights:9,.0f}{as_float:11,.0f}{as_int8:9,.0f}")
-    return "\n".join(lines)
-
-
 def main() -> None:
     parser = argparse.ArgumentParser(description=__doc__.splitlines()[0])
     parser.add_argument("--dense", type=Path, default=Path("."), help="folder of trained checkpoints (default: this one)")
@@ -123,7 +107,7 @@ def main() -> None:
                 found = read(a.out)  # another process may have added to it
                 command = "python " + shlex.join(sys.argv)
                 a.out.write_text(json.dumps({"command": command, "rows": [*found["rows"], tried[-1]]}, indent=1) + "\n", encoding="utf-8")
-    print(show(read(a.out)["rows"] or tried))
+    print(pruning.table(read(a.out)["rows"] or tried))
 
 
 if __name__ == "__main__":

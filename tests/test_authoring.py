@@ -22,7 +22,9 @@ HEADER = """\
 # ---
 
 """
-LESSON = HEADER + '''\
+LESSON = (
+    HEADER
+    + """\
 # %% [markdown]
 # # A small lesson
 # In two lines.
@@ -66,8 +68,11 @@ from tqdm.auto import tqdm
 
 for _ in tqdm(range(3)):
     print("step")
-'''
-EXERCISES = HEADER + '''\
+"""
+)
+EXERCISES = (
+    HEADER
+    + '''\
 # %% [markdown]
 # # A small lesson: exercises
 
@@ -101,6 +106,7 @@ check.lesson00.to_int8.grade(to_int8)
 # %%
 to_int8 = check.lesson00.to_int8.catch_up(to_int8)
 '''
+)
 FOLDER = "00_word_to_chip"
 
 

@@ -9,7 +9,7 @@ import soundfile
 import torch
 from recordings import tone, write
 
-from tinycourse import checkpoint, cli, data, training
+from tinycourse import checkpoint, cli, data, training, verbs
 
 NAME = "tinyspeech-m"
 
@@ -86,7 +86,7 @@ def test_another_task_on_another_data_set(capsys, real_set, tmp_path):
 def test_a_recipe_is_the_verbs_own():
     a = cli.parser().parse_args("train tinyspeech-m --data tinywords --out m.safetensors --learning-rate 0.01".split())
     assert (a.epochs, a.batch) == (None, None)
-    assert cli.as_asked(training.TrainConfig(), a) == training.TrainConfig(learning_rate=0.01)
+    assert verbs.as_asked(training.TrainConfig(), a) == training.TrainConfig(learning_rate=0.01)
 
 
 def test_start_and_teacher(capsys, small_speech_commands, small, tmp_path):
@@ -139,6 +139,22 @@ def test_run_says_the_same_everywhere(capsys, exported, tmp_path):
     assert answers["host"].pop("instructions") is None and answers["wasm"].pop("instructions") is None
     assert answers["host"] == answers["wasm"] == answers["cortex-m4"]
     assert answers["host"]["label"] == max(answers["host"]["scores"], key=answers["host"]["scores"].get)
+
+
+def test_a_chip_that_takes_samples(capsys, small, exported, tmp_path):
+    write(tmp_path / "word.wav", tone(440))
+    folder = tmp_path / "ears"
+    status, out, _ = call(capsys, "export", small, "--target", "cortex-m4", "--out", folder, "--samples", "--json")
+    report = json.loads(out)
+    assert status == 0 and report["input"] == {"shape": [16000], "type": "int16", "scale": 2.0**-15, "zero_point": 0}
+    assert 1_000_000 < report["layers"][0]["instructions"] < 6_000_000  # the front end of one second
+    answers = []
+    for one in (folder, exported / "cortex-m4"):
+        status, out, _ = call(capsys, "run", one, tmp_path / "word.wav", "--json")
+        answers.append(json.loads(out)["results"][0])
+    scores = [list(a["scores"].values()) for a in answers]
+    assert status == 0 and scores[0] == pytest.approx(scores[1], abs=0.1)
+    assert answers[0]["instructions"] - answers[1]["instructions"] > 1_000_000
 
 
 def test_export_reports_sizes(capsys, small, tmp_path):

@@ -15,23 +15,48 @@ from tinycourse.mcu import toolchain
 
 # --- this machine ---
 
+
 def test_this_machine_is_ready(capsys):
     status = doctor.main()
     output = capsys.readouterr().out
     lines = [line for line in output.splitlines() if line.startswith("[")]
     assert status == 0, output
     assert len(lines) == len(doctor.CHECKS)
-    for word in ("Python 3.", "torch 2.", "torchaudio 2.", "soundfile", "Cortex-M4", "unicorn", "wasmtime", "JupyterLab",
-                 "ipywidgets", "tinywords", "memory", "disk"):
+    for word in (
+        "Python 3.",
+        "torch 2.",
+        "torchaudio 2.",
+        "soundfile",
+        "Cortex-M4",
+        "unicorn",
+        "wasmtime",
+        "JupyterLab",
+        "ipywidgets",
+        "tinywords",
+        "memory",
+        "disk",
+    ):
         assert word in output
 
 
 # --- one tool is missing ---
 
-@pytest.mark.parametrize("check, module", [
-    ("torch", "torch"), ("audio", "soundfile"), ("emulator", "unicorn"), ("webassembly", "wasmtime"),
-    ("jupyterlab", "jupyterlab"), ("widgets", "ipywidgets"), ("widgets", "anywidget"), ("data", "tinycourse.data"),
-    ("memory", "psutil"), ("storage", "tinycourse.data")])
+
+@pytest.mark.parametrize(
+    "check, module",
+    [
+        ("torch", "torch"),
+        ("audio", "soundfile"),
+        ("emulator", "unicorn"),
+        ("webassembly", "wasmtime"),
+        ("jupyterlab", "jupyterlab"),
+        ("widgets", "ipywidgets"),
+        ("widgets", "anywidget"),
+        ("data", "tinycourse.data"),
+        ("memory", "psutil"),
+        ("storage", "tinycourse.data"),
+    ],
+)
 def test_missing_module_is_one_failed_line(monkeypatch, check, module):
     monkeypatch.setitem(sys.modules, module, None)  # as if it were not installed
     level, text, remedy = doctor.examine(check)
@@ -52,6 +77,7 @@ def test_python_version(monkeypatch, version, level):
 
 # --- one tool answers wrongly ---
 
+
 def module_with(**attributes):
     """Something that answers like a module."""
     return types.SimpleNamespace(__version__="0", **attributes)
@@ -63,10 +89,15 @@ def test_torch_that_multiplies_wrongly(monkeypatch):
     assert doctor.torch().level == FAIL
 
 
-@pytest.mark.parametrize("probe, level, word", [
-    (_torchaudio.Probe("", "", True), OK, "is loaded"), (_torchaudio.Probe("", "", False), OK, "is not loaded, and not needed"),
-    (_torchaudio.Probe("OSError", "libc10_cuda.so", False), FAIL, "libc10_cuda.so"),
-    (_torchaudio.Probe("ImportError", "no torchaudio", False), FAIL, "no torchaudio")])
+@pytest.mark.parametrize(
+    "probe, level, word",
+    [
+        (_torchaudio.Probe("", "", True), OK, "is loaded"),
+        (_torchaudio.Probe("", "", False), OK, "is not loaded, and not needed"),
+        (_torchaudio.Probe("OSError", "libc10_cuda.so", False), FAIL, "libc10_cuda.so"),
+        (_torchaudio.Probe("ImportError", "no torchaudio", False), FAIL, "no torchaudio"),
+    ],
+)
 def test_torchaudio(monkeypatch, probe, level, word):
     monkeypatch.setattr(_torchaudio, "probe", lambda: probe)
     finding = doctor.torchaudio()
@@ -109,14 +140,16 @@ def test_emulator_that_computes_wrongly(monkeypatch):
 
 def test_webassembly_that_computes_wrongly(monkeypatch):
     wasmtime = doctor.importlib.import_module("wasmtime")
-    monkeypatch.setattr(wasmtime, "Instance", lambda store, module, imports: types.SimpleNamespace(
-        exports=lambda store: {"add": lambda store, a, b: 41}))
+    monkeypatch.setattr(
+        wasmtime, "Instance", lambda store, module, imports: types.SimpleNamespace(exports=lambda store: {"add": lambda store, a, b: 41})
+    )
     assert doctor.webassembly().level == FAIL
 
 
 def test_kernel_that_answers_with_an_error(monkeypatch):
-    client = types.SimpleNamespace(execute_interactive=lambda *args, **options: {"content": {"status": "error"}},
-                                   stop_channels=lambda: None)
+    client = types.SimpleNamespace(
+        execute_interactive=lambda *args, **options: {"content": {"status": "error"}}, stop_channels=lambda: None
+    )
     kernel = types.SimpleNamespace(shutdown_kernel=lambda now: None)
     manager = doctor.importlib.import_module("jupyter_client.manager")
     monkeypatch.setattr(manager, "start_new_kernel", lambda **options: (kernel, client))
@@ -147,6 +180,7 @@ def test_real_recordings_are_listed_where_found(monkeypatch, tmp_path):
 
 
 # --- memory and disk ---
+
 
 def test_little_memory_is_a_warning(monkeypatch):
     monkeypatch.setattr(doctor, "container_memory", lambda: 0.9e9)
@@ -189,14 +223,21 @@ def test_folder_that_cannot_be_written_is_a_warning(monkeypatch):
 
 # --- a check that crashes or hangs does not take the doctor with it ---
 
+
 def write_module(folder: Path, name: str, code: str) -> None:
     """A module `name` whose import runs `code`, found before the installed one by processes with `folder` in PYTHONPATH."""
     (folder / f"{name}.py").write_text(code)
 
 
-@pytest.mark.parametrize("code, word", [
-    ("import os; os._exit(3)", "stopped with status 3"), ("raise SystemExit", "SystemExit"),
-    ("print('chatter'); 1 / 0", "division"), ("raise RuntimeError('line 1\\nline 2')", "RuntimeError: line 1")])
+@pytest.mark.parametrize(
+    "code, word",
+    [
+        ("import os; os._exit(3)", "stopped with status 3"),
+        ("raise SystemExit", "SystemExit"),
+        ("print('chatter'); 1 / 0", "division"),
+        ("raise RuntimeError('line 1\\nline 2')", "RuntimeError: line 1"),
+    ],
+)
 def test_broken_package_is_one_failed_line(monkeypatch, tmp_path, code, word):
     write_module(tmp_path, "unicorn", code)
     monkeypatch.setenv("PYTHONPATH", os.pathsep.join([str(tmp_path), str(Path(doctor.__file__).parents[1])]))
@@ -277,6 +318,7 @@ LIBRARIES = ["_torchaudio.abi3.so", "libtorchaudio.abi3.so"]
 @pytest.fixture
 def fake_torchaudio(monkeypatch, tmp_path):
     """A function that makes a torchaudio whose compiled part raises `error`, and returns its folder."""
+
     def make(error: str) -> Path:
         package = tmp_path / "torchaudio"
         (package / "lib").mkdir(parents=True)
@@ -286,6 +328,7 @@ def fake_torchaudio(monkeypatch, tmp_path):
             (package / "lib" / name).write_text(name)
         monkeypatch.setenv("PYTHONPATH", str(tmp_path))
         return package
+
     return make
 
 
@@ -301,8 +344,13 @@ def test_repair_touches_nothing_where_torchaudio_loads(fake_torchaudio):
     assert files(package / "lib") == ["__init__.py", *LIBRARIES]
 
 
-@pytest.mark.parametrize("error", ["OSError('libc10_cuda.so: cannot open shared object file')",
-                                   "RuntimeError('PyTorch and TorchAudio were compiled with different CUDA versions')"])
+@pytest.mark.parametrize(
+    "error",
+    [
+        "OSError('libc10_cuda.so: cannot open shared object file')",
+        "RuntimeError('PyTorch and TorchAudio were compiled with different CUDA versions')",
+    ],
+)
 def test_repair_sets_shared_objects_aside_once_and_restores_them(fake_torchaudio, error):
     package = fake_torchaudio(error)
     works, moved, text = _torchaudio.repair(package)

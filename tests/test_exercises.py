@@ -338,7 +338,7 @@ def test_lent_reference_earns_nothing(capsys):
 
 
 def test_error_is_shown_with_the_line_that_raised_it():
-    assert "raise NotImplementedError('\"double\"" in repr(double.run(stopped_by_torch))
+    assert 'raise NotImplementedError(\'"double"' in repr(double.run(stopped_by_torch))
 
 
 def test_unknown_lesson_has_no_checks():

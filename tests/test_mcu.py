@@ -13,6 +13,7 @@ import networks
 import numpy as np
 import pytest
 import unicorn
+from compilers import gcc_accepts
 
 from tinycourse.errors import TinycourseError
 from tinycourse.mcu import codegen, emulator, fuzz, package, planner, toolchain
@@ -84,7 +85,8 @@ def test_the_cases_reach_everything(cases):
     kinds = Counter(op.kind for p, _, _ in cases for op in p.operations)
     paths = Counter(k.path for p, _, _ in cases for k in codegen.translate(p)[0])
     assert all(kinds[k] >= 25 for k in INTERPRETER)
-    assert all(paths[k] >= 20 for k in ("conv", "depthwise", "pointwise", "linear"))
+    assert all(paths[k] >= 20 for k in ("conv", "depthwise", "pointwise", "linear", "sparse linear16"))
+    assert paths["sparse_linear"] >= 10
     assert sum(len(np.unique(y)) > 3 for _, _, y in cases) > len(cases) / 2  # and most do not end in a constant
 
 
@@ -98,10 +100,29 @@ def test_c_equals_the_interpreter(target, cases, built):
                 assert model.run(clip.tobytes(), expected.nbytes) == expected.tobytes(), f"seed {i}"
 
 
-@pytest.mark.parametrize("target, names", {"host": networks.ALL, "wasm": networks.ALL, "cortex-m4": networks.NETWORKS}.items())
-def test_c_equals_the_interpreter_for_networks_from_torch(target, names, tmp_path):
+def test_the_dsp_kernels_equal_the_interpreter(cases, tmp_path):
+    """On the chip, whose DSP instructions they are made of; test_no_undefined_behaviour has them on this machine, written out in C."""
+    some = cases[: COUNTS["cortex-m4"]]
+    binary = fuzz.build([p for p, _, _ in some], "cortex-m4", tmp_path, dsp=True)
+    for i, (_, x, y) in enumerate(some):
+        model = package.open_binary("cortex-m4", binary, f"case{i}", count=False)
+        assert all(model.run(clip.tobytes(), expected.nbytes) == expected.tobytes() for clip, expected in zip(x, y)), f"seed {i}"
+
+
+def test_the_dsp_kernels_take_fewer_instructions_and_more_scratch(tmp_path):
+    plain, fast = (package.export(small_program(), "cortex-m4", tmp_path / str(dsp), dsp) for dsp in (False, True))
+    assert (plain["kernels"], fast["kernels"]) == ("plain", "dsp")
+    assert fast["instructions"] < plain["instructions"]
+    assert fast["layers"][0]["live_bytes"] - plain["layers"][0]["live_bytes"] == 4 * (9 + 1) + 2 * 9 - 9  # 9 taps: 8 in fours and one
+
+
+NETWORKS = [("host", networks.ALL, False), ("wasm", networks.ALL, False), *(("cortex-m4", networks.NETWORKS, dsp) for dsp in (False, True))]
+
+
+@pytest.mark.parametrize("target, names, dsp", NETWORKS)
+def test_c_equals_the_interpreter_for_networks_from_torch(target, names, dsp, tmp_path):
     programs = {name: networks.program(name) for name in names}
-    binary = fuzz.build(list(programs.values()), target, tmp_path)
+    binary = fuzz.build(list(programs.values()), target, tmp_path, dsp=dsp)
     for i, (name, program) in enumerate(programs.items()):
         model, x = package.open_binary(target, binary, f"case{i}"), fuzz.random_input(program, i)
         for clip, expected in zip(x, program.run(x)):
@@ -121,10 +142,11 @@ for i in range(int(sys.argv[2])):
 """
 
 
-def test_no_undefined_behaviour(cases, tmp_path):
-    """Every case again, compiled so that undefined behaviour stops the process; one that has it shows that it does."""
+@pytest.mark.parametrize("dsp", [False, True])
+def test_no_undefined_behaviour(dsp, cases, tmp_path):
+    """Cases again, compiled so that undefined behaviour stops the process; one that has it shows that it does."""
     count = COUNTS["host"] // 2
-    binary = fuzz.build([p for p, _, _ in cases[:count]], "host", tmp_path, TRAP)
+    binary = fuzz.build([p for p, _, _ in cases[:count]], "host", tmp_path, TRAP, dsp)
     assert subprocess.run([sys.executable, "-c", RUN_CASES, binary, str(count)], timeout=100).returncode == 0
     (tmp_path / "bad.c").write_text("int twice(int x);\nint twice(int x) { return x * 2; }\n")
     bad = toolchain.build([tmp_path / "bad.c"], "host", tmp_path / f"bad-{toolchain.LIBRARY}", flags=TRAP)
@@ -134,14 +156,7 @@ def test_no_undefined_behaviour(cases, tmp_path):
 
 def test_gcc_compiles_the_sources_too(tmp_path):
     program = small_program()
-    for name, text in codegen.generate(program).items():
-        (tmp_path / name).write_text(text)
-    warnings = ["-std=c99", "-Wall", "-Wextra", "-Werror", "-pedantic", "-ffreestanding", "-fsyntax-only"]
-    try:
-        run = subprocess.run(["gcc", *warnings, *map(str, tmp_path.glob("*.c"))], capture_output=True, text=True)
-    except FileNotFoundError:
-        pytest.skip("gcc is not installed")
-    assert run.returncode == 0, run.stderr
+    gcc_accepts(codegen.generate(program), tmp_path)
 
 
 # -------------------------------------------------------------------------------------------------------- planner

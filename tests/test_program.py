@@ -120,14 +120,15 @@ def test_interpreter_is_what_the_loops_say(drawn):
     for seed in range(list(fuzz.DRAW).index(drawn), 8 * len(fuzz.DRAW), len(fuzz.DRAW)):
         program = fuzz.random_program(seed, operations=2, largest=800)
         values = program.trace(fuzz.random_input(program, seed))
-        for op in program.operations:
+        for op in (one for one in program.operations if one.kind != "features"):  # its steps are in test_integer_frontend.py
             ins, out = [program.tensors[n] for n in op.inputs], program.tensors[op.output]
             low, high = op.parameters.get("clamp", out.limits)
             for clip in range(4):
                 x = [values[n][clip] for n in op.inputs]
                 slow = [SLOW[op.kind](op, x, ins, out, position) for position in np.ndindex(out.shape)]
                 assert values[op.output][clip].reshape(-1).tolist() == [min(max(v, low), high) for v in slow], (op.kind, seed)
-        assert op.kind == drawn.split()[-1] and op.kind in KINDS
+        last = program.operations[-1].kind
+        assert last == drawn.split()[-1] and last in KINDS
 
 
 def torch_program(kind, ins, out, parameters, arrays):

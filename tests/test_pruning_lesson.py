@@ -5,7 +5,7 @@ import matplotlib.pyplot as plt
 import pytest
 import torch
 
-from tinycourse import models, plots_pruning
+from tinycourse import models, plots_pruning, pruning
 from tinycourse.widgets_pruning import MaskExplorer
 
 matplotlib.use("Agg")
@@ -25,6 +25,18 @@ def test_the_evolving_mask_marks_what_came_back():
     titles = [ax.get_title() for ax in figure.axes[:3]]
     assert titles == ["step 0: 0% gone, 0 back", "step 10: 50% gone, 0 back", "step 20: 25% gone, 6 back"]
     assert set(figure.axes[2].images[0].get_array().ravel().tolist()) == {0, 1, 2}
+
+
+def test_measured_rows_become_means_over_their_seeds():
+    rows = [
+        {"model": "m", "way": "gradual", "asked": 0.5, "error": error, "int8": 0.5, "bytes": {"float32": size, "int8": 100}}
+        for error, size in ((0.1, 1000), (0.2, 2000))
+    ]
+    last = pruning.table(rows).splitlines()[-1].split()
+    assert last == "m gradual 50% 15.00% 10.00% to 20.00% 50.00% 1,500 100".split()
+    for row in rows:
+        del row["int8"]
+    assert "50.00%" not in pruning.table(rows)
 
 
 def test_measured_rows_become_a_line_for_each_way():

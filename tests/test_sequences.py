@@ -13,7 +13,7 @@ from tinycourse.audio import RATE
 from tinycourse.decoding import Limits
 from tinycourse.errors import TinycourseError
 from tinycourse.frontend import Frontend
-from tinycourse.words import BEGIN, Vocabulary, errors
+from tinycourse.words import BEGIN, Errors, Vocabulary, errors
 
 SPEAKERS = ("ann", "bob", "cid")
 
@@ -242,6 +242,32 @@ def test_from_the_command_line(small_task, tmp_path, capsys):
     assert again["word_error_rate"] == figures["testing"]["word_error_rate"] and again["count"] == 12
     assert cli.main(["evaluate", str(out), "--data", "connected-digits", "--beam", "2", "--json"]) == 0
     assert json.loads(capsys.readouterr().out)["beam"] == 2
+
+
+def test_blank_is_made_rarer_until_fewest_words_are_wrong(small_task, monkeypatch):
+    recogniser = sequence_training.recogniser_for("rnnt-digits", Vocabulary.of(small_task.texts(), "words"), 0)
+    recogniser.network.joint.output.weight.data *= 20
+    recogniser.network.joint.output.bias.data.zero_()
+    audio, bias = small_task.speech("validation").audio, recogniser.network.joint.output.bias.data
+    expected = sequence_training.transcribe(recogniser, audio, Limits(blank_penalty=1.0))
+    assert expected != sequence_training.transcribe(recogniser, audio)
+    monkeypatch.setattr(sequence_training, "evaluate", lambda r, s, limits: Errors(abs(int(4 * limits.blank_penalty) - 4), 0, 0, 10, 1))
+    before = bias.clone()
+    assert sequence_training.balance(recogniser, None, (0.5, 1.0, 1.5)) == 1.0
+    assert bias[0] == before[0] - 1 and torch.equal(bias[1:], before[1:])
+    assert sequence_training.transcribe(recogniser, audio) == expected
+
+
+def test_an_encoder_is_taken_over_to_write_something_else(small_task, tmp_path, capsys):
+    spelled, out = tmp_path / "spelled.safetensors", tmp_path / "words.safetensors"
+    train = "train rnnt-digits --data connected-digits --epochs 1 --batch 8 --learning-rate 1e-9 --json --out".split()
+    assert cli.main([*train, str(spelled), "--tokens", "characters"]) == 0
+    assert cli.main([*train, str(out), "--tokens", "words", "--start", str(spelled), "--seed", "1"]) == 0
+    before, after = checkpoint.load(spelled), checkpoint.load(out)
+    assert len(after.classes) == 11 < len(before.classes) and after.info["command"].startswith(before.info["command"] + " && ")
+    assert torch.allclose(after.network.encoder.layers[0].weight_input, before.network.encoder.layers[0].weight_input, atol=1e-5)
+    assert torch.allclose(after.network.joint.heard.weight, before.network.joint.heard.weight, atol=1e-5)
+    capsys.readouterr()
 
 
 def test_transcribing_keeps_the_order(small_task):

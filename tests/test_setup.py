@@ -43,6 +43,7 @@ BINDER = (ROOT / ".binder/requirements.txt").read_text().splitlines()
 
 # --- agreement ---
 
+
 def test_every_dependency_is_pinned_within_its_range():
     for name, wanted in ALL.items():
         [pin] = PINS[name].specifier
@@ -60,8 +61,10 @@ def test_the_tests_run_with_the_pinned_versions():
     assert not wrong, "call make again, or copy the new versions into constraints.txt"
 
 
-@pytest.mark.parametrize("file, lines, constraints", [
-    ("environment.yml", CONDA[-1]["pip"], "-c constraints.txt"), (".binder/requirements.txt", BINDER, "-c ../constraints.txt")])
+@pytest.mark.parametrize(
+    "file, lines, constraints",
+    [("environment.yml", CONDA[-1]["pip"], "-c constraints.txt"), (".binder/requirements.txt", BINDER, "-c ../constraints.txt")],
+)
 def test_conda_and_binder_take_names_and_pins_from_their_one_place(file, lines, constraints):
     named = requirements(lines)
     assert {"torch", "torchaudio"} <= set(named) <= set(NEEDED)
@@ -124,9 +127,11 @@ def make(tmp_path, monkeypatch):
     def call(*goals: str, **environment: str) -> tuple[subprocess.CompletedProcess, str]:
         log.write_text("")
         clean = {name: value for name, value in os.environ.items() if not name.startswith("MAKE")}
-        run = subprocess.run(["make", *goals, f"PYTHON={python}"], cwd=tmp_path, env=clean | environment | {"LOG": str(log)},
-                             capture_output=True, text=True)
+        run = subprocess.run(
+            ["make", *goals, f"PYTHON={python}"], cwd=tmp_path, env=clean | environment | {"LOG": str(log)}, capture_output=True, text=True
+        )
         return run, log.read_text()
+
     return call
 
 
@@ -160,9 +165,13 @@ def test_set_up_that_failed_is_tried_again(make):
     assert "pip" in make("setup")[1]
 
 
-@pytest.mark.parametrize("environment, sentence", [
-    ({"VERSION": "old"}, "The course needs Python 3.11, 3.12 or 3.13, and"),
-    ({"VENV_FAILS": "1"}, "Python could not create the virtual environment .venv: install the module venv")])
+@pytest.mark.parametrize(
+    "environment, sentence",
+    [
+        ({"VERSION": "old"}, "The course needs Python 3.11, 3.12 or 3.13, and"),
+        ({"VENV_FAILS": "1"}, "Python could not create the virtual environment .venv: install the module venv"),
+    ],
+)
 @pytest.mark.parametrize("goal", ["lab", "test"])
 def test_make_says_what_is_wrong_with_python(make, goal, environment, sentence):
     run, notes = make(goal, **environment)
@@ -175,6 +184,7 @@ def test_make_help_lists_every_goal(make):
 
 
 # --- start ---
+
 
 @pytest.fixture
 def tinywords_only(monkeypatch):

@@ -128,12 +128,15 @@ def swap_a_voice(folder: Path) -> None:
     (folder / "SHA256SUMS").write_text("".join(f"{new}  index.csv\n" if s.endswith("  index.csv") else s + "\n" for s in sums))
 
 
-@pytest.mark.parametrize("harm, words", [
-    (damage_a_bit, "testing/yes.opus is damaged"),
-    (swap_a_voice, "The voice default is in testing and training"),
-    (lambda folder: (folder / "training" / "no.opus").unlink(), "Files missing or too many (training/no.opus)"),
-    (lambda folder: (folder / "SHA256SUMS").unlink(), "There is no SHA256SUMS"),
-])
+@pytest.mark.parametrize(
+    "harm, words",
+    [
+        (damage_a_bit, "testing/yes.opus is damaged"),
+        (swap_a_voice, "The voice default is in testing and training"),
+        (lambda folder: (folder / "training" / "no.opus").unlink(), "Files missing or too many (training/no.opus)"),
+        (lambda folder: (folder / "SHA256SUMS").unlink(), "There is no SHA256SUMS"),
+    ],
+)
 def test_check_names_what_is_wrong(harm, words, tmp_path):
     copy = tmp_path / "tinywords"
     for path in FOLDER.rglob("*"):
@@ -147,6 +150,7 @@ def test_check_names_what_is_wrong(harm, words, tmp_path):
 
 
 def test_making_without_the_synthesizers_says_what_to_install():
-    done = subprocess.run([sys.executable, DATA / "make_tinywords.py", "--folder", "nowhere"], capture_output=True, text=True,
-                          env={**os.environ, "PATH": ""})
+    done = subprocess.run(
+        [sys.executable, DATA / "make_tinywords.py", "--folder", "nowhere"], capture_output=True, text=True, env={**os.environ, "PATH": ""}
+    )
     assert done.returncode == 1 and "apt-get install espeak-ng flite" in done.stderr and len(done.stderr.splitlines()) == 1

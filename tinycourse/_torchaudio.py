@@ -105,10 +105,15 @@ def repair(package: Path | None = None) -> Repair:
     after = probe()
     if after.error:
         restore(package)
-        return Repair(False, 0, "torchaudio does not load, with or without its compiled part "
-                      f"({after.error}: {after.message}); {REINSTALL}")
-    return Repair(True, moved, f"torchaudio's compiled part was built for another torch: its {moved} shared objects went from "
-                  f"torchaudio/lib to torchaudio/{SET_ASIDE}, and torchaudio loads")
+        return Repair(
+            False, 0, f"torchaudio does not load, with or without its compiled part ({after.error}: {after.message}); {REINSTALL}"
+        )
+    return Repair(
+        True,
+        moved,
+        f"torchaudio's compiled part was built for another torch: its {moved} shared objects went from "
+        f"torchaudio/lib to torchaudio/{SET_ASIDE}, and torchaudio loads",
+    )
 
 
 if __name__ == "__main__":

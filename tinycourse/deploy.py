@@ -2,6 +2,7 @@
 
 import dataclasses
 import sys
+from collections.abc import Sequence
 from pathlib import Path
 
 import numpy as np
@@ -9,29 +10,46 @@ import torch
 from torch import Tensor
 from tqdm.auto import tqdm
 
-from tinycourse import data
+from tinycourse import data, sequences
 from tinycourse.audio import fit_length, read_audio
-from tinycourse.checkpoint import Recogniser, in_batches
+from tinycourse.checkpoint import Recogniser, as_float, in_batches
 from tinycourse.frontend import Frontend, FrontendConfig
-from tinycourse.mcu import package
+from tinycourse.integer_frontend import with_samples
+from tinycourse.integer_rnnt import integer_recogniser
+from tinycourse.mcu import package, transducer_package
+from tinycourse.mcu.listener import takes_samples
 from tinycourse.mcu.program import Program
+from tinycourse.mcu.transducer import TransducerProgram
 from tinycourse.quantization import channels_last, to_program
+from tinycourse.words import Vocabulary
 
 
-def program_of(recogniser: Recogniser, audio: Tensor, observer: str = "mean-square-error") -> Program:
+def program_of(recogniser: Recogniser, audio: Tensor, observer: str = "mean-square-error", samples: bool = False) -> Program:
     """The recogniser's network as int8, its ranges measured on audio [N, 16000] by one of `observers.OBSERVERS`.
 
-    The float front end and the class names travel in the metadata, so the program alone is enough to recognise a recording.
+    With `samples` the front end is in the program too, in integers.
     """
+    program = to_program(recogniser.network, in_batches(recogniser.frontend, audio), about(recogniser), observer)
+    return with_samples(program, recogniser.frontend) if samples else program
+
+
+def transducer_program_of(recogniser: Recogniser, audio: Sequence[Tensor], observer: str = "mean-square-error") -> TransducerProgram:
+    """The same of a recogniser of sentences, its ranges measured on recordings [samples] each."""
+    config = recogniser.frontend.config
+    network = integer_recogniser(recogniser, audio, observer).network
+    return network.to_program(rate=config.rate / config.hop, metadata=about(recogniser))
+
+
+def about(recogniser: Recogniser) -> dict:
+    """What travels with its program: the float front end and the class names. With them the program can recognise a recording."""
     front = recogniser.frontend
-    metadata = {
+    return {
         "model": recogniser.name,
         "classes": list(recogniser.classes),
         "frontend": dataclasses.asdict(front.config),
         "mean": front.mean.tolist(),
         "deviation": front.deviation.tolist(),
     }
-    return to_program(recogniser.network, in_batches(recogniser.frontend, audio), metadata, observer)
 
 
 def calibration_audio(recogniser: Recogniser, name: str | None = None, count: int = 500) -> Tensor:
@@ -43,7 +61,16 @@ def calibration_audio(recogniser: Recogniser, name: str | None = None, count: in
     return clips.audio[:: max(1, len(clips) // count)][:count]
 
 
-def frontend_of(program: Program) -> Frontend:
+def calibration_speech(recogniser: Recogniser, name: str | None = None, count: int = 100) -> list[Tensor]:
+    """The same for a transducer: training utterances of the task `name`, or of that it was trained on."""
+    name = name or recogniser.info.get("data", "connected-digits")
+    audio = sequences.open_for(recogniser.info, name).speech("training").audio
+    chosen = audio[:: max(1, len(audio) // count)][:count]
+    tqdm.write(f"calibrating on {len(chosen)} training utterances of {name}", file=sys.stderr)
+    return chosen
+
+
+def frontend_of(program: Program | TransducerProgram) -> Frontend:
     """The front end that a program was made with."""
     front = Frontend(FrontendConfig(**program.metadata["frontend"]))
     front.mean.copy_(torch.tensor(program.metadata["mean"]))
@@ -52,8 +79,16 @@ def frontend_of(program: Program) -> Frontend:
 
 
 def inputs(program: Program, audio: Tensor) -> np.ndarray:
-    """What the chip is given for audio [N, 16000]: int8 [N, frames, bands, 1]."""
+    """What the chip is given for audio [N, 16000]: int8 [N, frames, bands, 1], or int16 [N, 16000] where it takes samples."""
+    if takes_samples(program):
+        return program.quantize_input(as_float(audio).numpy())
     return program.quantize_input(channels_last(in_batches(frontend_of(program), audio)))
+
+
+@torch.no_grad()
+def frames(program: TransducerProgram, audio: Tensor) -> np.ndarray:
+    """What the chip is given, one after the other, for audio [samples]: int8 [frames, bands]."""
+    return program.quantize_input(frontend_of(program)(as_float(audio)[None])[0, 0].numpy())
 
 
 def integer_logits(program: Program, audio: Tensor, batch: int = 50) -> Tensor:
@@ -65,10 +100,13 @@ def integer_logits(program: Program, audio: Tensor, batch: int = 50) -> Tensor:
 
 
 def recognise(folder: str | Path, files: list[Path]) -> list[dict]:
-    """What the exported network in `folder` says to each recording: file, label, scores by class, instructions.
+    """What the exported network in `folder` says to each recording: file, label, scores by class, instructions; see `write_down` for
+    a transducer.
 
     Instructions are those of an emulated chip, None elsewhere. Raises TinycourseError on a bad folder or recording.
     """
+    if "parts" in package.checked(folder):
+        return write_down(folder, files)
     runner = package.load(folder)
     program, results = runner.program, []
     for file in files:
@@ -79,19 +117,36 @@ def recognise(folder: str | Path, files: list[Path]) -> list[dict]:
     return results
 
 
+def write_down(folder: str | Path, files: list[Path]) -> list[dict]:
+    """What the exported transducer in `folder` hears in each recording: file, text, seconds, instructions of an emulated chip."""
+    listener, results = transducer_package.load(folder), []
+    vocabulary = Vocabulary(tuple(listener.program.metadata["classes"]))
+    for file in files:
+        audio = read_audio(file)
+        labels, _ = listener.run(frames(listener.program, torch.from_numpy(audio)))
+        text = vocabulary.decode(labels)
+        results.append({"file": str(file), "text": text, "seconds": len(audio) / data.RATE, "instructions": listener.instructions})
+    return results
+
+
 def summary(report: dict) -> str:
-    """The report of `package.export` as text: what the model needs as a whole, and layer by layer."""
+    """The report of an export as text: what the model needs as a whole, and layer by layer."""
     flash, ram = report["flash"], report["ram"]
     parts = [
         ("flash", "code", flash["code_bytes"]),
         ("", "weights and constants", flash["weight_bytes"]),
         ("RAM", "arena", ram["arena_bytes"]),
         ("", "arena, lower bound", ram["lower_bound_bytes"]),
+        ("", "buffers", ram.get("buffer_bytes")),
         ("", "stack", ram["stack_bytes"]),
     ]
     lines = [f"{name:6}{what:24}{size:9,} bytes" for name, what, size in parts if size is not None]
     if report["instructions"]:
-        lines.append(f"{report['instructions']:,} instructions for {report['multiply_adds']:,} multiply-adds")
+        heard = f" in a second of noise, {report['labels']} labels said," if "parts" in report else ""
+        lines.append(f"{report['instructions']:,} instructions{heard} for {report['multiply_adds']:,} multiply-adds")
+    for name, part in report.get("parts", {}).items():
+        cost = f", {part['instructions']:,} instructions" if part["instructions"] else ""
+        lines.append(f"{name}: {part['calls_per_second']:.1f} times a second, {part['multiply_adds']:,} multiply-adds{cost}")
     lines.append(f"{'layer':36}{'kind':14}{'output':14}{'multiply-adds':>14}{'weights':>9}{'instructions':>14}")
     for row in report["layers"]:
         shape, instructions = "x".join(map(str, row["shape"])), f"{row['instructions']:,}" if row["instructions"] is not None else ""

@@ -69,8 +69,11 @@ def torchaudio() -> Finding:
     found = _torchaudio.probe()
     if found.error:
         repairable = _torchaudio.built_for_another_torch(found)
-        return Finding(FAIL, f"torchaudio does not load ({found.error}: {found.message})",
-                       "run `tinycourse doctor --repair`" if repairable else reinstall("torchaudio"))
+        return Finding(
+            FAIL,
+            f"torchaudio does not load ({found.error}: {found.message})",
+            "run `tinycourse doctor --repair`" if repairable else reinstall("torchaudio"),
+        )
     compiled = "is loaded" if found.compiled else "is not loaded, and not needed"
     return Finding(OK, f"torchaudio {version('torchaudio')} computes MFCC; its compiled part (rnnt_loss) {compiled}")
 
@@ -121,8 +124,7 @@ def webassembly() -> Finding:
     """wasmtime runs one WebAssembly function."""
     wasmtime = importlib.import_module("wasmtime")
     store = wasmtime.Store()
-    module = wasmtime.Module(store.engine, '(module (func (export "add") (param i32 i32) (result i32) '
-                                           "local.get 0 local.get 1 i32.add))")
+    module = wasmtime.Module(store.engine, '(module (func (export "add") (param i32 i32) (result i32) local.get 0 local.get 1 i32.add))')
     result = wasmtime.Instance(store, module, []).exports(store)["add"](store, 40, 2)
     if result != 42:
         return Finding(FAIL, f"wasmtime {version('wasmtime')} computes 40 + 2 = {result}", reinstall("wasmtime"))
@@ -164,8 +166,11 @@ def data() -> Finding:
     """The bundled recordings are there; which real data sets are found."""
     data = importlib.import_module("tinycourse.data")
     if data.find("tinywords") is None:
-        return Finding(FAIL, "the bundled recordings (tinywords) are missing",
-                       "put the folder data/tinywords of the repository back (git checkout data/tinywords)")
+        return Finding(
+            FAIL,
+            "the bundled recordings (tinywords) are missing",
+            "put the folder data/tinywords of the repository back (git checkout data/tinywords)",
+        )
     real = [name for name in data.DATASETS if name != "tinywords" and data.find(name)]
     found = ", ".join(real) or "none (`tinycourse data list` tells how to get them)"
     return Finding(OK, f"bundled recordings: tinywords; real ones in {DATA_FOLDER}: {found}")
@@ -201,10 +206,20 @@ def storage() -> Finding:
     return Finding(OK, text) if free >= 1 else Finding(WARN, text, f"make room there, or {elsewhere}")
 
 
-CHECKS: dict[str, Callable[[], Finding]] = {check.__name__: check for check in (
-    python, torch, torchaudio, audio, compiler, emulator, webassembly, jupyterlab, widgets, data, memory, storage)}
-PACKAGES = {"torchaudio": "torchaudio", "audio": "soundfile", "compiler": "ziglang", "emulator": "unicorn",
-            "webassembly": "wasmtime", "jupyterlab": "jupyterlab", "widgets": "ipywidgets", "memory": "psutil"}
+CHECKS: dict[str, Callable[[], Finding]] = {
+    check.__name__: check
+    for check in (python, torch, torchaudio, audio, compiler, emulator, webassembly, jupyterlab, widgets, data, memory, storage)
+}
+PACKAGES = {
+    "torchaudio": "torchaudio",
+    "audio": "soundfile",
+    "compiler": "ziglang",
+    "emulator": "unicorn",
+    "webassembly": "wasmtime",
+    "jupyterlab": "jupyterlab",
+    "widgets": "ipywidgets",
+    "memory": "psutil",
+}
 
 
 def remedy(name: str) -> str:

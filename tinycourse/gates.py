@@ -14,15 +14,12 @@ from tinycourse.models.cells import CellConfig, Recurrent
 from tinycourse.words import Vocabulary
 
 MEASURED = Path(__file__).parent / "measured" / "cells.json"  # written by benchmarks/recurrent.py
-PAIRS = (  # encoder and prediction network, as the paper compares them, and with layer normalisation
+PAIRS = (  # encoder and prediction network, as the paper compares them
     ("lstm", "lstm"),
     ("lstm", "sru"),
     ("sru", "lstm"),
     ("cifg", "lstm"),
     ("cifg", "sru"),
-    ("ln-lstm", "lstm"),
-    ("ln-cifg", "lstm"),
-    ("ln-cifg", "sru"),
 )
 NAMES = {"lstm": "g i f o", "cifg": "g f o", "sru": "g n f r"}  # of the gates, in the order of their weights
 

@@ -6,11 +6,11 @@
     joint        what was heard, and as its state what may follow -> logits (int16)        for every frame and every label
 
 `IntegerTransducer` has the interface of `models.rnnt.Transducer`, with integers between its parts: `decoding` searches it as it is,
-`sequence_training.evaluate` measures it. On a chip the host of the four programs stacks frames, and carries bytes from one to the next.
+`sequence_training.evaluate` measures it. For the chip `to_program` puts the four, the frames between them and the search into one.
 """
 
 import copy
-import json
+import math
 from collections.abc import Callable, Sequence
 from pathlib import Path
 
@@ -19,17 +19,17 @@ import torch
 from torch import Tensor, nn
 
 from tinycourse.checkpoint import Recogniser, as_float, describe, described, read, write_whole
-from tinycourse.decoding import Greedy
+from tinycourse.decoding import Greedy, Limits
 from tinycourse.errors import TinycourseError
 from tinycourse.graph import Graph, Node
 from tinycourse.integer_cells import choose_scales, observe_steps, quantize_layers, run_steps, stack, trace_steps
 from tinycourse.mcu.program import Program
+from tinycourse.mcu.transducer import PARTS, TransducerProgram, pack, unpack
 from tinycourse.models.rnnt import BLANK, EncoderState, RNNTConfig, Transducer, join
 from tinycourse.observers import MeanSquareError, MinMax
 from tinycourse.quantization import compare, quantize_graph
 
 FORMAT = "tinycourse-integers-1"
-PARTS = "front", "back", "prediction", "joint"
 
 
 class IntegerEncoder(nn.Module):
@@ -106,6 +106,15 @@ class IntegerTransducer(nn.Module):
     def weight_bytes(self) -> int:
         """Of all constants: weights, biases, scales."""
         return sum(op.weight_bytes for program in self.programs.values() for op in program.operations)
+
+    def to_program(self, limits: Limits | None = None, rate: float = 100.0, metadata: dict | None = None) -> TransducerProgram:
+        """All that runs on the chip: it says what `decoding.Greedy` says with these limits. `rate`: frames of features a second.
+
+        Integers differ by at least 1, so blank leads by at least its penalty where it leads by that, rounded up, in units of the logits.
+        """
+        c, joint, limits = self.config, self.programs["joint"], limits or Limits()
+        penalty = math.ceil(limits.blank_penalty / joint.tensors[joint.output].scale)
+        return TransducerProgram(self.programs, c.stack, c.hop, c.reduction, limits.symbols, penalty, rate, metadata or {})
 
 
 def prediction_graph(network: Transducer) -> Graph:
@@ -237,24 +246,16 @@ def together(traces: list[dict[str, np.ndarray]]) -> dict[str, np.ndarray]:
 
 def save(recogniser: Recogniser, path: str | Path) -> None:
     """Write a recogniser that `integer_recogniser` made to `path` (.safetensors): programs, front end, vocabulary, whole or not at all."""
-    tensors, descriptions = dict(recogniser.state_dict()), {}
-    for part, program in recogniser.network.programs.items():
-        arrays, descriptions[part] = program.pack()
-        tensors |= {f"{part}.{name}": torch.from_numpy(array) for name, array in arrays.items()}
-    write_whole(path, tensors, {"format": FORMAT, "programs": json.dumps(descriptions)} | describe(recogniser))
+    arrays, descriptions = pack(recogniser.network.programs)
+    tensors = recogniser.state_dict() | {name: torch.from_numpy(array) for name, array in arrays.items()}
+    write_whole(path, tensors, {"format": FORMAT, "programs": descriptions} | describe(recogniser))
 
 
 def load(path: str | Path) -> Recogniser:
     """What `save` wrote. Raises TinycourseError on a missing file or one of another kind."""
     tensors, header = read(path, FORMAT)
-    recogniser, arrays = described(header), {part: {} for part in (*PARTS, "frontend")}
-    for name, tensor in tensors.items():
-        part, key = name.split(".", 1)
-        arrays[part][key] = tensor
-    recogniser.frontend.load_state_dict(arrays["frontend"])
-    programs = {
-        part: Program.unpack({name: tensor.numpy() for name, tensor in arrays[part].items()}, description)
-        for part, description in json.loads(header["programs"]).items()
-    }
+    recogniser, programs = described(header), unpack({name: tensor.numpy() for name, tensor in tensors.items()}, header["programs"])
+    front = {name.removeprefix("frontend."): tensor for name, tensor in tensors.items() if name.startswith("frontend.")}
+    recogniser.frontend.load_state_dict(front)
     recogniser.network = IntegerTransducer(recogniser.network.config, programs)
     return recogniser

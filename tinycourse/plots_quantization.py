@@ -146,12 +146,12 @@ def bits_and_accuracy(lines: dict[str, list[tuple[float, float]]], level: float)
 
 
 def speed(ratios: dict[str, float]) -> Figure:
-    """Time of a product over that of torch's float product: a bar for each."""
+    """Time over that of torch's float network: a bar for each."""
     fig, ax = plt.subplots(figsize=(7.5, 0.34 * len(ratios) + 0.8))
     bars = ax.barh(list(ratios), list(ratios.values()), color=["C0" if "int" in name else "C4" for name in ratios])
     ax.bar_label(bars, fmt=" {:.2f}", fontsize=8)
     ax.axvline(1, color="0.5", lw=0.8, ls=":")
-    ax.set(xlabel="time / time of torch's float product")
+    ax.set(xlabel="time / time of torch in float")
     ax.invert_yaxis()
     return fig
 

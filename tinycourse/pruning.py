@@ -11,6 +11,7 @@ import json
 from dataclasses import asdict, dataclass, field, replace
 from fnmatch import fnmatch
 from pathlib import Path
+from statistics import mean
 
 import torch
 from torch import Tensor, nn
@@ -298,3 +299,19 @@ def prune_transducer(
 def measured(path: Path = MEASURED) -> dict:
     """What MEASURED or TRANSDUCERS holds: `command` and `rows`, one for each model, way, sparsity asked for and seed."""
     return json.loads(path.read_text(encoding="utf-8"))
+
+
+def table(rows: list[dict]) -> str:
+    """Measured rows of one file, means over their seeds: error and its spread, as integers too where that was measured, and bytes."""
+    groups, integers = {}, "int8" in rows[0]
+    for row in rows:
+        groups.setdefault((row["model"], row["way"], row["asked"]), []).append(row)
+    lines = [
+        f"{'model':22}{'way':24}{'gone':>5}{'error':>8}{'lowest to highest':>20}{'int8' * integers:>8}{'float32':>11}{'int8':>9}  bytes"
+    ]
+    for (model, way, asked), same in groups.items():
+        errors, sizes = [row["error"] for row in same], [mean(row["bytes"][form] for row in same) for form in ("float32", "int8")]
+        as_integers = f"{mean(row['int8'] for row in same):8.2%}" if integers else " " * 8
+        spread = f"{min(errors):.2%} to {max(errors):.2%}"
+        lines.append(f"{model:22}{way:24}{asked:5.0%}{mean(errors):8.2%}{spread:>20}{as_integers}{sizes[0]:11,.0f}{sizes[1]:9,.0f}")
+    return "\n".join(lines)

@@ -15,11 +15,25 @@ import numpy as np
 from tinycourse.affine import quantize
 from tinycourse.errors import TinycourseError
 from tinycourse.mcu import toolchain
+from tinycourse.mcu.codegen import KERNELS
 from tinycourse.mcu.fixed_point import requantize
-from tinycourse.sparse import cut
+from tinycourse.sparse import PANEL, panels
 
 NATIVE = Path(__file__).parent / "native"
-PANEL, GROUP = 8, 4  # outputs that share a register, and int8 inputs that share a lane
+KINDS = {"p": ctypes.c_void_p, "i": ctypes.c_int32, "f": ctypes.c_float}
+ARGUMENTS = {  # of native/matvec.h: p a pointer, i an integer, f a float
+    "tn_float": "ppp",
+    "tn_sums": "ppp",
+    "tn_hybrid": "pppippp",
+    "tn_integer": "ppppp",
+    "tn_integer_pair": "ppppppppp",
+    "tn_gates": "ppipp",
+    "tn_layer_norm": "iifppp",
+    "tn_lstm": "pifpp",
+    "tn_cifg": "pifpp",
+    "tn_sru": "pifpp",
+}
+GROUP = 4  # int8 inputs that share a lane
 FLAGS = ["-O3", "-fno-math-errno"]
 
 
@@ -44,15 +58,13 @@ def library(*flags: str) -> ctypes.CDLL:
     Raises TinycourseError where the compiler is missing.
     """
     folder = tempfile.TemporaryDirectory(prefix="tinycourse-", ignore_cleanup_errors=True)
-    file = toolchain.build(sorted(NATIVE.glob("*.c")), "host", Path(folder.name, toolchain.LIBRARY), flags=[*FLAGS, *flags])
+    sources = sorted(NATIVE.glob("*.c")) + [KERNELS / f"{name}.c" for name in ("recurrent", "curves", "fixed_point", "sparse")]
+    file = toolchain.build(sources, "host", Path(folder.name, toolchain.LIBRARY), flags=[*FLAGS, *flags])
     kernels = ctypes.CDLL(str(file))
     kernels.folder = folder  # removed when the process ends
-    address, count = ctypes.c_void_p, ctypes.c_int32
-    kernels.tn_float.argtypes = kernels.tn_sums.argtypes = [address] * 3
-    kernels.tn_hybrid.argtypes = [address] * 3 + [count] + [address] * 3
-    kernels.tn_integer.argtypes = [address] * 5
-    for name in ("tn_float", "tn_sums", "tn_hybrid", "tn_integer"):
-        getattr(kernels, name).restype = None
+    for name, arguments in ARGUMENTS.items():
+        function = getattr(kernels, name)
+        function.argtypes, function.restype = [KINDS[letter] for letter in arguments], None
     return kernels
 
 
@@ -94,24 +106,6 @@ class Product:
     def nbytes(self) -> int:
         """Bytes that a product reads from memory: weights, indices where it is sparse."""
         return self.weights.nbytes + (self.columns.nbytes + self.starts.nbytes if self.sparse else 0)
-
-
-def panels(weight: np.ndarray, group: int, sparse: bool) -> tuple[np.ndarray, np.ndarray, np.ndarray]:
-    """The layout of native/matvec.h: weights [groups, 8, group], starts int32 [panels + 1], columns uint16 [groups, group].
-
-    Groups of a sparse panel that have blocks to spare are filled up with zeros that meet input 0.
-    """
-    blocks = cut(weight, (PANEL, 1))[:, :, :, 0]  # [panels, inputs, 8]
-    down, inputs = blocks.shape[:2]
-    kept = [np.flatnonzero(panel.any(1)) if sparse else np.arange(inputs) for panel in blocks]
-    starts = np.concatenate([[0], np.cumsum([-(-len(k) // group) for k in kept])]).astype(np.int32)
-    weights = np.zeros((starts[-1] * group, PANEL), weight.dtype)
-    columns = np.zeros(starts[-1] * group, np.uint16)
-    for panel, keep, start in zip(blocks, kept, starts * group):
-        weights[start : start + len(keep)] = panel[keep]
-        columns[start : start + len(keep)] = keep
-    grouped = weights.reshape(-1, group, PANEL).swapaxes(1, 2)  # [groups, 8, group]
-    return np.ascontiguousarray(grouped), starts, columns.reshape(-1, group)
 
 
 class FloatProduct(Product):

@@ -254,3 +254,9 @@ def open_task(name: str, **options) -> ConnectedDigits | Sentences:
         raise TinycourseError(f"A transducer cannot learn from {name!r}: choose one of {', '.join(TASKS)}.")
     options = {key: value for key, value in options.items() if value}
     return ConnectedDigits(**options) if name == "connected-digits" else Sentences(name, **options)
+
+
+def open_for(info: dict, name: str, **given) -> ConnectedDigits | Sentences:
+    """The task called `name` with the options given, and for a recogniser that was trained on this one (`info`), those of its training."""
+    trained_with = info.get("data_options", {}) if name == info.get("data") else {}
+    return open_task(name, **trained_with | {k: v for k, v in given.items() if v})

@@ -48,10 +48,14 @@ def start(lesson: str, seed: int = 0) -> Session:
     style_figures()
     device = "cuda" if torch.cuda.is_available() else "cpu"
     session = Session(lesson, seed, device, fast=os.environ.get("TINYCOURSE_FAST") == "1", data=choose_data())
-    print(f"tinycourse {__version__}, lesson {lesson}: Python {platform.python_version()}, torch {torch.__version__}, "
-          f"torchaudio {torchaudio.__version__}")
-    print(f"seed {seed}, device {device} ({torch.get_num_threads()} threads), data {session.data}, "
-          + ("FAST run: trainings are shortened" if session.fast else "full run"))
+    print(
+        f"tinycourse {__version__}, lesson {lesson}: Python {platform.python_version()}, torch {torch.__version__}, "
+        f"torchaudio {torchaudio.__version__}"
+    )
+    print(
+        f"seed {seed}, device {device} ({torch.get_num_threads()} threads), data {session.data}, "
+        + ("FAST run: trainings are shortened" if session.fast else "full run")
+    )
     return session
 
 
@@ -60,8 +64,9 @@ def import_torchaudio():
     try:
         import torchaudio
     except (ImportError, OSError, RuntimeError) as error:
-        raise TinycourseError("torchaudio does not load here: run `tinycourse doctor --repair` in a terminal, restart the kernel "
-                              "and run this cell again.") from error
+        raise TinycourseError(
+            "torchaudio does not load here: run `tinycourse doctor --repair` in a terminal, restart the kernel and run this cell again."
+        ) from error
     return torchaudio
 
 
@@ -103,8 +108,18 @@ def style_figures() -> None:
     import matplotlib
     from cycler import cycler
 
-    matplotlib.rcParams.update({
-        "axes.prop_cycle": cycler(color=PALETTE), "image.cmap": "cividis", "figure.figsize": (7, 3.2), "figure.dpi": 80,
-        "savefig.dpi": 80, "axes.spines.top": False, "axes.spines.right": False, "axes.grid": False, "font.size": 10,
-        "legend.frameon": False, "figure.constrained_layout.use": True,
-    })
+    matplotlib.rcParams.update(
+        {
+            "axes.prop_cycle": cycler(color=PALETTE),
+            "image.cmap": "cividis",
+            "figure.figsize": (7, 3.2),
+            "figure.dpi": 80,
+            "savefig.dpi": 80,
+            "axes.spines.top": False,
+            "axes.spines.right": False,
+            "axes.grid": False,
+            "font.size": 10,
+            "legend.frameon": False,
+            "figure.constrained_layout.use": True,
+        }
+    )

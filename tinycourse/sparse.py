@@ -20,6 +20,7 @@ from tinycourse.errors import TinycourseError
 
 Block = tuple[int, int]  # outputs x inputs
 FORMAT = "tinycourse-sparse-1"
+PANEL = 8  # outputs that a kernel takes at a time
 
 
 def parse_block(text: str) -> Block:
@@ -55,6 +56,25 @@ def joined(blocks: np.ndarray, shape: tuple[int, ...]) -> np.ndarray:
     """The inverse of `cut`."""
     full = blocks.swapaxes(1, 2).reshape(len(blocks) * blocks.shape[2], -1)
     return full[: shape[0], : math.prod(shape[1:])].reshape(shape)
+
+
+def panels(weight: np.ndarray, group: int, sparse: bool) -> tuple[np.ndarray, np.ndarray, np.ndarray]:
+    """A matrix [outputs, inputs] for kernels that take 8 outputs, a panel, and `group` inputs at a time: weights [groups, 8, group], starts
+    int32 [panels + 1] (panel p has the groups starts[p] to starts[p + 1]), columns uint16 [groups, group].
+
+    A `sparse` one leaves out empty 8x1 blocks; groups that have a place to spare are filled up with zeros that meet input 0.
+    """
+    blocks = cut(weight, (PANEL, 1))[:, :, :, 0]  # [panels, inputs, 8]
+    down, inputs = blocks.shape[:2]
+    kept = [np.flatnonzero(panel.any(1)) if sparse else np.arange(inputs) for panel in blocks]
+    starts = np.concatenate([[0], np.cumsum([-(-len(k) // group) for k in kept])]).astype(np.int32)
+    weights = np.zeros((starts[-1] * group, PANEL), weight.dtype)
+    columns = np.zeros(starts[-1] * group, np.uint16)
+    for panel, keep, start in zip(blocks, kept, starts * group):
+        weights[start : start + len(keep)] = panel[keep]
+        columns[start : start + len(keep)] = keep
+    grouped = weights.reshape(-1, group, PANEL).swapaxes(1, 2)  # [groups, 8, group]
+    return np.ascontiguousarray(grouped), starts, columns.reshape(-1, group)
 
 
 @dataclass(frozen=True)

@@ -238,7 +238,7 @@ print(*[line.removeprefix("TC_LAYER ") for line in lines if line.startswith("TC_
 
 # %% [markdown]
 # No board is needed: an emulator runs the compiled program, instruction by instruction, and counts. What the chip is given is the
-# feature map as integers; lesson 09 moves the front end onto the chip as well.
+# feature map as integers; `tinycourse export ... --samples` puts the front end onto the chip as well.
 
 # %% tags=["nbval-check-output"]
 chip = package.load(folder)
@@ -272,7 +272,7 @@ for target in ("host", "wasm", "cortex-m4"):
 #
 # The report knows every layer; here they are added up over the modules of the network. Compare the three columns: where the weights
 # are, where the work is, and what the chip spends. They are not proportional: moving numbers about costs instructions
-# too, and no multiply-add. Lesson 09 asks what can be done.
+# too, and no multiply-add. [Lesson 09](09_on_the_chip.ipynb) asks what can be done.
 
 # %% alt="Three bar charts side by side with a row for each module: bytes of weights, multiply-adds, and instructions on the chip."
 columns = (("weight_bytes", "kilobytes"), ("multiply_adds", "thousand multiply-adds"), ("instructions", "thousand instructions"))

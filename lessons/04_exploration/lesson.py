@@ -409,7 +409,7 @@ figures.rivals(series);
 #
 # ## What comes next
 #
-# Do [the exercises of this lesson](../exercises/04_exploration.ipynb): fronts, scores and limits by your own hand, and a search by evolution in twenty lines. Lesson 05 leaves single words behind: the transducer writes down
+# Do [the exercises of this lesson](../exercises/04_exploration.ipynb): fronts, scores and limits by your own hand, and a search by evolution in twenty lines. [Lesson 05](05_transducer.ipynb) leaves single words behind: the transducer writes down
 # whole sentences.
 #
 # ## References

@@ -37,7 +37,7 @@
 #
 # ## Before you start
 #
-# You need [lesson 00](00_word_to_chip.ipynb) and [lesson 01](01_front_end.ipynb), and to know what a recurrent network is: one that hands a state from each frame to the next. Lesson 06
+# You need [lesson 00](00_word_to_chip.ipynb) and [lesson 01](01_front_end.ipynb), and to know what a recurrent network is: one that hands a state from each frame to the next. [Lesson 06](06_cells.ipynb)
 # looks inside; here it is a box.
 #
 # ## Time and machine
@@ -476,7 +476,7 @@ print(voices.table(voices.measured()))
 #
 # ## What comes next
 #
-# Do [the exercises of this lesson](../exercises/05_transducer.ipynb): you write the lattice, alpha, the gradient and greedy search, and they train and speak. Lesson 06 opens the boxes: what an LSTM cell computes, and how CIFG and SRU do it with less.
+# Do [the exercises of this lesson](../exercises/05_transducer.ipynb): you write the lattice, alpha, the gradient and greedy search, and they train and speak. [Lesson 06](06_cells.ipynb) opens the boxes: what an LSTM cell computes, and how CIFG and SRU do it with less.
 #
 # ## References
 #

@@ -33,8 +33,7 @@
 # - explain what is int8, int16 and int32 in an integer LSTM, and why its cell must be limited;
 # - tell hybrid from full integer quantization, and predict which is faster;
 # - find the layers that suffer most, and train a network that knows it will be rounded.
-
-# %% [markdown]
+#
 # ## Before you start
 #
 # You need [lesson 00](00_word_to_chip.ipynb), where a network became a `Program`, and for the second half lessons 05 and 06: a transducer, and the LSTM in it. The second paper
@@ -95,7 +94,7 @@ figures.staircase(x, coarse * (np.clip(np.rint(x / coarse) + middle, -8, 7) - mi
 #
 # For the inputs' zero point that is a constant, known before any input comes, and it is folded into the bias. For a zero point of the weights it would have to be computed anew for every input.
 #
-# Here is a corner of a trained matrix: the recurrent weights in the encoder of lesson 05's recogniser.
+# Here is a corner of a trained matrix: the recurrent weights in the encoder of the recogniser of [lesson 05](05_transducer.ipynb).
 
 # %% alt="Three panels of eight by ten cells: weights with two digits, the integers that stand for them, and errors in steps, none above one half."
 import torch
@@ -248,7 +247,7 @@ figures.curves(x / 2**12, {name: ours / 2**15 for name, (ours, _) in curves.item
 #
 # ## 6. An LSTM, three times
 #
-# Now the cell of lesson 06. There are two ways to go.
+# Now the cell of [lesson 06](06_cells.ipynb). There are two ways to go.
 #
 # - **Hybrid.** Weights are int8. Everything else is float, but for the product: each vector is rounded on the fly, by the scale of its own largest number, multiplied in integers, and scaled back. It needs no calibration.
 # - **Full integer.** Nothing is float. All scales are known beforehand, from calibration. Here is one step of a layer, as operations of a `Program`:
@@ -480,37 +479,46 @@ print(f"a row of its last layer has at most {most} different weights")
 # %% [markdown]
 # ## 10. Is it faster?
 #
-# Now the clock. One vector times a matrix of the paper's size, all gates of one layer: 2,048 units, four gates, 640 inputs (Shangguan et al. 2019). A recogniser that listens to a stream does little else. All in one thread, on this machine, now, so only ratios count. Hybrid and integer are first compared with their references, bit for bit.
+# Now the clock. One frame goes through a whole layer of the paper's encoder: 2,048 units, 640 inputs, a projection to 640 (Shangguan et al. 2019). A recogniser that listens to a stream does little else. All in one thread, on this machine, now, so only ratios count. Our C is first compared with its reference; integers, bit for bit (a hybrid layer may round an output to the neighbouring integer where floats differ in their last bit). The last bar
+# runs ahead to lesson 07: four in five of the blocks of eight outputs by one input are zero there, and left out.
 
-# %% alt="Horizontal bars of time relative to torch's float product: float in C below one, hybrid and integer a small part of it, integer without special instructions not far behind."
+# %%
 import time
 
-from tinycourse.runtime import FloatProduct, HybridProduct, IntegerProduct
+from tinycourse.integer_cells import run_steps
+from tinycourse.pruning import choose
+from tinycourse.runtime_layers import FloatLayer, HybridLayer, IntegerLayers
 
 torch.set_num_threads(1)
-large = torch.randn(8192, 640, generator=torch.Generator().manual_seed(0))
-vector = torch.randn(640, generator=torch.Generator().manual_seed(1))
-weight8, vector8 = (quantize(x.numpy(), x.abs().max().item() / 127) for x in (large, vector))
-rescale = (np.zeros(8192, np.int32), *fixed_point(np.full(8192, 0.01)))
-products = {
-    "float, our C": (FloatProduct(large.numpy()), vector.numpy()),
-    "hybrid: int8 weights": (HybridProduct(large.numpy()), vector.numpy()),
-    "full int8": (IntegerProduct(weight8, *rescale), vector8),
-    "full int8, plain C": (IntegerProduct(weight8, *rescale, flags=("-DTN_PLAIN",)), vector8),
-}
-taken = {"torch": []} | {name: [] for name in products}
-for _ in range(60):
-    for name, call in {"torch": lambda: large @ vector, **{k: lambda p=p, x=x: p(x) for k, (p, x) in products.items()}}.items():
-        begin = time.perf_counter()
-        call()
-        taken[name].append(time.perf_counter() - begin)
-for name in list(products)[1:]:
-    product, x = products[name]
-    assert np.array_equal(product(x), product.reference(x)), name
+torch.manual_seed(0)
+large, frames = Recurrent(640, CellConfig("lstm", 2048, 640)).eval(), torch.randn(1, 5, 640)
+whole, _ = quantize_layers([large], [frames[0]])
+contestants = {"float, our C": FloatLayer(large), "hybrid: int8 weights": HybridLayer(large), "full int8": IntegerLayers(whole)}
+contestants["full int8, plain C"] = IntegerLayers(whole, ("-DTN_PLAIN",))
+x = {name: whole.quantize_input(frames.numpy())[0] if "full" in name else frames[0].numpy() for name in contestants}
+found = {name: np.stack([one(frame) for frame in x[name]]) for name, one in contestants.items()}  # [frames, 640]
+assert np.array_equal(found["full int8"], run_steps(whole, x["full int8"][None])[0][0])
+assert np.array_equal(found["full int8"], found["full int8, plain C"])
+with torch.no_grad():
+    for name, reference in (("float, our C", large), ("hybrid: int8 weights", HybridRecurrent(large))):
+        assert np.allclose(found[name], reference(frames)[0][0], atol=1e-3), name
+
+# %% alt="Horizontal bars of time relative to torch's float layer: float in C below one, hybrid and integer a small part of it, integer without special instructions not far behind, the sparse one shortest."
+with torch.no_grad():
+    for name in ("weight_input", "weight_recurrent"):
+        getattr(large, name).mul_(choose({"w": getattr(large, name)}, (8, 1), 0.8)["w"])
+    contestants["full int8, 80 % pruned"] = IntegerLayers(quantize_layers([large], [frames[0]])[0])
+    x["full int8, 80 % pruned"], start = x["full int8"], large.start(1)
+    taken = {"torch": []} | {name: [] for name in contestants}
+    for _ in range(30):
+        for name, times in taken.items():
+            begin = time.perf_counter()
+            large.step(frames[:, 0], start) if name == "torch" else contestants[name](x[name][0])
+            times.append(time.perf_counter() - begin)
 figures.speed({name: min(times) / min(taken["torch"]) for name, times in taken.items()});
 
 # %% [markdown]
-# Two things make the difference. Weights in int8 are a quarter of the bytes that have to come from memory. And many processors multiply and add whole rows of 8-bit numbers in one instruction; the last bar does without. Hybrid is nearly as fast *as a product*. What it pays on top is the float rest of the cell, and on a chip without float units that rest runs in software, slowly.
+# Two things make the difference. Weights in int8 are a quarter of the bytes that have to come from memory. And many processors multiply and add whole rows of 8-bit numbers in one instruction; the bar called *plain C* does without. Hybrid is nearly as fast here: this computer has float units for the rest of the cell. On a chip without them that rest runs in software, slowly. And pruning pays beside all this, if enough is gone: lesson 07 shows where it begins.
 #
 # ## Play with it
 #
@@ -525,7 +533,7 @@ RoundingExplorer({name: getattr(layer, own) for name, (layer, own) in list(qat.m
 # ## An honest comparison
 #
 # What the paper reports and what we measured. Their transducer has 122.1M parameters, and its word error rates are those of three internal sets (Shangguan et al. 2019, tables). Their integer network needs about 30 % of the float one's time, the whole recogniser on a small core of a phone (same paper). Ours are strings
-# of digits; the time is that of the largest product alone, on this computer.
+# of digits; the time is that of one layer of the paper's size, on this computer.
 
 # %%
 ratio = {name: min(times) / min(taken["torch"]) for name, times in taken.items()}
@@ -588,7 +596,7 @@ for way, theirs, speed in (("float", "6.6 / 19.5 / 8.1", "1"), ("hybrid", "", ""
 #
 # ## What comes next
 #
-# Do [the exercises of this lesson](../exercises/08_quantization.ipynb): scale and zero point, requantization, steps for each row, a sigmoid from a table, and the memory of an LSTM, all in integers. Lesson 09 takes the integers to the chip.
+# Do [the exercises of this lesson](../exercises/08_quantization.ipynb): scale and zero point, requantization, steps for each row, a sigmoid from a table, and the memory of an LSTM, all in integers. [Lesson 09](09_on_the_chip.ipynb) takes the integers to the chip.
 #
 # ## References
 #

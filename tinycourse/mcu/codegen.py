@@ -12,22 +12,27 @@ from pathlib import Path
 import numpy as np
 
 from tinycourse.errors import TinycourseError
+from tinycourse.mcu.frontend import POWER_BITS, spectrum_bits
 from tinycourse.mcu.planner import Plan, plan
 from tinycourse.mcu.program import Operation, Program, Tensor
+from tinycourse.sparse import panels
 
 KERNELS = Path(__file__).parent / "kernels"
-C_TYPES = {"int8": "int8_t", "int16": "int16_t", "int32": "int32_t"}
+C_TYPES = {"int8": "int8_t", "int16": "int16_t", "uint16": "uint16_t", "int32": "int32_t"}
+PAIR = 2  # blocks of a sparse matrix that a kernel multiplies at a time
 SHARED = {"tc_max_pool": "tc_pool", "tc_average_pool": "tc_pool", "tc_crop": "tc_box", "tc_pad": "tc_box"}  # one struct for two
-SHARED |= dict.fromkeys(("tc_lstm_cell", "tc_cifg_cell", "tc_sru_cell"), "tc_cell")
+SHARED |= {"tc_pointwise": "tc_linear"} | dict.fromkeys(("tc_lstm_cell", "tc_cifg_cell", "tc_sru_cell"), "tc_cell")
 SHARED |= dict.fromkeys(("tc_gated_output", "tc_highway_output"), "tc_cell_output")
 CLAMPS = {"conv", "linear", "scale", "add", "multiply", "max_pool", "average_pool", "lookup"}  # kinds that may fuse a ReLU
 
+FEATURE_TABLES = "window", "twiddle", "mel", "counts", "dct", "bias", "multiplier", "shift"  # the DCT of MFCC only
 CELLS = "lstm_cell", "cifg_cell", "sru_cell", "gated_output", "highway_output"
 BITS = {
     "embedding": ((16,), 8),
     "linear16": ((8, 8), 16),
     "layer_norm": ((16,), 16),
     "tanh8": ((16,), 8),
+    "features": ((16,), 8),
 }  # kind: (of its inputs, of its output)
 BITS |= {kind: ((16, 16), 16 if kind.endswith("cell") else 8) for kind in CELLS}
 
@@ -106,6 +111,28 @@ def product(op: Operation, x: Tensor, which: str = "") -> tuple[dict, dict]:
     return {"inputs": weight.shape[1]} | {k: k + which for k in arrays}, {k + which: a for k, a in arrays.items()}
 
 
+def stored(weight: np.ndarray) -> dict[str, np.ndarray]:
+    """A matrix int8 [outputs, inputs] as the product with one vector reads it: where that takes fewer bytes, without its empty 8x1 blocks.
+
+    A block is eight outputs that one input feeds. weight [pairs, 4, 2, 2] has the blocks that are left, two at a time: two outputs of
+    the one, two of the other, four times; column uint16 [pairs, 2] has the input of each; start int32 [panels + 1] where the pairs of
+    every eight outputs begin. Zeros add nothing to a sum, so the interpreter need not know.
+    """
+    if weight.shape[1] > 2**16 or not weight.any():  # more than an index can say; nothing, and C knows no empty array
+        return {"weight": weight}
+    values, start, column = panels(weight, PAIR, sparse=True)  # values [pairs, 8, 2]
+    values = np.ascontiguousarray(values.reshape(-1, 4, 2, PAIR).swapaxes(2, 3))
+    sparse = {"weight": values, "column": column, "start": start}
+    return sparse if sum(a.nbytes for a in sparse.values()) < weight.nbytes else {"weight": weight}
+
+
+def vector_product(op: Operation, x: Tensor, which: str = "") -> tuple[dict, dict]:
+    """As `product`, of a single vector: sparse where that is smaller."""
+    fields, arrays = product(op, x, which)
+    found = stored(arrays["weight" + which])
+    return fields | {k: k + which for k in found}, arrays | {k + which: a for k, a in found.items()}
+
+
 def conv(op, ins, out):
     """One of three kernels: a 1x1 convolution is a product at every position, one input channel per output is depthwise."""
     x, groups = ins[0], op.parameters["groups"]
@@ -124,6 +151,10 @@ def conv(op, ins, out):
 
 
 def linear(op, ins, out):
+    single, sparse = vector_product(op, ins[0])
+    if "start" in sparse and len(out.shape) == 1:
+        fields = {"outputs": out.size, "product": single, "activation": activation(op, out)}
+        return Kernel("tc_sparse_linear", fields, sparse)
     fields, arrays = dense(op, ins[0], out)
     return Kernel("tc_linear", {"rows": math.prod(ins[0].shape[:-1]), "dense": fields}, arrays)
 
@@ -216,11 +247,17 @@ def embedding(op, ins, out):
 
 
 def linear16(op, ins, out):
-    fields, arrays = product(op, ins[0])
+    fields, arrays = vector_product(op, ins[0])
     if len(ins) == 1:
-        return Kernel("tc_linear16", {"outputs": out.size, "input": fields}, arrays)
-    second, more = product(op, ins[1], "_recurrent")
-    return Kernel("tc_linear16_pair", {"outputs": out.size, "input": fields, "recurrent": second}, arrays | more)
+        return Kernel("tc_linear16", {"outputs": out.size, "input": fields}, arrays, name=sparse_name(op, arrays))
+    second, more = vector_product(op, ins[1], "_recurrent")
+    both = {"outputs": out.size, "input": fields, "recurrent": second}
+    return Kernel("tc_linear16_pair", both, arrays | more, name=sparse_name(op, arrays | more))
+
+
+def sparse_name(op: Operation, arrays: dict) -> str:
+    """What reports call it if one of its matrices is sparse."""
+    return f"sparse {op.kind}" if any(k.startswith("start") for k in arrays) else ""
 
 
 def layer_norm(op, ins, out):
@@ -249,8 +286,19 @@ def tanh8(op, ins, out):
     return Kernel("tc_tanh8", {"count": out.size})
 
 
+def features(op, ins, out):
+    """The steps of mcu/frontend.py; scratch holds one spectrum, its logarithms and a frame that reaches over an edge."""
+    p, size = op.parameters, len(op.arrays["window"])
+    sizes = {"samples": ins[0].size, "frames": out.shape[0], "window_size": size, "hop": p["hop"], "lead": p["lead"], "fft": p["fft"]}
+    sizes |= {"first": p["first"], "mels": len(op.arrays["counts"]) - 1, "bands": out.shape[1], "floor": p["floor"]}
+    sizes |= {"down": spectrum_bits(p["fft"]) - POWER_BITS, "zero_point": out.zero_point}
+    scratch = 4 * p["fft"] + 2 * size + 2 * sizes["mels"]
+    tables = {k: op.arrays[k] for k in FEATURE_TABLES if k in op.arrays}
+    return Kernel("tc_features", sizes | {k: k for k in tables}, tables, scratch)
+
+
 KINDS = conv, linear, scale, add, multiply, max_pool, average_pool, upsample, crop, pad, shift, lookup, reshape
-TRANSLATE = {f.__name__: f for f in (*KINDS, embedding, linear16, layer_norm, tanh8)}
+TRANSLATE = {f.__name__: f for f in (*KINDS, embedding, linear16, layer_norm, tanh8, features)}
 TRANSLATE |= {kind: cell if kind.endswith("cell") else cell_output for kind in CELLS}
 
 
@@ -259,9 +307,18 @@ def describe(op: Operation) -> str:
 
 
 def multiply_adds(program: Program) -> list[int]:
-    """Multiply-adds of each operation: products with weights of conv, linear and linear16; the other kinds count 0."""
-    sizes = [sum(op.arrays[k][0].size for k in ("weight", "weight_recurrent") if k in op.arrays) for op in program.operations]
-    return [size * program.tensors[op.output].size for size, op in zip(sizes, program.operations)]
+    """Multiply-adds of each operation: products with weights of conv, linear and linear16; the other kinds count 0.
+
+    Of a sparse matrix count those of the blocks that are left.
+    """
+    return [work(op, program.tensors[op.output]) for op in program.operations]
+
+
+def work(op: Operation, out: Tensor) -> int:
+    weights = [op.arrays[k] for k in ("weight", "weight_recurrent") if k in op.arrays]
+    if op.kind != "conv" and len(out.shape) == 1:
+        return sum(stored(w)["weight"].size for w in weights)
+    return sum(w[0].size for w in weights) * out.size
 
 
 def check(program: Program) -> None:
@@ -301,27 +358,46 @@ def check(program: Program) -> None:
             raise TinycourseError(f"Tensor '{name}' comes out as {list(shape)}, not {list(said)}; trace the network again.")
 
 
-def translate(program: Program) -> tuple[list[Kernel], Plan]:
-    """The kernel of every operation, and where the tensors lie."""
+def with_dsp(kernel: Kernel) -> Kernel:
+    """The same with the DSP kernels, which need scratch for two windows of 16-bit numbers; tc_conv for two of bytes too."""
+    inputs = kernel.fields.get("dense", {}).get("inputs", 0)
+    words = 4 * (inputs + inputs % 4)  # what is left over when inputs are taken by fours has a word each
+    if kernel.function == "tc_conv":
+        return replace(kernel, scratch=words + 2 * inputs)
+    if kernel.function == "tc_linear" and kernel.fields["rows"] > 1 and kernel.fields["dense"]["outputs"] > 1:
+        return replace(kernel, function="tc_pointwise", scratch=words, name=kernel.path)
+    return kernel
+
+
+def translate(program: Program, dsp: bool = False) -> tuple[list[Kernel], Plan]:
+    """The kernel of every operation, with `dsp` those for the DSP instructions of a Cortex-M4, and where the tensors lie."""
     check(program)
     tensors = program.tensors
     kernels = [TRANSLATE[op.kind](op, [tensors[n] for n in op.inputs], tensors[op.output]) for op in program.operations]
+    kernels = [with_dsp(k) for k in kernels] if dsp else kernels
     return kernels, plan(program, {i: k.scratch for i, k in enumerate(kernels) if k.scratch})
 
 
 # ---------------------------------------------------------------------------------------------------- from kernel to C
 
 
-def generate(program: Program, name: str = "model") -> dict[str, str]:
-    """C sources of a program: {file name: text}, the kernels among them.
+def kernel_sources(dsp: bool) -> dict[str, str]:
+    """{file name: text} of the kernels, plain, or with those for DSP instructions in place of some."""
+    files = [p for p in sorted(KERNELS.iterdir()) if p.suffix in (".c", ".h") and (dsp or not p.name.startswith("dsp"))]
+    sources = {p.name: p.read_text(encoding="utf-8") for p in files}
+    return sources | {"kernels.h": sources["kernels.h"].replace("#define TC_DSP 0", f"#define TC_DSP {int(dsp)}")}
+
+
+def generate(program: Program, name: str = "model", dsp: bool = False) -> dict[str, str]:
+    """C sources of a program: {file name: text}, the kernels among them; with `dsp` those for the DSP instructions of a Cortex-M4.
 
     Every symbol begins with `name`, so that several models can be linked together; in the kernels it is `tc_`.
     The same program always gives the same text. Raises TinycourseError where the kernels cannot compute the program.
     """
-    sources = {p.name: p.read_text(encoding="utf-8") for p in sorted(KERNELS.iterdir()) if p.suffix in (".c", ".h")}
+    sources = kernel_sources(dsp)
     if not re.fullmatch(r"[A-Za-z][A-Za-z0-9_]*", name) or f"{name}.c" in sources or f"{name}.h" in sources:
         raise TinycourseError(f"'{name}' is no name for C symbols; use letters, digits and _, a letter first, no kernel's name.")
-    kernels, memory = translate(program)
+    kernels, memory = translate(program, dsp)
     layers = [layer(program, i, k, memory, name) for i, k in enumerate(kernels) if k.function]
     return {f"{name}.h": header(program, memory, name), f"{name}.c": body(program, layers, kernels, memory, name)} | sources
 
@@ -381,7 +457,7 @@ def body(program: Program, layers: list[str], kernels: list[Kernel], memory: Pla
 static union {{
     int8_t bytes[{name.upper()}_ARENA_BYTES];
     int16_t words[{name.upper()}_ARENA_BYTES / 2];
-    int32_t aligned;
+    int32_t longs[{name.upper()}_ARENA_BYTES / 4];
 }} {name}_arena;
 
 {"".join(layers)}{C_TYPES[x.dtype.name]} *{name}_input(void) {{ return {pointer(x, memory, name)}; }}

@@ -94,6 +94,10 @@ class Chip:
         """Fill the tensor whose address the function `place` gives: input, or a part of the state."""
         self.engine.mem_write(self.call(place), x)
 
+    def read(self, place: str, count: int) -> bytes:
+        """So many bytes from the address that the function `place` gives."""
+        return bytes(self.engine.mem_read(self.call(place), count))
+
     def call(self, function: str) -> int:
         """Call a function of the model without arguments; returns what it leaves in register 0."""
         self.engine.reg_write(arm.UC_ARM_REG_SP, self.symbols["stack_top"][0])

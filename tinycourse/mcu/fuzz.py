@@ -14,6 +14,7 @@ import numpy as np
 from tinycourse.mcu import codegen, toolchain
 from tinycourse.mcu.codegen import functions
 from tinycourse.mcu.fixed_point import fixed_point
+from tinycourse.mcu.frontend import twiddles
 from tinycourse.mcu.program import INTERPRETER, Operation, Program, Tensor
 
 
@@ -57,6 +58,12 @@ class Sketch:
         wild = self.rng.choice([1.0] * 9 + [0.0, 1e-4, 1e4], count)
         return fixed_point(wild * self.rng.uniform(10, 100, count) / spread)
 
+    def matrix(self, outputs: int, inputs: int) -> np.ndarray:
+        """Weights of a product with a vector, now and then with next to no 8x1 blocks."""
+        weight = self.rng.integers(-128, 128, (outputs, inputs), np.int8)
+        kept = self.rng.random((-(-outputs // 8), inputs)) < self.rng.choice([0.1, 0.5, 1.0])
+        return weight * kept.repeat(8, 0)[:outputs]
+
 
 def random_conv(s: Sketch, sort: str) -> str:
     """A convolution, general, grouped, depthwise or pointwise."""
@@ -84,8 +91,8 @@ def random_conv(s: Sketch, sort: str) -> str:
 def random_linear(s: Sketch) -> str:
     x = s.pick(int(s.rng.choice([1, 1, 3])))
     *positions, inputs = s.shape(x)
-    outputs = int(s.rng.integers(1, 14))
-    weight = s.rng.integers(-128, 128, (outputs, inputs), np.int8)
+    outputs = int(s.rng.integers(1, 28))
+    weight = s.matrix(outputs, inputs)
     multiplier, shift = s.factor(5000 * math.sqrt(inputs), outputs)
     bias = s.rng.integers(-20000, 20000, outputs).astype(np.int32)
     return s.add("linear", (x,), (*positions, outputs), {}, dict(weight=weight, bias=bias, multiplier=multiplier, shift=shift))
@@ -217,9 +224,9 @@ def random_embedding(s: Sketch) -> str:
 def random_linear16(s: Sketch, outputs: int = 0, largest: float = 2e4) -> str:
     """Of one input or two; most results are at most `largest`."""
     inputs = [s.pick(1) for _ in range(int(s.rng.integers(1, 3)))]
-    outputs, arrays = outputs or int(s.rng.integers(1, 14)), {}
+    outputs, arrays = outputs or int(s.rng.integers(1, 28)), {}
     for x, which in zip(inputs, ("", "_recurrent")):
-        arrays["weight" + which] = s.rng.integers(-128, 128, (outputs, *s.shape(x)), np.int8)
+        arrays["weight" + which] = s.matrix(outputs, *s.shape(x))
         spread = 5000 * math.sqrt(*s.shape(x)) * 100 / largest
         arrays["multiplier" + which], arrays["shift" + which] = s.factor(spread, outputs)
     arrays["bias"] = s.rng.integers(-20000, 20000, outputs).astype(np.int32)
@@ -250,6 +257,29 @@ def random_cell(s: Sketch, kind: str, gates: int = 4) -> str:
 def random_tanh8(s: Sketch) -> str:
     x = random_linear16(s)
     return s.add("tanh8", (x,), s.shape(x), zero_point=0)
+
+
+def random_features(s: Sketch) -> str:
+    """A front end with a small FFT and tables of noise, but for the twiddles: the kernel counts on their never letting sums grow."""
+    fft, frames, mels = 2 ** int(s.rng.integers(4, 8)), int(s.rng.integers(1, 5)), int(s.rng.integers(1, 7))
+    size = int(s.rng.integers(fft // 2, fft + 1))
+    hop, lead = (int(n) for n in s.rng.integers(1, size // 2, 2))
+    counts = s.rng.multinomial(int(s.rng.integers(1, fft // 2)), np.full(mels + 1, 1 / (mels + 1)))
+    multiplier, shift = s.factor(2.0 ** s.rng.integers(8, 14), bands := int(s.rng.integers(1, mels + 1)))
+    arrays = {
+        "window": s.rng.integers(0, 2**15 * fft // (2 * size), size).astype(np.int16),
+        "twiddle": twiddles(fft),
+        "mel": s.rng.integers(0, 2**12 + 1, counts.sum()).astype(np.int16),
+        "counts": counts.astype(np.int16),
+        "dct": s.rng.integers(-1000, 1000, (bands, mels)).astype(np.int16),
+    }
+    if bands == mels and s.rng.random() < 0.5:
+        del arrays["dct"]
+    arrays |= dict(bias=s.rng.integers(-(2**16), 0, bands).astype(np.int32), multiplier=multiplier, shift=shift)
+    first = int(s.rng.integers(1, fft // 2 - counts.sum() + 1))
+    parameters = dict(hop=hop, lead=lead, fft=fft, first=first, floor=int(2.0 ** s.rng.uniform(0, 28)))
+    x = random_linear16(s, size + (frames - 1) * hop - int(s.rng.integers(0, lead + 1)))
+    return s.add("features", (x,), (frames, bands, 1), parameters, arrays)
 
 
 CELLS = {kind: functools.partial(random_cell, kind=kind, gates=3 if kind == "cifg_cell" else 4) for kind in codegen.CELLS}
@@ -291,7 +321,7 @@ def random_recurrent_program(seed: int) -> Program:
         arrays = {"bias": rng.integers(-20000, 20000, gates * units).astype(np.int32)}
         inputs = (x,) if kind == "sru" else (x, h)
         for one, which in zip(inputs, ("", "_recurrent")):
-            arrays["weight" + which] = rng.integers(-128, 128, (gates * units, *s.shape(one)), np.int8)
+            arrays["weight" + which] = s.matrix(gates * units, *s.shape(one))
             arrays["multiplier" + which], arrays["shift" + which] = s.factor(25 * math.sqrt(*s.shape(one)), gates * units)
         z = s.add("linear16", inputs, (gates * units,), {}, arrays)
         if rng.random() < 0.5:
@@ -318,13 +348,22 @@ def random_input(program: Program, seed: int) -> np.ndarray:
     return np.concatenate([noise, np.full((1, *t.shape), low, t.dtype), np.full((1, *t.shape), high, t.dtype)])
 
 
-def build(programs: list[Program], target: str, folder: Path, flags: list[str] = ()) -> Path:
-    """Compile many programs, named case0, case1, ..., and the kernels once, into one binary for `target`."""
+def build(programs: list[Program], target: str, folder: Path, flags: list[str] = (), dsp: bool = False) -> Path:
+    """Compile many programs, named case0, case1, ..., and the kernels once, into one binary for `target`.
+
+    `dsp`: with the DSP kernels, which run on any target.
+    """
+    sources, exports = write(programs, folder, dsp)
+    return toolchain.build(sources, target, folder / toolchain.BINARIES[target], exports, flags)
+
+
+def write(programs: list[Program], folder: Path, dsp: bool = False) -> tuple[list[Path], list[str]]:
+    """The C files of what `build` compiles, and the functions that the binary offers."""
     names = [f"case{i}" for i in range(len(programs))]
     for name, program in zip(names, programs):
-        for file, text in (sources := codegen.generate(program, name)).items():
+        for file, text in (sources := codegen.generate(program, name, dsp)).items():
             (folder / file).write_text(text)
     (folder / "cases.c").write_text("".join(f'#include "{name}.c"\n' for name in names))
     kernels = [folder / file for file in sources if file.endswith(".c") and file != f"{names[-1]}.c"]
     exports = [f"{name}_{function}" for name, program in zip(names, programs) for function in functions(program)]
-    return toolchain.build([folder / "cases.c", *kernels], target, folder / toolchain.BINARIES[target], exports, flags)
+    return [folder / "cases.c", *kernels], exports

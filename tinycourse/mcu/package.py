@@ -11,6 +11,8 @@ import json
 import platform
 import sys
 import tempfile
+from collections.abc import Callable
+from functools import partial
 from pathlib import Path
 
 import numpy as np
@@ -28,29 +30,33 @@ MACHINE = f"{sys.platform} {platform.machine()}"
 
 
 class Library:
-    """A model in a shared library of this machine. `run`, `call` and `write` are those of `emulator.Chip`."""
+    """A model in a shared library of this machine. `run`, `call`, `write` and `read` are those of `emulator.Chip`."""
 
     def __init__(self, path: str | Path, name: str = "model"):
         self.library, self.name = ctypes.CDLL(str(path)), name
 
     def call(self, function: str) -> int:
-        """Call a function of the model without arguments; returns the address that it gives, if it gives one."""
+        """Call a function of the model without arguments; returns the address or the number that it gives, if it gives one."""
         found = getattr(self.library, f"{self.name}_{function}")
         found.restype = ctypes.c_void_p
-        return found()
+        return found() or 0
 
     def write(self, place: str, x: bytes) -> None:
         """Fill the tensor whose address the function `place` gives: input, or a part of the state."""
         ctypes.memmove(self.call(place), x, len(x))
 
+    def read(self, place: str, count: int) -> bytes:
+        """So many bytes from the address that the function `place` gives."""
+        return ctypes.string_at(self.call(place), count)
+
     def run(self, x: bytes, output_bytes: int) -> bytes:
         self.write("input", x)
         self.call("run")
-        return ctypes.string_at(self.call("output"), output_bytes)
+        return self.read("output", output_bytes)
 
 
 class WebAssembly:
-    """A model in a WebAssembly module, run by wasmtime. `run`, `call` and `write` are those of `emulator.Chip`."""
+    """A model in a WebAssembly module, run by wasmtime. `run`, `call`, `write` and `read` are those of `emulator.Chip`."""
 
     def __init__(self, path: str | Path, name: str = "model"):
         self.store, self.exports = instantiate(Path(path), Path(path).stat().st_mtime_ns)
@@ -64,11 +70,15 @@ class WebAssembly:
         """See `Library.write`."""
         self.memory.write(self.store, x, self.call(place))
 
+    def read(self, place: str, count: int) -> bytes:
+        """See `Library.read`."""
+        start = self.call(place)
+        return bytes(self.memory.read(self.store, start, start + count))
+
     def run(self, x: bytes, output_bytes: int) -> bytes:
         self.write("input", x)
         self.call("run")
-        start = self.call("output")
-        return bytes(self.memory.read(self.store, start, start + output_bytes))
+        return self.read("output", output_bytes)
 
 
 @functools.lru_cache(maxsize=4)
@@ -134,12 +144,21 @@ class Runner:
 # ------------------------------------------------------------------------------------------------ writing a folder
 
 
-def export(program: Program, target: str, out: str | Path) -> dict:
+def export(program: Program, target: str, out: str | Path, dsp: bool = False) -> dict:
     """Write `program` for `target` (host, cortex-m4, cortex-m0plus or wasm) into the folder `out`; returns the report.
 
-    What was built is run once and compared with the interpreter. The folder appears complete or not at all; an earlier export
-    there is replaced. Raises TinycourseError for an unknown target, a folder with other things in it, a full disk, and
-    everything that `codegen.generate` and `toolchain.build` refuse.
+    `dsp` takes the kernels made of the DSP instructions of a Cortex-M4: the same bits, fewer instructions, more code and scratch.
+    What was built is run once and compared with the interpreter. See `install` for the folder. Raises TinycourseError as `install`
+    does, and for everything that `codegen.generate` and `toolchain.build` refuse.
+    """
+    return install(target, out, partial(write, program, target, dsp))
+
+
+def install(target: str, out: str | Path, fill: Callable[[Path], dict]) -> dict:
+    """Make the folder `out`, which `fill` is given when it is empty; returns the report that `fill` returns.
+
+    The folder appears complete or not at all; an earlier export there is replaced. Raises TinycourseError for an unknown target, a
+    folder with other things in it, and a full disk.
     """
     out = Path(out)
     if target not in toolchain.TARGETS:
@@ -151,7 +170,7 @@ def export(program: Program, target: str, out: str | Path) -> dict:
         with tempfile.TemporaryDirectory(dir=out.parent, prefix=f".{out.name}.", ignore_cleanup_errors=True) as folder:
             new = Path(folder, "new")
             new.mkdir()
-            report = write(program, target, new)
+            report = fill(new)
             if out.exists():
                 out.rename(Path(folder, "old"))
             new.rename(out)
@@ -160,25 +179,34 @@ def export(program: Program, target: str, out: str | Path) -> dict:
     return report
 
 
-def write(program: Program, target: str, folder: Path) -> dict:
+def write(program: Program, target: str, dsp: bool, folder: Path) -> dict:
     """Fill an empty folder."""
-    sources = codegen.generate(program)
+    program.save(folder / "program.safetensors")
+    binary = compiled(codegen.generate(program, dsp=dsp), target, folder, codegen.functions(program))
+    report = describe(program, target, dsp) | {"binary": binary.name}
+    measure(program, target, binary, report)
+    return finish(folder, report, readme(report))
+
+
+def compiled(sources: dict[str, str], target: str, folder: Path, functions: list[str]) -> Path:
+    """Write C sources, {file name: text}, and build them; returns the binary, which offers the model's `functions`."""
     for name, text in sources.items():
         (folder / name).write_text(text, encoding="utf-8")
-    program.save(folder / "program.safetensors")
-    binary = folder / toolchain.BINARIES[target]
-    toolchain.build([folder / n for n in sources if n.endswith(".c")], target, binary, [f"model_{f}" for f in codegen.functions(program)])
-    report = describe(program, target) | {"binary": binary.name}
-    measure(program, target, binary, report)
-    (folder / "README.md").write_text(readme(report), encoding="utf-8")
-    report["sha256"] = {n: digest(folder / n) for n in (binary.name, "program.safetensors")}
+    files, binary = [folder / n for n in sources if n.endswith(".c")], folder / toolchain.BINARIES[target]
+    return toolchain.build(files, target, binary, [f"model_{f}" for f in functions])
+
+
+def finish(folder: Path, report: dict, words: str) -> dict:
+    """Write README and report, the latter with the digests of what will be loaded again; returns it."""
+    (folder / "README.md").write_text(words, encoding="utf-8")
+    report["sha256"] = {n: digest(folder / n) for n in (report["binary"], "program.safetensors")}
     (folder / "report.json").write_text(json.dumps(report, indent=2) + "\n")
     return report
 
 
-def describe(program: Program, target: str) -> dict:
+def describe(program: Program, target: str, dsp: bool = False) -> dict:
     """What is known without running: sizes, and one entry for each layer."""
-    kernels, plan = codegen.translate(program)
+    kernels, plan = codegen.translate(program, dsp)
     tensors, work = program.tensors, codegen.multiply_adds(program)
     layers = [
         {
@@ -199,8 +227,9 @@ def describe(program: Program, target: str) -> dict:
     return {
         "format": FORMAT,
         "target": target,
+        "kernels": "dsp" if dsp else "plain",
         "machine": MACHINE if target == "host" else target,
-        **{k: {"shape": list(t.shape), "scale": float(t.scale), "zero_point": t.zero_point} for k, t in ends.items()},
+        **{k: {"shape": list(t.shape), "type": t.dtype.name, "scale": float(t.scale), "zero_point": t.zero_point} for k, t in ends.items()},
         "flash": {"code_bytes": None, "weight_bytes": sum(k.constant_bytes for k in kernels), "total_bytes": None},
         "ram": {
             "arena_bytes": plan.arena,
@@ -218,11 +247,11 @@ def describe(program: Program, target: str) -> dict:
     }
 
 
-def measure(program: Program, target: str, binary: Path, report: dict) -> None:
+def measure(program: Program, target: str, binary: Path, report: dict, name: str = "model") -> None:
     """Run the binary once on seeded noise: check it against the interpreter, and on a chip enter what it took in the report."""
     t = program.tensors[program.input]
     x = np.random.default_rng(0).integers(t.limits[0], t.limits[1] + 1, (1, *t.shape), t.dtype)
-    model, expected = open_binary(target, binary), program.run(x)
+    model, expected = open_binary(target, binary, name), program.run(x)
     if program.state:
         model.call("reset")
     if model.run(x.tobytes(), expected.nbytes) != expected.tobytes():
@@ -251,12 +280,17 @@ def readme(report: dict) -> str:
         size += [f"{report['instructions']:,} instructions for one input"]
     return f"""# An int8 network in C, for {report["target"]}
 
-Made by tinycourse. Takes int8 {report["input"]["shape"]}, gives int8 {report["output"]["shape"]}: {", ".join(size)}.
+Made by tinycourse. Takes {report["input"]["type"]} {report["input"]["shape"]}, gives int8 {report["output"]["shape"]}: {", ".join(size)}.
 
 - `model.h`, `model.c`: the network. Fill `model_input()`, call `model_run()`, read `model_output()`.
-- `kernels.h` and the other C files: the kernels. `runtime.c` is for programs without a C library; leave it out of yours.
+{rest_of_folder(report)}"""
+
+
+def rest_of_folder(report: dict) -> str:
+    """The end of every README: what each export holds beside its model."""
+    return f"""- `kernels.h` and the other C files: the kernels. `runtime.c` is for programs without a C library; leave it out of yours.
 - `{report["binary"]}`: all of it, built. Run it with `tinycourse run`.
-- `program.safetensors`: the network as tinycourse reads it. `report.json`: what each layer needs.
+- `program.safetensors`: the model as tinycourse reads it. `report.json`: what each layer needs.
 
 To use it in a firmware, compile every C file but `runtime.c` with your project: C99, no libraries, no heap.
 The kernels are Apache-2.0; the weights belong to whoever trained them.
@@ -269,8 +303,13 @@ The kernels are Apache-2.0; the weights belong to whoever trained them.
 def load(folder: str | Path) -> Runner:
     """Open what `export` wrote. A host library runs in this process: open only folders that you trust.
 
-    Raises TinycourseError where the folder is missing, damaged, or made for another machine.
+    Raises TinycourseError as `checked` does.
     """
+    return Runner(Path(folder), checked(folder), Program.load(Path(folder, "program.safetensors")))
+
+
+def checked(folder: str | Path) -> dict:
+    """The report in an exported folder. Raises TinycourseError where the folder is missing, damaged, or made for another machine."""
     folder = Path(folder)
     if not (folder / "report.json").is_file():
         raise TinycourseError(f"There is no exported model in {folder}; make one with `tinycourse export`.")
@@ -283,4 +322,4 @@ def load(folder: str | Path) -> Runner:
         raise TinycourseError(f"The exported model in {folder} is damaged or of another version; export it again.")
     if report["target"] == "host" and report["machine"] != MACHINE:
         raise TinycourseError(f"The model in {folder} was built for {report['machine']}, this is {MACHINE}; export it here.")
-    return Runner(folder, report, Program.load(folder / "program.safetensors"))
+    return report

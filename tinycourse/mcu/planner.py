@@ -14,7 +14,7 @@ from tinycourse.mcu.program import Program
 ALIGNMENT = 4  # bytes; lets a kernel load four int8 in one word
 # These read element i before they write element i (layer_norm reads all of a gate before).
 IN_PLACE = {"lookup", "scale", "add", "multiply", "layer_norm", "lstm_cell", "cifg_cell", "sru_cell"}
-TRIES = 300
+TRIES, RESTARTS = 300, 6
 
 
 @dataclass(frozen=True)
@@ -107,18 +107,29 @@ def pack(buffers: list[Buffer], lower_bound: int) -> tuple[list[int], int]:
         sorted(indices, key=lambda i: (buffers[i].first - buffers[i].last, -buffers[i].bytes)),
         sorted(indices, key=lambda i: -buffers[i].bytes * (buffers[i].last - buffers[i].first + 1)),
     ]
-    best = min((place(order, buffers, neighbours) + (order,) for order in orders), key=lambda found: found[1])
-    random = Random(0)
+    starts = [place(order, buffers, neighbours) + (order,) for order in orders]
+    best = climb(min(starts, key=lambda found: found[1]), 1, align(lower_bound), buffers, neighbours)
+    for moves in range(1, RESTARTS + 1):  # stuck far above the bound: begin again, in larger and larger steps
+        if best[1] <= 1.05 * lower_bound:
+            break
+        best = min(best, climb(starts[0], moves, align(lower_bound), buffers, neighbours), key=lambda found: found[1])
+    return best[0], best[1]
+
+
+def climb(best: tuple, moves: int, enough: int, buffers: list[Buffer], neighbours: list[list[int]]) -> tuple[list[int], int, list[int]]:
+    """(offsets, arena, order) after a short seeded search from another such: `moves` buffers change places at each try."""
+    random = Random(moves - 1)
     for _ in range(TRIES):
-        if best[1] <= align(lower_bound):
+        if best[1] <= enough:
             break
         order = list(best[2])
-        i, j = random.randrange(len(order)), random.randrange(len(order))
-        order.insert(i, order.pop(j))
+        for _ in range(moves):
+            i, j = random.randrange(len(order)), random.randrange(len(order))
+            order.insert(i, order.pop(j))
         offsets, arena = place(order, buffers, neighbours)
         if arena <= best[1]:
             best = offsets, arena, order
-    return best[0], best[1]
+    return best
 
 
 def place(order: list[int], buffers: list[Buffer], neighbours: list[list[int]]) -> tuple[list[int], int]:

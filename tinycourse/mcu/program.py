@@ -25,6 +25,7 @@ from tinycourse.affine import dequantize, quantize
 from tinycourse.errors import TinycourseError
 from tinycourse.mcu import recurrent
 from tinycourse.mcu.fixed_point import requantize, shift_right
+from tinycourse.mcu.frontend import features
 
 FORMAT = "tinycourse-program-2"
 
@@ -154,16 +155,7 @@ class Program:
     @classmethod
     def load(cls, path: str | Path) -> "Program":
         """Read what `save` wrote. Raises TinycourseError on a missing file or one of another kind."""
-        if not Path(path).is_file():
-            raise TinycourseError(f"There is no program at {path}; make one with `tinycourse export`.")
-        try:
-            with safe_open(path, framework="numpy") as f:
-                header = f.metadata() or {}
-                arrays = {k: f.get_tensor(k) for k in f.keys()}
-        except SafetensorError as error:
-            raise TinycourseError(f"{path} is damaged or is not a safetensors file ({error}); export it again.") from None
-        if header.get("format") != FORMAT:
-            raise TinycourseError(f"{path} is a safetensors file but not an exported program; make one with `tinycourse export`.")
+        arrays, header = read(path, FORMAT)
         return cls.unpack(arrays, header["program"])
 
     @classmethod
@@ -185,10 +177,25 @@ class Program:
         return cls(d["input"], d["output"], tensors, operations, d["metadata"], d.get("state", {}))
 
 
+def read(path: str | Path, form: str) -> tuple[dict[str, np.ndarray], dict[str, str]]:
+    """Arrays and header of a safetensors file of the given format. Raises TinycourseError if it is missing or anything else."""
+    if not Path(path).is_file():
+        raise TinycourseError(f"There is no program at {path}; make one with `tinycourse export`.")
+    try:
+        with safe_open(path, framework="numpy") as f:
+            header = f.metadata() or {}
+            arrays = {k: f.get_tensor(k) for k in f.keys()}
+    except SafetensorError as error:
+        raise TinycourseError(f"{path} is damaged or is not a safetensors file ({error}); export it again.") from None
+    if header.get("format") != form:
+        raise TinycourseError(f"{path} is a safetensors file but not an exported program; make one with `tinycourse export`.")
+    return arrays, header
+
+
 # ---------------------------------------------------------------------------------------------- interpreter
 # Each function takes the operation, its input arrays, their Tensors and the output's Tensor, and returns integers
 # that `trace` clamps to the output's type (to `clamp`, a fused ReLU, where the operation has one). Those of recurrent networks are in
-# recurrent.py.
+# recurrent.py, the one that hears in frontend.py.
 
 
 def patches(x: np.ndarray, kernel, stride, padding, dilation, size, fill) -> np.ndarray:
@@ -341,5 +348,5 @@ def reshape(op, xs, ins, out):
     return xs[0].reshape(len(xs[0]), *out.shape)
 
 
-KINDS = conv, linear, scale, add, multiply, max_pool, average_pool, upsample, crop, pad, shift, lookup, reshape, *recurrent.KINDS
+KINDS = conv, linear, scale, add, multiply, max_pool, average_pool, upsample, crop, pad, shift, lookup, reshape, *recurrent.KINDS, features
 INTERPRETER = {f.__name__: f for f in KINDS}

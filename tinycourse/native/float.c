@@ -8,32 +8,33 @@ typedef float eight_anywhere __attribute__((vector_size(32), aligned(4), may_ali
 static inline eight load(const float *p) { return *(const eight_anywhere *)p; }
 static inline void store(float *p, eight v) { *(eight_anywhere *)p = v; }
 
-/* Four panels at a time share every x, and their four sums need not wait for each other. */
+/* Four panels at a time share every x, and their sums need not wait for each other. They lie a quarter of the matrix apart: four long
+ * streams, which memory delivers faster than short ones. */
 static void dense(const tn_matrix *m, const float *x, float *y)
 {
     const float *w = m->weights;
+    const int32_t columns = m->panels ? m->starts[1] : 0, quarter = m->panels / 4;
+    const int64_t panel = (int64_t)columns * TN_PANEL, apart = quarter * panel;
     int32_t p = 0;
-    for (; p + 4 <= m->panels; p += 4, y += 4 * TN_PANEL) {
-        const int32_t columns = m->starts[p + 1] - m->starts[p];
-        const float *w0 = w + (int64_t)m->starts[p] * TN_PANEL, *w1 = w0 + (int64_t)columns * TN_PANEL;
-        const float *w2 = w1 + (int64_t)columns * TN_PANEL, *w3 = w2 + (int64_t)columns * TN_PANEL;
+    for (; p < quarter; p++, w += panel) {
         eight y0 = {0}, y1 = {0}, y2 = {0}, y3 = {0};
         for (int32_t j = 0; j < columns; j++) {
-            y0 += load(w0 + j * TN_PANEL) * x[j];
-            y1 += load(w1 + j * TN_PANEL) * x[j];
-            y2 += load(w2 + j * TN_PANEL) * x[j];
-            y3 += load(w3 + j * TN_PANEL) * x[j];
+            const float *part = w + j * TN_PANEL;
+            y0 += load(part) * x[j];
+            y1 += load(part + apart) * x[j];
+            y2 += load(part + 2 * apart) * x[j];
+            y3 += load(part + 3 * apart) * x[j];
         }
-        store(y, y0);
-        store(y + 8, y1);
-        store(y + 16, y2);
-        store(y + 24, y3);
+        store(y + p * TN_PANEL, y0);
+        store(y + (p + quarter) * TN_PANEL, y1);
+        store(y + (p + 2 * quarter) * TN_PANEL, y2);
+        store(y + (p + 3 * quarter) * TN_PANEL, y3);
     }
-    for (; p < m->panels; p++, y += TN_PANEL) {
+    for (p = 4 * quarter, w += 3 * apart; p < m->panels; p++, w += panel) {
         eight sum = {0};
-        for (int32_t g = m->starts[p]; g < m->starts[p + 1]; g++)
-            sum += load(w + (int64_t)g * TN_PANEL) * x[g - m->starts[p]];
-        store(y, sum);
+        for (int32_t j = 0; j < columns; j++)
+            sum += load(w + j * TN_PANEL) * x[j];
+        store(y + p * TN_PANEL, sum);
     }
 }
 

@@ -1,7 +1,8 @@
 /* SPDX-License-Identifier: Apache-2.0
  *
- * A matrix times a vector, y = W x, on this computer: float, hybrid and integer, dense and sparse in blocks of 8 outputs x 1 input.
- * One thread, no C library, no malloc. Python references define what each function computes: tinycourse/runtime.py.
+ * A matrix times a vector, y = W x, on this computer: float, hybrid and integer, dense and sparse in blocks of 8 outputs x 1 input;
+ * and what a recurrent layer does with the products. One thread, no C library, no malloc. Python references define what each
+ * function computes: tinycourse/runtime.py and tinycourse/runtime_layers.py.
  *
  * One layout serves all of them. W [rows, columns] is cut into panels of 8 rows. A panel is stored column by column, so the 8
  * weights that one input meets lie side by side and fill a vector register: the input is broadcast, and no sum runs across
@@ -47,5 +48,17 @@ float tn_quantize(const float *x, int32_t count, int8_t *q);
 /* Float in, float out, integers between: scale [panels * 8] is that of the weights; q [inputs, the last ones 0] and sums are scratch. */
 void tn_hybrid(const tn_matrix *m, const float *scale, const float *x, int32_t count, int8_t *q, int32_t *sums, float *y);
 void tn_integer(const tn_matrix *m, const tn_rescale *r, const int8_t *x, int32_t *sums, int16_t *y);
+
+/* Two such products, each by its own factors, and their sum: the gates of a recurrent layer, of its input and of its last output. */
+void tn_integer_pair(const tn_matrix *m, const tn_rescale *r, const int8_t *x, int32_t *sums, const tn_matrix *more,
+                     const tn_rescale *rescale_more, const int8_t *h, int32_t *sums_more, int16_t *y);
+
+/* Recurrent layers in float, frame by frame, in the order of tinycourse/models/cells.py. z [gates][units] is what the gates are before
+ * sigmoid and tanh: z = x + h + bias, h and bias may be NULL. c [units] is changed, limit is its bound; h [units] is the output. */
+void tn_gates(const float *x, const float *h, int32_t count, const float *bias, float *z);
+void tn_layer_norm(int32_t gates, int32_t units, float epsilon, const float *scale, const float *bias, float *z);
+void tn_lstm(const float *z, int32_t units, float limit, float *c, float *h);
+void tn_cifg(const float *z, int32_t units, float limit, float *c, float *h);
+void tn_sru(const float *z, int32_t units, float limit, float *c, float *h);
 
 #endif

@@ -26,14 +26,31 @@ void tn_hybrid(const tn_matrix *m, const float *scale, const float *x, int32_t c
         y[r] = (float)sums[r] * (scale[r] * step);
 }
 
-void tn_integer(const tn_matrix *m, const tn_rescale *r, const int8_t *x, int32_t *sums, int16_t *y)
+static inline int32_t rescaled(const tn_rescale *r, int32_t i, int32_t sum)
 {
-    const int32_t left = r->left, zero_point = r->zero_point, minimum = r->minimum, maximum = r->maximum;
+    const int64_t product = (int64_t)((sum + r->bias[i]) * (1 << r->left)) * r->multiplier[i];
+    return (((int32_t)(product >> 32) >> r->right[i]) + 1) >> 1; /* keep one bit more, add it, drop it */
+}
+
+static inline int16_t within(const tn_rescale *r, int32_t value)
+{
+    return (int16_t)(value < r->minimum ? r->minimum : value > r->maximum ? r->maximum : value);
+}
+
+void tn_integer(const tn_matrix *m, const tn_rescale *rescale, const int8_t *x, int32_t *sums, int16_t *y)
+{
+    const tn_rescale r = *rescale; /* the compiler then knows that y does not change it */
     tn_sums(m, x, sums);
-    for (int32_t i = 0; i < r->rows; i++) {
-        const int64_t product = (int64_t)((sums[i] + r->bias[i]) * (1 << left)) * r->multiplier[i];
-        const int32_t value = ((((int32_t)(product >> 32) >> r->right[i]) + 1) >> 1) + zero_point; /* keep one bit more, add it, drop it */
-        const int32_t low = value < minimum ? minimum : value;
-        y[i] = (int16_t)(low > maximum ? maximum : low);
-    }
+    for (int32_t i = 0; i < r.rows; i++)
+        y[i] = within(&r, rescaled(&r, i, sums[i]) + r.zero_point);
+}
+
+void tn_integer_pair(const tn_matrix *m, const tn_rescale *rescale, const int8_t *x, int32_t *sums, const tn_matrix *more,
+                     const tn_rescale *rescale_more, const int8_t *h, int32_t *sums_more, int16_t *y)
+{
+    const tn_rescale r = *rescale, s = *rescale_more;
+    tn_sums(m, x, sums);
+    tn_sums(more, h, sums_more);
+    for (int32_t i = 0; i < r.rows; i++)
+        y[i] = within(&r, rescaled(&r, i, sums[i]) + rescaled(&s, i, sums_more[i]));
 }

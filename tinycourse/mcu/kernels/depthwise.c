@@ -68,7 +68,7 @@ static void one_position(const tc_depthwise_params *p, const int8_t *input, plac
             one_output(p, input, at, channel, o, output);
 }
 
-void tc_depthwise(const tc_depthwise_params *p, const int8_t *input, int8_t *output)
+void TC_PLAIN(tc_depthwise)(const tc_depthwise_params *p, const int8_t *input, int8_t *output)
 {
     const tc_window *w = &p->window;
 

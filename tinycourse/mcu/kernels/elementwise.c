@@ -29,7 +29,7 @@ void tc_scale(const tc_scale_params *parameters, const int8_t *input, int8_t *ou
     }
 }
 
-void tc_add(const tc_add_params *parameters, const int8_t *a, const int8_t *b, int8_t *output)
+void TC_PLAIN(tc_add)(const tc_add_params *parameters, const int8_t *a, const int8_t *b, int8_t *output)
 {
     const tc_add_params p = *parameters;
 
@@ -66,6 +66,7 @@ void tc_multiply(const tc_multiply_params *parameters, const int8_t *a, const in
     }
 }
 
+#if !TC_DSP
 void tc_lookup(const tc_lookup_params *p, const int8_t *input, int8_t *output)
 {
     const int8_t *table = p->table + 128;
@@ -74,3 +75,4 @@ void tc_lookup(const tc_lookup_params *p, const int8_t *input, int8_t *output)
     for (int32_t i = 0; i < count; i++)
         output[i] = table[input[i]];
 }
+#endif

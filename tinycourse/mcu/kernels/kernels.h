@@ -29,11 +29,23 @@ typedef char tc_requires_arithmetic_shift[((-3) >> 1) == -2 ? 1 : -1];
 /* Each layer of a generated model stays a function of its own, so that a profiler can tell them apart; TC_INLINE
  * marks a function that is written once and compiled for each of several constants. */
 #if defined(__GNUC__)
-#define TC_LAYER static __attribute__((noinline)) void
+#define TC_ALONE __attribute__((noinline))
 #define TC_INLINE static inline __attribute__((always_inline))
 #else
-#define TC_LAYER static void
+#define TC_ALONE
 #define TC_INLINE static inline
+#endif
+#define TC_LAYER static TC_ALONE void
+
+/* 1: kernels made of the DSP instructions of a Cortex-M4 take the place of some plain ones, which end in _plain then. The exporter sets
+ * this line, as they need more scratch. They give the same bits, on other processors too, but are slow there. */
+#ifndef TC_DSP
+#define TC_DSP 0
+#endif
+#if TC_DSP
+#define TC_PLAIN(name) name##_plain
+#else
+#define TC_PLAIN(name) name
 #endif
 
 /* ------------------------------------------------------------------------------------------------------ fixed point */
@@ -224,13 +236,24 @@ typedef struct {
     const int8_t *table; /* [rows][width] */
 } tc_embedding_params;
 
+/* A matrix times one vector. A sparse one is stored without its empty 8x1 blocks: a block is the eight weights between one input and
+ * outputs 8 r to 8 r + 7, the pairs of blocks of which are start[r] to start[r + 1]. Four times over, a pair has two weights of
+ * its first block, then two of its second. */
 typedef struct {
     int32_t inputs;
-    const int8_t *weight;      /* [outputs][inputs] */
+    const int8_t *weight;      /* [outputs][inputs], or of a sparse matrix [pairs][4][2][2] */
     const int32_t *bias;       /* [outputs], the input's zero point folded in */
     const int32_t *multiplier; /* [outputs] */
     const int8_t *shift;       /* [outputs] */
+    const uint16_t *column;    /* [pairs][2]: the input of each block */
+    const int32_t *start;      /* 0 where the matrix is dense */
 } tc_product;
+
+typedef struct {
+    int32_t outputs;
+    tc_product product;
+    tc_activation activation;
+} tc_sparse_linear_params;
 
 typedef struct {
     int32_t outputs;
@@ -266,14 +289,64 @@ typedef struct {
     int32_t count;
 } tc_tanh8_params;
 
+/* The ear: from samples to features. See mcu/frontend.py for what each step computes. */
+typedef struct {
+    int32_t samples, frames;          /* of a whole recording, which is what tc_features() is given */
+    int32_t window_size, hop, lead;   /* in samples; the first frame begins `lead` before the recording */
+    int32_t fft;                      /* a power of two */
+    int32_t first, mels, bands;       /* the first bin that has a mel weight */
+    int32_t floor;                    /* added to an energy before the logarithm */
+    int32_t down;                     /* bits that the spectrum loses before it is squared */
+    int32_t zero_point;
+    const int16_t *window;            /* [window_size], Q15 */
+    const int16_t *twiddle;           /* [fft / 2][2]: minus cosine and minus sine of 2 pi k / fft, Q15 */
+    const int16_t *mel;               /* the weight of each bin in the upper of its two bands, Q12 */
+    const int16_t *counts;            /* [mels + 1]: how many bins lie before, between and behind the peaks of the bands */
+    const int16_t *dct;               /* [bands][mels], or no table where bands are mel bands */
+    const int32_t *bias, *multiplier; /* [bands] */
+    const int8_t *shift;              /* [bands] */
+} tc_features_params;
+
+/* A listener: chunks of samples in, words out. See mcu/listener.py. */
+typedef struct {
+    const tc_features_params *ears;
+    int32_t chunk;            /* samples that come at a time */
+    int32_t history, stride;  /* frames that the network judges, and that come between two of its runs */
+    int32_t classes, windows; /* posteriors are averaged over so many runs */
+    int32_t refractory;       /* runs between two detections */
+    int32_t threshold;        /* of the mean posterior, 14 bits after the point */
+    const int16_t *exponential;             /* [256]: exp(-i * scale of the scores), 14 bits after the point */
+    const int8_t *keywords;                 /* [classes]: whether a class may fire */
+    int16_t *kept;                          /* [window_size + chunk] samples, from the beginning of the next frame on */
+    int8_t *ring;                           /* [history][bands]: frame i is in row i modulo history */
+    int16_t *recent;                        /* [windows][classes] posteriors, a ring as well */
+    int8_t *scratch;                        /* of tc_frame() */
+    int8_t *(*input)(void);                 /* the network */
+    const int8_t *(*output)(void);
+    void (*run)(void);
+} tc_listener_params;
+
+/* What a listener remembers beside its buffers; all 0 before the first chunk. */
+typedef struct {
+    int32_t count;         /* samples in `kept` */
+    int32_t row, run_row;  /* where the next frame and the next posteriors go */
+    int32_t frames, runs;  /* so far, up to what fills their buffers */
+    int32_t wait;          /* frames until the next run */
+    int32_t deaf;          /* runs that cannot fire */
+    int16_t begun;         /* whether the mirror image of the beginning is in `kept` */
+    int16_t found[2];      /* by the last chunk: a class or -1, and its score */
+} tc_listener;
+
 /* ---------------------------------------------------------------------------------------------------------- kernels
- * `scratch` holds one window: kernel_height * kernel_width * group_inputs bytes.
+ * `scratch` of tc_conv holds one window: kernel_height * kernel_width * group_inputs bytes. With TC_DSP it holds two windows of
+ * 16-bit numbers, as that of tc_pointwise does, and beside them two of bytes.
  * tc_scale, tc_add, tc_multiply and tc_lookup may write over an input that is not broadcast, the three cells over the old cell,
  * tc_layer_norm over its input. No other kernel may.
  */
 void tc_conv(const tc_conv_params *p, const int8_t *input, int8_t *output, int8_t *scratch);
 void tc_depthwise(const tc_depthwise_params *p, const int8_t *input, int8_t *output);
 void tc_linear(const tc_linear_params *p, const int8_t *input, int8_t *output);
+void tc_sparse_linear(const tc_sparse_linear_params *p, const int8_t *input, int8_t *output);
 void tc_scale(const tc_scale_params *p, const int8_t *input, int8_t *output);
 void tc_add(const tc_add_params *p, const int8_t *a, const int8_t *b, int8_t *output);
 void tc_multiply(const tc_multiply_params *p, const int8_t *a, const int8_t *b, int8_t *output);
@@ -295,7 +368,31 @@ void tc_gated_output(const tc_cell_output_params *p, const int16_t *gates, const
 void tc_highway_output(const tc_cell_output_params *p, const int16_t *gates, const int16_t *cell, int8_t *output);
 void tc_tanh8(const tc_tanh8_params *p, const int16_t *input, int8_t *output);
 
+/* Outputs o to o + count of a sparse product, rescaled; o is a multiple of 8, count is 8 or what is left at the end. */
+void tc_sparse_rows(const tc_product *p, int32_t o, int32_t count, const int8_t *input, int32_t y[8]);
+
+/* Scratch: fft * 4 bytes for a spectrum, mels * 2 for logarithms, window_size * 2 for a frame (the last only for tc_features);
+ * it begins at a multiple of 4. tc_features takes a recording, tc_frame the samples of one frame. */
+void tc_features(const tc_features_params *p, const int16_t *input, int8_t *output, int8_t *scratch);
+void tc_frame(const tc_features_params *p, const int16_t *input, int8_t *output, int8_t *scratch);
+
+/* Where the next chunk of samples goes, and what to call when it is there. */
+int16_t *tc_listener_input(const tc_listener_params *p, const tc_listener *state);
+void tc_listen(const tc_listener_params *p, tc_listener *state);
+
 /* Shared by conv and linear: outputs [first, last) of one product. */
 void tc_dense(const tc_dense_params *p, int32_t first, int32_t last, const int8_t *input, int8_t *output);
+
+#if TC_DSP
+/* tc_linear of several rows. */
+void tc_pointwise(const tc_linear_params *p, const int8_t *input, int8_t *output, int8_t *scratch);
+
+/* For shapes that do not suit the DSP kernels. */
+void tc_conv_plain(const tc_conv_params *p, const int8_t *input, int8_t *output, int8_t *scratch);
+void tc_depthwise_plain(const tc_depthwise_params *p, const int8_t *input, int8_t *output);
+void tc_max_pool_plain(const tc_pool_params *p, const int8_t *input, int8_t *output);
+void tc_average_pool_plain(const tc_pool_params *p, const int8_t *input, int8_t *output);
+void tc_add_plain(const tc_add_params *p, const int8_t *a, const int8_t *b, int8_t *output);
+#endif
 
 #endif

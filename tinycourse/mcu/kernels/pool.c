@@ -2,7 +2,7 @@
  * Max and average pooling. */
 #include "kernels.h"
 
-void tc_max_pool(const tc_pool_params *p, const int8_t *input, int8_t *output)
+void TC_PLAIN(tc_max_pool)(const tc_pool_params *p, const int8_t *input, int8_t *output)
 {
     const tc_window *w = &p->window;
     const int32_t channels = w->input.channels, row = w->input.width * channels;
@@ -27,7 +27,7 @@ void tc_max_pool(const tc_pool_params *p, const int8_t *input, int8_t *output)
     }
 }
 
-void tc_average_pool(const tc_pool_params *p, const int8_t *input, int8_t *output)
+void TC_PLAIN(tc_average_pool)(const tc_pool_params *p, const int8_t *input, int8_t *output)
 {
     const tc_window *w = &p->window;
     const int32_t channels = w->input.channels, row = w->input.width * channels;

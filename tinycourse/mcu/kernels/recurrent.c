@@ -21,11 +21,24 @@ TC_INLINE void rows_of(const tc_product *p, int32_t o, int32_t count, const int8
         y[k] = tc_requantize(y[k], p->multiplier[o + k], p->shift[o + k]);
 }
 
+/* Eight outputs from o on, or as many as are left, rescaled: of a dense matrix or a sparse one. */
+static void panel_of(const tc_product *p, int32_t o, int32_t count, const int8_t *input, int32_t y[8])
+{
+    if (p->start) {
+        tc_sparse_rows(p, o, count, input, y);
+        return;
+    }
+    for (; count >= 4; count -= 4, o += 4, y += 4)
+        rows_of(p, o, 4, input, y);
+    for (; count > 0; count--, o++, y++)
+        rows_of(p, o, 1, input, y);
+}
+
 void tc_linear16(const tc_linear16_params *p, const int8_t *x, int16_t *output)
 {
-    for (int32_t o = 0, count, y[4]; o < p->outputs; o += count) {
-        count = p->outputs - o >= 4 ? 4 : 1;
-        rows_of(&p->input, o, count, x, y);
+    for (int32_t o = 0, count, y[8]; o < p->outputs; o += count) {
+        count = p->outputs - o < 8 ? p->outputs - o : 8;
+        panel_of(&p->input, o, count, x, y);
         for (int32_t k = 0; k < count; k++)
             output[o + k] = tc_clamp16(y[k]);
     }
@@ -33,10 +46,10 @@ void tc_linear16(const tc_linear16_params *p, const int8_t *x, int16_t *output)
 
 void tc_linear16_pair(const tc_linear16_pair_params *p, const int8_t *x, const int8_t *h, int16_t *output)
 {
-    for (int32_t o = 0, count, a[4], b[4]; o < p->outputs; o += count) {
-        count = p->outputs - o >= 4 ? 4 : 1;
-        rows_of(&p->input, o, count, x, a);
-        rows_of(&p->recurrent, o, count, h, b);
+    for (int32_t o = 0, count, a[8], b[8]; o < p->outputs; o += count) {
+        count = p->outputs - o < 8 ? p->outputs - o : 8;
+        panel_of(&p->input, o, count, x, a);
+        panel_of(&p->recurrent, o, count, h, b);
         for (int32_t k = 0; k < count; k++)
             output[o + k] = tc_clamp16((int64_t)a[k] + b[k]);
     }

@@ -44,12 +44,16 @@ void __aeabi_memcpy4(void *destination, const void *source, size_t count);
 void __aeabi_memcpy8(void *destination, const void *source, size_t count);
 void __aeabi_memset(void *destination, size_t count, int value);
 void __aeabi_memclr(void *destination, size_t count);
+void __aeabi_memclr4(void *destination, size_t count);
+void __aeabi_memclr8(void *destination, size_t count);
 
 void __aeabi_memcpy(void *destination, const void *source, size_t count) { memcpy(destination, source, count); }
 void __aeabi_memcpy4(void *destination, const void *source, size_t count) { memcpy(destination, source, count); }
 void __aeabi_memcpy8(void *destination, const void *source, size_t count) { memcpy(destination, source, count); }
 void __aeabi_memset(void *destination, size_t count, int value) { memset(destination, value, count); }
 void __aeabi_memclr(void *destination, size_t count) { memset(destination, 0, count); }
+void __aeabi_memclr4(void *destination, size_t count) { memset(destination, 0, count); }
+void __aeabi_memclr8(void *destination, size_t count) { memset(destination, 0, count); }
 
 /* Cortex-M0+ multiplies 32 x 32 -> 32 bits and shifts 32 bits; what is wider is put together here. */
 typedef union {

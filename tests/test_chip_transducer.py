@@ -1,0 +1,212 @@
+# ruff: noqa: F811
+"""Block-sparse matrices and whole transducers on the chip: smaller, and the same on every bit."""
+
+import json
+
+import numpy as np
+import pytest
+import torch
+from compilers import gcc_accepts
+from recordings import write
+from test_integer_cells import transducer as random_transducer
+from test_sequences import digits, small_task  # noqa: F401
+
+from tinycourse import checkpoint, cli, deploy, sequence_training, sequences
+from tinycourse.audio import RATE
+from tinycourse.decoding import Greedy, Limits
+from tinycourse.errors import TinycourseError
+from tinycourse.integer_rnnt import quantize_transducer
+from tinycourse.mcu import codegen, package, toolchain, transducer, transducer_package
+from tinycourse.mcu.fixed_point import fixed_point
+from tinycourse.mcu.program import Operation, Program, Tensor
+from tinycourse.mcu.transducer import KEPT, PARTS, TransducerProgram
+from tinycourse.models.cells import CellConfig
+from tinycourse.models.rnnt import RNNTConfig, Transducer
+from tinycourse.words import Vocabulary
+
+CELLS = [("lstm", "lstm", 1), ("cifg", "sru", 2), ("sru", "ln-cifg", 1), ("ln-lstm", "lstm", 0)]
+LIMITS = Limits(symbols=2, blank_penalty=-1.5)  # with these, `said` says now something, now nothing
+
+
+@pytest.fixture(scope="module")
+def said():
+    """A transducer whose gates have lost most 8x1 blocks, features [3, 60, 6], and what it says to them."""
+    network, features = random_transducer("lstm", "cifg"), torch.randn(3, 60, 6, generator=torch.Generator().manual_seed(1))
+    for name, p in network.named_parameters():
+        if "weight_recurrent" in name or "weight_input" in name:
+            kept = torch.rand(p.shape[0] // 8, p.shape[1], generator=torch.Generator().manual_seed(len(name))) < 0.3
+            p.data *= kept.repeat_interleave(8, 0)
+    program = quantize_transducer(network, list(features)).to_program(LIMITS)
+    frames = [program.quantize_input(one.numpy()) for one in features]
+    return program, frames, [program.run(one) for one in frames]
+
+
+# ------------------------------------------------------------------------------------------ block-sparse matrices
+
+
+def linear(weight: np.ndarray, bits: int = 16) -> Program:
+    multiplier, shift = fixed_point(np.full(len(weight), 0.01))
+    arrays = dict(weight=weight, bias=np.zeros(len(weight), np.int32), multiplier=multiplier, shift=shift)
+    tensors = {"x": Tensor("x", weight.shape[1:], 0.05, 3), "y": Tensor("y", weight.shape[:1], 0.05, 0, bits)}
+    return Program("x", "y", tensors, [Operation("linear16" if bits == 16 else "linear", ("x",), "y", {}, arrays)])
+
+
+def test_only_kept_blocks_are_stored():
+    """By hand: 20 x 30 is three panels. The first keeps inputs 4, 7 and 29, the second none, the third, of four outputs, input 0."""
+    weight = np.zeros((20, 30), np.int8)
+    weight[:8, [4, 7, 29]], weight[17, 0] = np.arange(24).reshape(8, 3) + 1, -5
+    found = codegen.stored(weight)
+    assert found["start"].tolist() == [0, 2, 2, 3] and found["column"].tolist() == [[4, 7], [29, 0], [0, 0]]
+    assert found["weight"][0].tolist() == [[[1, 4], [2, 5]], [[7, 10], [8, 11]], [[13, 16], [14, 17]], [[19, 22], [20, 23]]]
+    assert found["weight"][2].flatten().tolist() == [0, -5] + 14 * [0]
+    (kernel,), _ = codegen.translate(linear(weight))
+    assert kernel.path == "sparse linear16" and kernel.constant_bytes == 3 * 16 + 3 * 2 * 2 + 4 * 4 + 20 * 9
+    assert codegen.multiply_adds(linear(weight)) == [3 * 16]
+
+
+@pytest.mark.parametrize("kept, sparse", [(0.9, False), (0.7, True), (0.0, False)])
+def test_the_smaller_form_is_chosen(kept, sparse):
+    rng = np.random.default_rng(0)
+    weight = rng.integers(1, 128, (64, 200), np.int8) * (rng.random((8, 200)) < kept).repeat(8, 0)
+    for bits in (8, 16):
+        program = linear(weight, bits)
+        (kernel,), _ = codegen.translate(program)
+        assert ("start" in kernel.arrays) == sparse and kernel.constant_bytes <= 64 * 200 + 64 * 9
+        assert (codegen.multiply_adds(program)[0] < 64 * 200) == sparse
+
+
+# ------------------------------------------------------------------------------------------ the definition
+
+
+@pytest.mark.parametrize("encoder, prediction, layers", CELLS)
+def test_the_program_says_what_greedy_search_says(encoder, prediction, layers):
+    features = torch.randn(3, 37, 6)
+    integers = quantize_transducer(random_transducer(encoder, prediction, layers), list(features[:2, :20]), "min-max")
+    heard, _ = integers.encoder(features)
+    for limits in (Limits(), LIMITS, Limits(symbols=1, blank_penalty=-1.0)):
+        program = integers.to_program(limits)
+        labels, encoded = zip(*(program.run(program.quantize_input(one.numpy())) for one in features))
+        assert np.array_equal(np.stack(encoded), heard.numpy()) and heard.shape[1] == program.heard_after(37)
+        assert list(labels) == Greedy(integers, 3, limits).push(heard).labels
+
+
+def test_some_frames_say_something_and_some_do_not(said):
+    program, frames, expected = said
+    counts = [len(labels) for labels, _ in expected]
+    assert 0 < sum(counts) < sum(program.symbols * program.heard_after(len(one)) for one in frames)
+
+
+def test_a_saved_program_says_the_same(said, tmp_path):
+    program, frames, ((labels, heard), *_) = said
+    program.save(tmp_path / "t.safetensors")
+    loaded = TransducerProgram.load(tmp_path / "t.safetensors")
+    again = loaded.run(frames[0])
+    assert again[0] == labels and np.array_equal(again[1], heard) and loaded.symbols == LIMITS.symbols
+    with pytest.raises(TinycourseError, match="not an exported program"):
+        Program.load(tmp_path / "t.safetensors")
+
+
+# ------------------------------------------------------------------------------------------ on the chip
+
+
+@pytest.mark.parametrize("target", toolchain.TARGETS)
+def test_c_says_what_the_interpreter_says(target, said, tmp_path):
+    program, frames, expected = said
+    report = transducer_package.export(program, target, tmp_path / "t")
+    listener = transducer_package.load(tmp_path / "t")
+    for one, (labels, heard) in zip(frames, expected):
+        found = listener.run(one)
+        assert found[0] == labels and np.array_equal(found[1], heard)
+    assert report == json.loads((tmp_path / "t" / "report.json").read_text())
+    assert sum("sparse" in layer["kernel"] for layer in report["layers"]) == 3
+    assert report["flash"]["weight_bytes"] == sum(layer["weight_bytes"] for layer in report["layers"])
+    if target.startswith("cortex"):
+        assert listener.instructions > listener.worst > report["parts"]["back"]["instructions"] > 0
+        assert report["flash"]["total_bytes"] >= report["flash"]["code_bytes"] + report["flash"]["weight_bytes"]
+        least = report["ram"]["arena_bytes"] + report["ram"]["buffer_bytes"]
+        assert least < report["ram"]["total_bytes"] - report["ram"]["stack_bytes"] < least + 32
+    else:
+        assert listener.instructions is None
+
+
+@pytest.mark.parametrize("layers, stack, hop, reduction", [(0, 4, 3, 1), (1, 5, 2, 3)])
+def test_frames_overlap_and_labels_leave(layers, stack, hop, reduction, tmp_path):
+    """More labels than the chip keeps, from a prediction network with or without a memory."""
+    torch.manual_seed(0)
+    config = RNNTConfig(
+        features=5, stack=stack, hop=hop, reduction=reduction, cell=CellConfig(units=8), prediction=CellConfig(units=8),
+        prediction_layers=layers, embedding=8, joint=8,
+    )  # fmt: skip
+    network = Transducer(config, 4).eval()
+    network.joint.output.bias.data[0] = -9
+    features = torch.randn(200, 5)
+    program = quantize_transducer(network, [features]).to_program()
+    transducer_package.export(program, "host", tmp_path / "t")
+    frames = program.quantize_input(features.numpy())
+    (labels, heard), (found, encoded) = program.run(frames), transducer_package.load(tmp_path / "t").run(frames)
+    assert labels == found and np.array_equal(encoded, heard) and len(labels) > KEPT
+    assert len(heard) == 200 // hop // reduction
+
+
+def test_gcc_compiles_the_sources_too(said, tmp_path):
+    gcc_accepts(transducer.generate(said[0], "digits"), tmp_path)
+    assert "digits_front_run();" in (tmp_path / "digits.c").read_text() and "#define DIGITS_STACK 3" in (tmp_path / "digits.h").read_text()
+
+
+def test_a_transducer_that_differs_is_not_exported(said, tmp_path, monkeypatch):
+    monkeypatch.setattr(transducer_package.Listener, "run", lambda self, frames: ([], np.zeros((0, 16), np.int8)))
+    with pytest.raises(TinycourseError, match="differs from the interpreter"):
+        transducer_package.export(said[0], "host", tmp_path / "t")
+    assert not list(tmp_path.iterdir())
+
+
+def test_frames_of_another_kind_are_refused(said, tmp_path):
+    program, frames, _ = said
+    transducer_package.export(program, "wasm", tmp_path / "t")
+    listener = transducer_package.load(tmp_path / "t")
+    for wrong in (frames[0].astype(np.int16), frames[0][:, :5]):
+        with pytest.raises(TinycourseError, match=r"takes int8 \[T, 6\]"):
+            listener.run(wrong)
+    with pytest.raises(TinycourseError, match="not an exported program"):
+        package.load(tmp_path / "t")
+    assert set(package.checked(tmp_path / "t")["parts"]) == set(PARTS)
+
+
+def test_the_verbs(small_task, tmp_path, capsys):
+    recogniser = sequence_training.recogniser_for("rnnt-digits-cifg-sru", Vocabulary.of(small_task.texts(), "words"), 0)
+    recogniser.network.joint.output.bias.data[0] = -1.0  # so that something is said
+    recogniser.info = {"data": "connected-digits"}
+    checkpoint.save(recogniser, tmp_path / "d.safetensors")
+    audio = small_task.speech("testing").audio[0]
+    write(tmp_path / "said.wav", audio.numpy())
+    results = {}
+    for target in ("host", "cortex-m4"):
+        folder = str(tmp_path / target)
+        assert cli.main(["export", str(tmp_path / "d.safetensors"), "--target", target, "--out", folder]) == 0
+        words = capsys.readouterr().out
+        assert "front.layer0" in words and ("in a second of noise" in words) == (target == "cortex-m4")
+        assert cli.main(["run", folder, str(tmp_path / "said.wav"), "--json"]) == 0
+        (results[target],) = json.loads(capsys.readouterr().out)["results"]
+    assert results["host"].pop("instructions") is None and results["cortex-m4"].pop("instructions") > 1_000_000
+    assert results["host"] == results["cortex-m4"] and results["host"]["text"]
+    assert results["host"]["seconds"] == pytest.approx(len(audio) / RATE)
+    assert cli.main(["run", str(tmp_path / "host"), str(tmp_path / "said.wav")]) == 0
+    assert results["host"]["text"] in capsys.readouterr().out
+
+
+def test_real_streams(real_set, tmp_path):
+    """The shipped transducer on real digits, in C on this machine and on the chip."""
+    real_set("spoken-digits")
+    task = sequences.open_task("connected-digits")
+    program = deploy.transducer_program_of(checkpoint.load("rnnt-digits"), task.speech("training").audio[:20])
+    speech, texts = task.speech("testing"), []
+    for target, count in (("host", 5), ("cortex-m4", 1)):
+        transducer_package.export(program, target, tmp_path / target)
+        listener = transducer_package.load(tmp_path / target)
+        for audio in speech.audio[:count]:
+            frames = deploy.frames(program, audio)
+            (labels, heard), (found, encoded) = program.run(frames), listener.run(frames)
+            assert labels == found and np.array_equal(heard, encoded)
+            texts.append(Vocabulary(tuple(program.metadata["classes"])).decode(labels))
+    assert sum(text == said for text, said in zip(texts[:5], speech.texts)) >= 4
+    assert listener.instructions < 0.5 * 80e6 * len(audio) / RATE  # half of the time at 80 MHz, one instruction per cycle

@@ -1,0 +1,112 @@
+"""A listener that never stops: chunk by chunk it hears what the recording as a whole says, and C hears what Python does."""
+
+import dataclasses
+
+import numpy as np
+import pytest
+import torch
+
+from tinycourse import stream
+from tinycourse.errors import TinycourseError
+from tinycourse.frontend import Frontend, FrontendConfig
+from tinycourse.integer_frontend import with_samples
+from tinycourse.mcu import listener, package
+from tinycourse.mcu.fixed_point import fixed_point
+from tinycourse.mcu.listener import Listener, Settings, without_samples
+from tinycourse.mcu.program import Operation, Program, Tensor
+
+RATE = 1600  # a tenth of the real one: the same code in a tenth of the time
+SHAPES = {
+    "centred": FrontendConfig("log-mel", RATE, 100, 16, 128, 6, 6, high=700.0),
+    "hop of a chunk, windows within": FrontendConfig("log-mel", RATE, 64, 32, 64, 4, 4, high=700.0, centred=False),
+    "hop beyond a chunk": FrontendConfig("mfcc", RATE, 128, 64, 128, 6, 4, high=700.0),
+}
+SETTINGS = {
+    "centred": Settings(hop=0.1, windows=3, threshold=0.4, refractory=0.5),
+    "hop of a chunk, windows within": Settings(hop=0.02, windows=1, threshold=0.3, refractory=0.05),
+    "hop beyond a chunk": Settings(hop=0.2, windows=2, threshold=0.4, refractory=0.0),
+}
+
+
+def sound(seconds: float) -> np.ndarray:
+    """Noise whose colour and loudness wander: int16 [samples]."""
+    rng, t = np.random.default_rng(0), np.arange(int(seconds * RATE)) / RATE
+    x = np.sin(2 * np.pi * (300 + 200 * np.sin(4 * t)) * t) + rng.normal(0, 0.3, len(t))
+    return np.rint(8000 * np.sin(2.3 * t) ** 4 * x).astype(np.int16)
+
+
+def hearing(name: str) -> Listener:
+    """Ears, a linear layer with random weights, four classes."""
+    rng, front = np.random.default_rng(1), Frontend(SHAPES[name])
+    front.fit(torch.from_numpy(sound(4)).unfold(0, RATE, RATE) / 32768)
+    shape = (*front.config.shape[1:], 1)
+    weight = rng.integers(-127, 128, (4, int(np.prod(shape))), np.int8)
+    multiplier, shift = fixed_point(np.full(4, 0.3 / weight[0].size ** 0.5 / 30))
+    arrays = dict(weight=weight, bias=np.zeros(4, np.int32), multiplier=multiplier, shift=shift)
+    tensors = [Tensor("x", shape, 0.03, 5), Tensor("flat", (weight[0].size,), 0.03, 5), Tensor("y", (4,), 0.1, 0)]
+    operations = [Operation("reshape", ("x",), "flat"), Operation("linear", ("flat",), "y", {}, arrays)]
+    names = {"classes": ["silence", "yes", "unknown", "no"]}
+    program = with_samples(Program("x", "y", {t.name: t for t in tensors}, operations, names), front)
+    return Listener(program, SETTINGS[name])
+
+
+def heard(listening: Listener, x: np.ndarray) -> list[tuple[int, int, int]]:
+    """(chunk, class, score) of every detection."""
+    listening.reset()
+    found = [listening.step(chunk) for chunk in x.reshape(-1, listening.chunk)]
+    return [(i, *one) for i, one in enumerate(found) if one[0] >= 0]
+
+
+@pytest.mark.parametrize("name", SHAPES)
+def test_a_stream_equals_the_recording(name):
+    listening, x = hearing(name), sound(6)
+    posteriors = listening.posteriors(x)
+    whole = listening.decide(posteriors)
+    assert len(whole) >= 2 and {word for _, word, _ in whole} <= {1, 3}  # silence and unknown never fire
+    assert [((listening.ready(run) - 1) // listening.chunk, *found) for run, *found in whole] == heard(listening, x)
+
+
+@pytest.mark.parametrize("name", SHAPES)
+def test_decisions_are_those_of_the_float_definitions(name):
+    listening, x = hearing(name), sound(6)
+    s, posteriors = listening.settings, listening.posteriors(x)
+    classes = tuple(listening.program.metadata["classes"])
+    real = torch.from_numpy(posteriors / 2**listener.BITS)
+    assert ((real.sum(1) <= 1) & (real.sum(1) > 1 - posteriors.shape[1] / 2**listener.BITS)).all()
+    score, words = stream.best_keyword(stream.smooth(real, s.windows), classes)
+    expected = stream.detect(score, words, s.threshold, s.hop, s.refractory)
+    found = listening.decide(posteriors)
+    assert [classes[word] for _, word, _ in found] == [d.word for d in expected]
+    np.testing.assert_allclose([1 + run * s.hop for run, _, _ in found], [d.time for d in expected])
+
+
+def test_softmax_in_integers():
+    listening = hearing("centred")
+    scores = np.random.default_rng(0).integers(-128, 128, (1000, 4)).astype(np.int8)
+    expected = torch.from_numpy(0.1 * scores).softmax(1).numpy()
+    # a power is off by half a step, of a sum of at least 2**14 of them; the quotient is rounded down
+    assert np.abs(listening.softmax(scores) / 2**listener.BITS - expected).max() <= (0.5 + 2 * 0.5 + 1) / 2**listener.BITS
+
+
+@pytest.mark.parametrize("target", ["host", "wasm", "cortex-m4", "cortex-m0plus"])
+def test_c_hears_what_python_does(target, tmp_path):
+    for i, name in enumerate(SHAPES):
+        listening, x = hearing(name), sound(3)
+        (folder := tmp_path / str(i)).mkdir()
+        model = package.open_binary(target, listener.build(listening, target, folder))
+        for _ in range(2):  # a reset forgets everything
+            model.call("reset")
+            listening.reset()
+            for chunk in x.reshape(-1, listening.chunk):
+                assert tuple(np.frombuffer(model.run(chunk.tobytes(), 4), np.int16)) == listening.step(chunk)
+
+
+def test_mistakes():
+    program = hearing("centred").program
+    for settings in (Settings(chunk=0.0001), Settings(hop=0.001), Settings(hop=0.105)):
+        with pytest.raises(TinycourseError, match="not whole samples"):
+            Listener(program, settings)
+    with pytest.raises(TinycourseError, match="takes samples"):
+        Listener(without_samples(program))
+    with pytest.raises(TinycourseError, match="needs a class for each output"):
+        Listener(dataclasses.replace(program, metadata={"classes": ["silence"]}))

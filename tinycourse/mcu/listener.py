@@ -1,0 +1,221 @@
+"""A chip that never stops listening: chunks of int16 samples in, now and then a word out, integers only.
+
+Every 20 ms a chunk comes. Frames that it completes go into a ring buffer of features; every `hop` seconds the network judges the
+newest second of them; its posteriors are averaged over the last few times, and the best keyword fires where the mean reaches a
+threshold. Then the detector is deaf for a while, so that one word is one detection. These are the definitions of stream.py, on
+integers, but for one thing: a window's first and last frames see the sound around it, not its mirror image.
+
+`Listener.step` is the reference, `posteriors` and `decide` give the same for a recording as a whole, and `generate` writes it in C:
+`model_input()` takes a chunk, `model_run()` listens to it, `model_output()` is two numbers, the class that fired or -1, and its score.
+"""
+
+from dataclasses import dataclass, replace
+from pathlib import Path
+
+import numpy as np
+
+from tinycourse.errors import TinycourseError
+from tinycourse.mcu import codegen, frontend, package
+from tinycourse.mcu.program import Program
+
+BITS = 14  # after the point of posteriors
+NOTHING = -1
+
+
+def takes_samples(program: Program) -> bool:
+    """Whether a program begins with a front end."""
+    return program.operations[0].kind == "features"
+
+
+def without_samples(program: Program) -> Program:
+    """The network of a program that takes samples, alone."""
+    first, *rest = program.operations
+    tensors = {name: t for name, t in program.tensors.items() if name != program.input}
+    return replace(program, input=first.output, tensors=tensors, operations=rest)
+
+
+@dataclass(frozen=True)
+class Settings:
+    """How a listener decides. Times in seconds."""
+
+    chunk: float = 0.02
+    hop: float = 0.2  # between two runs of the network
+    windows: int = 2  # that posteriors are averaged over
+    threshold: float = 0.9  # of the mean posterior
+    refractory: float = 1.0  # deaf after a detection
+    deaf_to: tuple[str, ...] = ("silence", "unknown")  # classes that never fire
+
+
+class Listener:
+    """A program that takes samples (`integer_frontend.with_samples`), fed chunk by chunk. `step` changes it; `reset` forgets.
+
+    Raises TinycourseError for a program that takes no samples, and for times that are not whole chunks and frames.
+    """
+
+    def __init__(self, program: Program, settings: Settings = Settings()):
+        if not takes_samples(program):
+            raise TinycourseError("A listener needs a program that takes samples; export the checkpoint with --samples.")
+        self.program, self.alone, self.settings, self.operation = program, without_samples(program), settings, program.operations[0]
+        p, rate = self.operation.parameters, program.tensors[program.input].size  # the program takes a second of samples
+        self.features, output = program.tensors[self.operation.output], program.tensors[program.output]
+        self.history = self.features.shape[0]
+        self.hop, self.lead, self.size = p["hop"], p["lead"], len(self.operation.arrays["window"])
+        self.chunk, self.stride = round(settings.chunk * rate), round(settings.hop * rate) // self.hop  # samples, frames
+        whole = np.isclose([self.chunk, self.stride * self.hop], [settings.chunk * rate, settings.hop * rate])
+        if not whole.all() or self.chunk < 1 or self.stride < 1:
+            times = f"Chunks of {settings.chunk} s, judged every {settings.hop} s"
+            raise TinycourseError(f"{times}, are not whole samples and frames; choose other times.")
+        self.refractory = -int(-settings.refractory * rate // (self.stride * self.hop))  # in runs of the network, rounded up
+        self.threshold = round(settings.threshold * 2**BITS)
+        self.keywords = np.array([name not in settings.deaf_to for name in program.metadata["classes"]])
+        if output.size != len(self.keywords) or settings.windows < 1 or not self.keywords.any():
+            raise TinycourseError("A listener needs a class for each output, one of them to fire, and at least one window.")
+        self.exponential = np.rint(2.0**BITS * np.exp(-output.scale * np.arange(256))).astype(np.int16)
+        self.reset()
+
+    def reset(self) -> None:
+        """As before the first chunk."""
+        self.kept = np.zeros(0, np.int16)  # samples, from the beginning of the next frame on
+        self.begun = False  # whether the mirror image of the beginning stands before them
+        self.ring = np.zeros((self.history, self.features.shape[1]), np.int8)  # frame i is in row i % history
+        self.frames, self.runs, self.deaf = 0, 0, 0  # frames and runs so far; runs that it stays deaf for
+        self.recent = np.zeros((self.settings.windows, len(self.keywords)), np.int64)  # posteriors of run i in row i % windows
+
+    def step(self, chunk: np.ndarray) -> tuple[int, int]:
+        """One chunk int16 [chunk]: the class that fires or -1, and its score, the mean posterior in units of 2**-14 (else 0)."""
+        self.kept, found = np.append(self.kept, chunk), (NOTHING, 0)
+        if not self.begun and len(self.kept) > self.lead:
+            self.kept, self.begun = np.append(self.kept[self.lead : 0 : -1], self.kept), True
+        while self.begun and len(self.kept) >= self.size:
+            self.ring[self.frames % self.history] = self.frame(self.kept[: self.size])
+            self.kept, self.frames = self.kept[self.hop :], self.frames + 1
+            if self.frames >= self.history and (self.frames - self.history) % self.stride == 0:
+                heard = self.judge()
+                found = heard if found[0] == NOTHING else found
+        return found
+
+    def frame(self, samples: np.ndarray) -> np.ndarray:
+        """Features int8 [bands] of the samples of one frame."""
+        return frontend.frames(self.operation, samples[None], self.features.zero_point)[0]
+
+    def judge(self) -> tuple[int, int]:
+        """Run the network on the ring, its oldest frame first, and decide."""
+        self.recent[self.runs % len(self.recent)] = self.softmax(self.network(np.roll(self.ring, -self.frames, 0)[None]))[0]
+        self.runs += 1
+        mean = self.recent.sum(0) // min(self.runs, len(self.recent))
+        word = int(np.where(self.keywords, mean, -1).argmax())
+        if self.deaf or mean[word] < self.threshold:
+            self.deaf = max(self.deaf - 1, 0)
+            return NOTHING, 0
+        self.deaf = max(self.refractory - 1, 0)
+        return word, int(mean[word])
+
+    def network(self, maps: np.ndarray) -> np.ndarray:
+        """Features int8 [N, history, bands] to int8 scores [N, classes]."""
+        return self.alone.run(np.ascontiguousarray(maps)[..., None])
+
+    def softmax(self, scores: np.ndarray) -> np.ndarray:
+        """int8 scores [N, classes] to posteriors [N, classes], 14 bits after the point, rounded down."""
+        powers = self.exponential[scores.max(1, keepdims=True).astype(int) - scores].astype(np.int64)
+        return (powers << BITS) // powers.sum(1, keepdims=True)
+
+    # ------------------------------------------------------------------------------------------ a recording as a whole
+
+    def posteriors(self, samples: np.ndarray) -> np.ndarray:
+        """The posteriors [N, classes] of every run on a recording int16 [S], its features computed at once."""
+        frames = (len(samples) + self.lead - self.size) // self.hop + 1  # those that need nothing behind the end
+        features = frontend.recording(self.operation, samples, frames, self.features.zero_point)
+        maps = np.lib.stride_tricks.sliding_window_view(features, self.history, 0)[:: self.stride].transpose(0, 2, 1)
+        return self.softmax(np.concatenate([self.network(m[None]) for m in maps]))
+
+    def decide(self, posteriors: np.ndarray) -> list[tuple[int, int, int]]:
+        """(run, class, score) of every detection in posteriors [N, classes]."""
+        n, total = len(posteriors), np.concatenate([np.zeros_like(posteriors[:1]), posteriors.cumsum(0)])
+        first = np.maximum(np.arange(1, n + 1) - self.settings.windows, 0)
+        mean = (total[1:] - total[first]) // (np.arange(1, n + 1) - first)[:, None]
+        words, found = np.where(self.keywords, mean, -1).argmax(1), []
+        for i in (mean[np.arange(n), words] >= self.threshold).nonzero()[0].tolist():
+            if not found or i - found[-1][0] >= self.refractory:
+                found.append((i, int(words[i]), int(mean[i, words[i]])))
+        return found
+
+    def ready(self, run: int) -> int:
+        """How many samples run `run` of the network waits for."""
+        return (run * self.stride + self.history - 1) * self.hop - self.lead + self.size
+
+
+# -------------------------------------------------------------------------------------------------------------- in C
+
+
+def generate(listener: Listener, name: str = "model") -> dict[str, str]:
+    """C sources of a listener: {file name: text}; the network's symbols begin with `name`_network. See `codegen.generate`."""
+    network = f"{name}_network"
+    op, x = listener.operation, listener.program.tensors[listener.program.input]
+    kernel = codegen.features(op, [x], listener.features)
+    tables = kernel.arrays | {"exponential": listener.exponential, "keywords": listener.keywords.astype(np.int8)}
+    arrays = "".join(codegen.constant(f"{name}_{k}", a) for k, a in tables.items())
+    ears = "\n".join(codegen.wrap([f".{k} = {codegen.initialiser(v, name)}" for k, v in kernel.fields.items()]))
+    fields = {k: getattr(listener, k) for k in ("chunk", "history", "stride", "refractory", "threshold")}
+    fields |= {"classes": len(listener.keywords), "windows": listener.settings.windows}
+    sizes = {
+        "kept": ("int16_t", listener.size + listener.chunk),
+        "ring": ("int8_t", listener.ring.size),
+        "recent": ("int16_t", listener.recent.size),
+        "scratch": ("int32_t", -(-kernel.scratch // 4)),
+    }
+    memory = "\n".join(f"static {kind} {key}[{size}];" for key, (kind, size) in sizes.items())
+    pointers = [f".{k} = {name}_{k}" for k in ("exponential", "keywords")] + [f".{k} = {k}" for k in sizes if k != "scratch"]
+    pointers += [".scratch = (int8_t *)scratch", *(f".{k} = {network}_{k}" for k in ("input", "output", "run"))]
+    text = "\n".join(codegen.wrap([".ears = &ears", *(f".{k} = {v}" for k, v in fields.items()), *pointers]))
+    body = f"""\
+/* Generated by tinycourse; do not edit. The kernels are Apache-2.0; the weights belong to whoever trained them. */
+#include "{name}.h"
+
+#include "kernels.h"
+#include "{network}.h"
+
+{arrays}static const tc_features_params ears = {{
+{ears}
+}};
+
+{memory}
+static tc_listener state;
+
+static const tc_listener_params listener = {{
+{text}
+}};
+
+int16_t *{name}_input(void) {{ return tc_listener_input(&listener, &state); }}
+
+const int16_t *{name}_output(void) {{ return state.found; }}
+
+void {name}_run(void) {{ tc_listen(&listener, &state); }}
+
+void {name}_reset(void) {{ state = (tc_listener){{0}}; }}
+"""
+    header = HEADER.format(name=name, upper=name.upper(), chunk=listener.chunk)
+    return codegen.generate(listener.alone, network) | {f"{name}.h": header, f"{name}.c": body}
+
+
+def build(listener: Listener, target: str, folder: Path) -> Path:
+    """Write and compile a listener for a target of `toolchain`; returns the binary, for `package.open_binary`."""
+    return package.compiled(generate(listener), target, folder, ["run", "input", "output", "reset"])
+
+
+HEADER = """/* Generated by tinycourse; do not edit. */
+#ifndef {upper}_H
+#define {upper}_H
+
+#include <stdint.h>
+
+#define {upper}_CHUNK {chunk} /* samples */
+
+/* Before the first chunk: {name}_reset(). For every chunk: ask {name}_input() where its samples go, fill them in, call {name}_run(). Then
+ * {name}_output()[0] is the class that was heard, or -1, and [1] its mean posterior with 14 bits after the point. */
+int16_t *{name}_input(void);
+const int16_t *{name}_output(void);
+void {name}_run(void);
+void {name}_reset(void);
+
+#endif
+"""

@@ -1,0 +1,195 @@
+"""A whole transducer on the chip: four programs, the frames that wait between them, and greedy search.
+
+`TransducerProgram.run` is the definition. transducer.c is the same for a chip that hears one frame at a time, and agrees with it on
+every label and on every number of the encoder.
+"""
+
+import json
+import re
+from collections.abc import Iterator
+from dataclasses import dataclass, field
+from pathlib import Path
+
+import numpy as np
+from safetensors.numpy import save as to_bytes
+
+from tinycourse.mcu import codegen
+from tinycourse.mcu.program import Program, read
+
+FORMAT = "tinycourse-transducer-1"
+PARTS = "front", "back", "prediction", "joint"
+BLANK = 0
+KEPT = 64  # labels that the chip remembers
+
+
+@dataclass
+class TransducerProgram:
+    """Features in integers to labels.
+
+    `programs` by PARTS: front takes `stack` frames of features every `hop`, back `reduction` outputs of the front; prediction takes a
+    label, joint what was heard and as its state what may follow. Blank (label 0) has to lead by `blank_penalty` units of the logits, and
+    after `symbols` labels comes the next frame. `rate` is how many frames of features a second has, for reports; `metadata` is free JSON.
+    """
+
+    programs: dict[str, Program]
+    stack: int
+    hop: int
+    reduction: int
+    symbols: int = 3
+    blank_penalty: int = 0
+    rate: float = 100.0
+    metadata: dict = field(default_factory=dict)
+
+    @property
+    def features(self) -> int:
+        """Numbers in a frame."""
+        return self.programs["front"].tensors[self.programs["front"].input].size // self.stack
+
+    @property
+    def outputs(self) -> int:
+        """Numbers in what the encoder gives for a frame."""
+        return self.programs["back"].tensors[self.programs["back"].output].size
+
+    def heard_after(self, frames: int) -> int:
+        """How many outputs the encoder has given after so many frames of features."""
+        return frames // self.hop // self.reduction
+
+    def quantize_input(self, features: np.ndarray) -> np.ndarray:
+        """Real features [T, features] to the integers that the chip is given."""
+        return self.programs["front"].quantize_input(features)
+
+    def run(self, frames: np.ndarray) -> tuple[list[int], np.ndarray]:
+        """A recording from its beginning: int8 [T, features] -> labels, and what the encoder heard, int8 [T', outputs]."""
+        front, back = self.programs["front"], self.programs["back"]
+        silence = np.full((self.stack - self.hop, self.features), front.tensors[front.input].zero_point, np.int8)
+        heard = steps(front, together(np.concatenate([silence, frames]), self.stack, self.hop))
+        heard = steps(back, together(heard, self.reduction, self.reduction))
+        return list(self.search(heard)), heard
+
+    def search(self, heard: np.ndarray) -> Iterator[int]:
+        """Greedy search in outputs of the encoder [T', outputs]. Of two labels that are as likely the first is said."""
+        prediction, joint = self.programs["prediction"], self.programs["joint"]
+        penalty = np.array([self.blank_penalty] + [0] * (joint.tensors[joint.output].size - 1))
+        (follows,) = joint.state
+        expected, state = prediction.step(np.full((1, 1), BLANK, np.int16), prediction.start(1))
+        for one in heard:
+            for _ in range(self.symbols):
+                logits, _ = joint.step(one[None], {follows: expected})
+                label = int((logits[0] - penalty).argmax())
+                if label == BLANK:
+                    break
+                yield label
+                expected, state = prediction.step(np.full((1, 1), label, np.int16), state)
+
+    def save(self, path: str | Path) -> None:
+        """Write one safetensors file: the weights, and everything else as JSON in its header."""
+        arrays, descriptions = pack(self.programs)
+        settings = json.dumps({k: v for k, v in vars(self).items() if k != "programs"})
+        Path(path).write_bytes(to_bytes(arrays, metadata={"format": FORMAT, "programs": descriptions, "settings": settings}))
+
+    @classmethod
+    def load(cls, path: str | Path) -> "TransducerProgram":
+        """Read what `save` wrote. Raises TinycourseError on a missing file or one of another kind."""
+        arrays, header = read(path, FORMAT)
+        return cls(unpack(arrays, header["programs"]), **json.loads(header["settings"]))
+
+
+def together(x: np.ndarray, size: int, hop: int) -> np.ndarray:
+    """`size` neighbouring rows side by side, once every `hop`: [T, n] -> [T', size * n]."""
+    count = max(0, (len(x) - size) // hop + 1)
+    return np.stack([x[i : i + count * hop : hop] for i in range(size)], 1).reshape(count, size * x.shape[1])
+
+
+def steps(program: Program, x: np.ndarray) -> np.ndarray:
+    """One call for every row of x, from the beginning: [T, inputs] -> [T, outputs]."""
+    state, y = program.start(1), np.zeros((len(x), program.tensors[program.output].size), np.int8)
+    for t, one in enumerate(x):
+        y[t : t + 1], state = program.step(one[None], state)
+    return y
+
+
+def pack(programs: dict[str, Program]) -> tuple[dict[str, np.ndarray], str]:
+    """Several programs as `Program.pack` gives one: the arrays' names begin with a program's name, the JSON is one of each."""
+    packed = {name: program.pack() for name, program in programs.items()}
+    arrays = {f"{name}.{key}": array for name, (found, _) in packed.items() for key, array in found.items()}
+    return arrays, json.dumps({name: description for name, (_, description) in packed.items()})
+
+
+def unpack(arrays: dict[str, np.ndarray], descriptions: str) -> dict[str, Program]:
+    """The inverse of `pack`; arrays of other names are left alone."""
+    programs = {}
+    for name, description in json.loads(descriptions).items():
+        own = {key.removeprefix(f"{name}."): array for key, array in arrays.items() if key.startswith(f"{name}.")}
+        programs[name] = Program.unpack(own, description)
+    return programs
+
+
+# ------------------------------------------------------------------------------------------ in C
+
+
+def generate(transducer: TransducerProgram, name: str = "model") -> dict[str, str]:
+    """C sources of a transducer: {file name: text}. Its four networks are models of their own, `name` + _front and so on.
+
+    Raises TinycourseError where the kernels cannot compute a program, or the name is none for C.
+    """
+    sources = {}
+    for part in PARTS:
+        sources |= codegen.generate(transducer.programs[part], f"{name}_{part}")
+    text = Path(__file__).with_name("transducer.c").read_text(encoding="utf-8")
+    text = re.sub(r"\bmodel(?=[_.])", name, re.sub(r"\bMODEL(?=_)", name.upper(), text))
+    return {f"{name}.h": header(transducer, name), f"{name}.c": text} | sources
+
+
+def functions(transducer: TransducerProgram) -> list[str]:
+    """What the generated C offers to a caller, each behind the model's name and an underscore; the networks' own too."""
+    networks = [f"{part}_{f}" for part in PARTS for f in codegen.functions(transducer.programs[part]) if not f.startswith("state_")]
+    return ["run", "input", "output", "reset", "count", "labels", *networks]
+
+
+def header(transducer: TransducerProgram, name: str) -> str:
+    t, programs = transducer, transducer.programs
+    x, y, logits = (programs[part].tensors[which(programs[part])] for part, which in ENDS)
+    upper = name.upper()
+    return f"""/* Generated by tinycourse; do not edit. The kernels are Apache-2.0; the weights belong to whoever trained them. */
+#ifndef {upper}_H
+#define {upper}_H
+
+#include <stdint.h>
+
+/* Features, int8: real value = SCALE * (number - ZERO_POINT). */
+#define {upper}_FEATURES {t.features} /* in a frame */
+#define {upper}_INPUT_SCALE {float(x.scale)!r}
+#define {upper}_INPUT_ZERO_POINT ({x.zero_point})
+#define {upper}_STACK {t.stack} /* frames that the encoder sees at once, */
+#define {upper}_HOP {t.hop} /* every so many */
+#define {upper}_REDUCTION {t.reduction} /* frames that are joined inside the encoder */
+#define {upper}_PREDICTION_REMEMBERS {int(bool(programs["prediction"].state))} /* more than one label */
+
+/* What the encoder heard, int8. */
+#define {upper}_OUTPUTS {y.size}
+#define {upper}_OUTPUT_SCALE {float(y.scale)!r}
+#define {upper}_OUTPUT_ZERO_POINT ({y.zero_point})
+
+#define {upper}_LABELS {logits.size} /* blank among them */
+#define {upper}_BLANK {BLANK} /* nothing is said: on to the next frame */
+#define {upper}_BLANK_PENALTY {t.blank_penalty} /* units of a logit by which blank has to lead */
+#define {upper}_SYMBOLS {t.symbols} /* labels that one output of the encoder may say */
+#define {upper}_KEPT {KEPT} /* labels that are remembered */
+
+/* Call {name}_reset() before a recording; then for every frame fill {name}_input(), which moves, and call {name}_run(). */
+void {name}_reset(void);
+int8_t *{name}_input(void);
+void {name}_run(void);
+
+/* Labels so far: how many, and the last {upper}_KEPT of them, label i in place i % {upper}_KEPT. */
+int32_t {name}_count(void);
+const int16_t *{name}_labels(void);
+
+/* What the encoder heard last, from the run that brought it to the next one. */
+const int8_t *{name}_output(void);
+
+#endif
+"""
+
+
+ENDS = ("front", lambda p: p.input), ("back", lambda p: p.output), ("joint", lambda p: p.output)

@@ -1,0 +1,143 @@
+"""A folder that holds a transducer ready to run, as package.py makes one of a single network: `export` writes it, `load` opens it."""
+
+from functools import partial
+from pathlib import Path
+
+import numpy as np
+
+from tinycourse.errors import TinycourseError
+from tinycourse.mcu import package, transducer
+from tinycourse.mcu.transducer import KEPT, PARTS, TransducerProgram
+
+COUNTER = package.COUNTER + "; for one second of sound in which nothing is said"
+
+
+def calls(program: TransducerProgram) -> dict[str, float]:
+    """How often each network runs in a second of sound in which nothing is said; a label costs one more of prediction and joint."""
+    heard = program.rate / program.hop / program.reduction
+    return {"front": program.rate / program.hop, "back": heard, "prediction": 0.0, "joint": heard}
+
+
+class Listener:
+    """A transducer's binary. `run` hears a recording frame by frame, as the chip does, and says what `TransducerProgram.run` says.
+
+    On an emulated chip `instructions` has the count of the last recording, `worst` that of its longest run for one frame, `stack`
+    the most bytes of stack; elsewhere they are None.
+    """
+
+    def __init__(self, program: TransducerProgram, target: str, binary: Path):
+        self.program, self.binary = program, package.open_binary(target, binary)
+        self.emulated = target.startswith("cortex")
+        self.instructions = self.worst = self.stack = None
+
+    def run(self, frames: np.ndarray) -> tuple[list[int], np.ndarray]:
+        """A recording from its beginning: int8 [T, features] -> labels, and what the encoder heard, int8 [T', outputs]."""
+        program, labels, heard, costs = self.program, [], [], [(0, 0)]
+        if frames.dtype != np.int8 or frames.shape[1:] != (program.features,):
+            raise TinycourseError(f"This transducer takes int8 [T, {program.features}], not {frames.dtype} {list(frames.shape)}.")
+        self.binary.call("reset")
+        for number, frame in enumerate(frames, start=1):
+            output = self.binary.run(frame.tobytes(), program.outputs)
+            if program.heard_after(number) > len(heard):
+                heard.append(output)
+            if self.emulated:
+                costs.append((self.binary.instructions, self.binary.stack))
+            new = range(len(labels), self.binary.call("count"))
+            if new:
+                kept = np.frombuffer(self.binary.read("labels", 2 * KEPT), np.int16)
+                labels += [int(kept[i % KEPT]) for i in new]
+        if self.emulated:
+            counts, stacks = zip(*costs)
+            self.instructions, self.worst, self.stack = sum(counts), max(counts), max(stacks)
+        return labels, np.frombuffer(b"".join(heard), np.int8).reshape(-1, program.outputs)
+
+
+def export(program: TransducerProgram, target: str, out: str | Path) -> dict:
+    """Write a transducer for `target` into the folder `out`, as `package.export` does; returns the report.
+
+    The binary hears a second of noise, and has to say what the interpreter says.
+    """
+    return package.install(target, out, partial(write, program, target))
+
+
+def write(program: TransducerProgram, target: str, folder: Path) -> dict:
+    """Fill an empty folder."""
+    program.save(folder / "program.safetensors")
+    binary = package.compiled(transducer.generate(program), target, folder, transducer.functions(program))
+    report = measured(program, target, binary) | {"binary": binary.name}
+    return package.finish(folder, report, readme(report))
+
+
+def measured(program: TransducerProgram, target: str, binary: Path) -> dict:
+    """The report: sizes, what each network costs, and what a second of noise costs. Raises TinycourseError where a bit differs."""
+    parts = {part: package.describe(program.programs[part], target) for part in PARTS}
+    for part, report in parts.items():
+        package.measure(program.programs[part], target, binary, report, f"model_{part}")
+    listener, rng = Listener(program, target, binary), np.random.default_rng(0)
+    noise = rng.integers(-128, 128, (round(program.rate), program.features), np.int8)
+    (labels, heard), (expected, encoded) = listener.run(noise), program.run(noise)
+    if labels != expected or not np.array_equal(heard, encoded):
+        raise TinycourseError(f"The transducer built for {target} differs from the interpreter; please report it.")
+    rates = calls(program)
+    front, back = parts["front"], parts["back"]
+    flash, ram = ({k: add(r[area][k] for r in parts.values()) for k in front[area]} for area in ("flash", "ram"))
+    buffers = program.stack * program.features + 2 * KEPT
+    found = {
+        "format": package.FORMAT,
+        "target": target,
+        "machine": front["machine"],
+        "input": front["input"] | {"shape": [program.features]},
+        "output": back["output"],
+        "rate": program.rate,
+        "flash": flash | {k: front["flash"][k] for k in ("code_bytes", "total_bytes")},  # those of the binary, in every report
+        "ram": ram | {"buffer_bytes": buffers, "stack_bytes": listener.stack, "total_bytes": None},
+        "multiply_adds": round(sum(rates[part] * r["multiply_adds"] for part, r in parts.items())),
+        "counter": COUNTER,
+        "instructions": listener.instructions,
+        "worst_frame": listener.worst,
+        "labels": len(labels),
+        "parts": {
+            part: {
+                "calls_per_second": rates[part],
+                "weight_bytes": r["flash"]["weight_bytes"],
+                "arena_bytes": r["ram"]["arena_bytes"],
+                "multiply_adds": r["multiply_adds"],
+                "instructions": r["instructions"],
+            }
+            for part, r in parts.items()
+        },
+        "layers": [layer | {"part": part, "path": f"{part}.{layer['path']}"} for part, r in parts.items() for layer in r["layers"]],
+        "metadata": program.metadata,
+    }
+    if listener.emulated:
+        found["ram"]["total_bytes"] = listener.binary.sections[".bss"] + listener.stack
+    return found
+
+
+def add(numbers) -> int | None:
+    """The sum, None where one is not known."""
+    numbers = list(numbers)
+    return None if None in numbers else sum(numbers)
+
+
+def readme(report: dict) -> str:
+    """What the folder holds, for somebody who finds it."""
+    flash, ram = report["flash"], report["ram"]
+    size = [f"weights and constants {flash['weight_bytes']:,} bytes", f"arenas {ram['arena_bytes']:,} bytes"]
+    if report["instructions"]:
+        size += [f"code {flash['code_bytes']:,} bytes", f"stack {ram['stack_bytes']:,} bytes"]
+    return f"""# A speech recogniser (RNN transducer, int8) in C, for {report["target"]}
+
+Made by tinycourse. Takes frames of {report["input"]["shape"][0]} features, int8, {report["rate"]:g} a second, and gives labels:
+{", ".join(size)}.
+
+- `model.h`, `model.c`: the recogniser. Call `model_reset()`; then for every frame fill `model_input()` and call `model_run()`. Labels so
+  far are `model_count()`, label i is `model_labels()[i % MODEL_KEPT]`; what each says is in `report.json`, under `metadata`.
+- `model_front`, `model_back` (the encoder before and behind the joining of frames), `model_prediction`, `model_joint`: its networks.
+{package.rest_of_folder(report)}"""
+
+
+def load(folder: str | Path) -> Listener:
+    """Open what `export` wrote. Raises TinycourseError as `package.load` does."""
+    report = package.checked(folder)
+    return Listener(TransducerProgram.load(Path(folder, "program.safetensors")), report["target"], Path(folder, report["binary"]))
