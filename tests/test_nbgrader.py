@@ -32,8 +32,9 @@ def classroom(tmp_path_factory) -> Path:
     """A course folder after generate_assignment, autograde and generate_feedback."""
     root = tmp_path_factory.mktemp("nbgrader")
     (root / "nbgrader_config.py").write_text(CONFIG.format(root=str(root)))
-    path = [str(ROOT), os.environ.get("PYTHONPATH", "")]
-    environment = os.environ | {"TINYCOURSE_FAST": "1", "PYTHONPATH": os.pathsep.join(filter(None, path))}
+    more = {"PYTHONPATH": str(ROOT), "PATH": os.path.dirname(sys.executable)}  # nbgrader calls alembic by its name
+    found = {name: os.pathsep.join(filter(None, (folder, os.environ.get(name)))) for name, folder in more.items()}
+    environment = os.environ | found | {"TINYCOURSE_FAST": "1"}
 
     def nbgrader(*words: str) -> None:
         done = subprocess.run([sys.executable, "-m", "nbgrader", *words], cwd=root, env=environment, capture_output=True, text=True)

@@ -137,7 +137,7 @@ def parser() -> argparse.ArgumentParser:
     v.add_argument("--feedback", type=Path, metavar="DIR", help="where the pages go (default: OUT_feedback)")
     v.add_argument("--lessons", nargs="*", metavar="NN", help="(default: those that anyone handed in)")
     v.add_argument("--workers", type=int, default=2, metavar="N", help="notebooks at a time (default 2)")
-    v.add_argument("--seconds", type=float, default=20, help="computing time of a cell, and of an exercise's tests (default 20)")
+    v.add_argument("--seconds", type=float, default=20.0, help="computing time of a cell, and of an exercise's tests (default 20)")
     v.add_argument("--memory", type=float, default=2, metavar="GIB", help="of each process (default 2)")
 
     v = verb("serve", verbs.serve, "JupyterLab on the course", json=False)

@@ -31,8 +31,8 @@ class Limits:
     """seconds: computing time of one cell, and of the tests of one exercise; or of doing nothing. most: seconds by the clock, for a
     notebook, so many that no honest one needs them on a busy machine. memory: bytes that one process may take."""
 
-    seconds: float = 20
-    most: float = 900
+    seconds: float = 20.0
+    most: float = 900.0
     memory: int = 2 << 30
 
 
@@ -83,8 +83,9 @@ def grade(
     chosen = [course.find(name) for name in lessons] if lessons else there
     if strange := [lesson.number for lesson in chosen if lesson not in there]:
         raise TinycourseError(f"Lesson {strange[0]} has no exercises yet; name another one.")
+    notebooks = submissions.find(folder)
     assignments = {lesson.number: submissions.assignment(root, lesson) for lesson in chosen}
-    handed_in = [submissions.read(learner, path, assignments) for learner, path in submissions.find(folder)]
+    handed_in = [submissions.read(learner, path, assignments) for learner, path in notebooks]
     feedback = feedback or table.with_name(f"{table.stem}_feedback")
     cache = table.with_name(f"{table.stem}_cache")
     for place in (feedback, cache):

@@ -17,7 +17,12 @@ from tinycourse.authoring import course, sources
 from tinycourse.grading.submissions import Assignment
 
 STUB = "def softmax(logits):\n    raise NotImplementedError()\n\n\n"
-# In place of lesson 00's first solution. OUTSIDE is a folder that belongs to no submission, PORT one where somebody listens.
+READER = """import json
+for cell in json.load(open(r'ROOT/solutions/00_word_to_chip.ipynb'))['cells']:
+    if 'def softmax' in ''.join(cell['source']):
+        exec(''.join(cell['source']))"""
+# In place of lesson 00's first solution. OUTSIDE is a folder that belongs to no submission, ROOT the repository, PORT one where
+# somebody listens.
 HOSTILE = {
     "endless-loop": "def softmax(logits):\n    while True:\n        pass",
     "endless-cell": STUB + "import signal\nsignal.signal(signal.SIGXCPU, signal.SIG_IGN)\nwhile True:\n    pass",
@@ -33,13 +38,15 @@ HOSTILE = {
     "writer": STUB + "from pathlib import Path\nPath(r'OUTSIDE', 'was-here').write_text('')",
     "remover": STUB + "import shutil\nshutil.rmtree(r'OUTSIDE')",
     "shell": STUB + "import os\nos.system('touch \"OUTSIDE/was-here\"')",
-    "reader": STUB + "from pathlib import Path\nprint(Path(r'OUTSIDE', 'secret').read_text())",
+    "spy": STUB + "from pathlib import Path\nprint(Path(r'OUTSIDE', 'secret').read_text())",
+    "reader": STUB + READER,
     "network": STUB + "import socket\nsocket.create_connection(('127.0.0.1', PORT), timeout=5)",
     "printer": STUB + "while True:\n    print('x' * 10**6)",
     "file-bomb": STUB + "for n in range(10**6):\n    open(f'{n}', 'wb').write(bytes(30 << 20))",
     "cheat": "from tinycourse.check import core\n\n\ndef softmax(logits):\n    return logits\n\n\ncore.Check.grade = lambda self, f: None",
     "two-faced": "def softmax(logits):\n    return logits\n\n\nclass check:\n    lesson00 = None",
 }  # fmt: skip
+READERS = {"spy", "reader"}  # whom Landlock alone stops
 
 
 @dataclass(frozen=True)
@@ -75,22 +82,28 @@ def wrong(lesson: course.Lesson, name: str, number: int) -> str:
 
 
 def ordinary(root: Path, chosen: Assignment, kind: str, number: int = 0) -> Rehearsed:
-    """kind: "right", "empty", "wrong" (the number-th wrong answers), or "half": every second one right, the others wrong."""
-    solved, points = solutions(root, chosen.lesson), {name: card.points for name, card in chosen.cards.items()}
-    bad = {name: wrong(chosen.lesson, name, number) for name in solved}
-    answers = {"right": solved, "empty": {}, "wrong": bad, "half": bad | dict(list(solved.items())[::2])}[kind]
+    """kind: "right", "empty", "wrong" (the number-th wrong answers), or "half": every second one right, the others wrong.
+
+    The number stands in a comment, so that no two learners hand in the same.
+    """
+    solved = solutions(root, chosen.lesson)
+    right = {"right": list(solved), "half": list(solved)[::2]}.get(kind, [])
+    answers = {name: solved[name] if name in right else wrong(chosen.lesson, name, number) for name in solved}
+    answers = {} if kind == "empty" else {name: f"# {number}\n{code}" for name, code in answers.items()}
     text = nbformat.writes(notebook(root, chosen.lesson, answers))
-    expected = {name: points[name] * (answers.get(name) == solved[name]) for name in solved}
+    expected = {name: card.points * (name in right) for name, card in chosen.cards.items()}
     return Rehearsed(f"{kind}-{chosen.lesson.number}-{number}", f"{chosen.lesson.folder}.ipynb", text, expected)
 
 
-def hostile(root: Path, first: Assignment, outside: Path, port: int) -> list[Rehearsed]:
-    """HOSTILE, each in the first exercise, with the second one right."""
+def hostile(root: Path, first: Assignment, outside: Path, port: int, landlock: bool) -> list[Rehearsed]:
+    """HOSTILE, each in the first exercise, with the second one right; READERS only where there is Landlock."""
     solved = solutions(root, first.lesson)
     names = list(solved)
     found = []
     for kind, code in HOSTILE.items():
-        code = code.replace("OUTSIDE", str(outside)).replace("PORT", str(port))
+        if kind in READERS and not landlock:
+            continue
+        code = code.replace("OUTSIDE", str(outside)).replace("PORT", str(port)).replace("ROOT", str(root))
         text = nbformat.writes(notebook(root, first.lesson, solved | {names[0]: code}))
         expected = {names[0]: 0, names[1]: first.cards[names[1]].points}
         found.append(Rehearsed(kind, f"{first.lesson.folder}.ipynb", text, expected))

@@ -5,6 +5,7 @@ in it end. Landlock (`man 7 landlock`) lets only the named folders be read or wr
 """
 
 import ctypes
+import fcntl
 import os
 import resource
 import signal
@@ -24,7 +25,7 @@ RIGHTS = {1: 13, 2: 14, 3: 15, 5: 16}  # Landlock version: how many rights it kn
 LARGEST_FILE, MOST_FILES, MOST_PROCESSES = 32 << 20, 128, 24
 SYSTEM = "/usr /lib /lib64 /bin /opt /proc /sys /dev /etc/ld.so.cache /etc/localtime /etc/fonts /etc/ssl /etc/mime.types".split()
 WRITES = os.O_WRONLY | os.O_RDWR | os.O_CREAT | os.O_TRUNC | os.O_APPEND
-CHANGES = {f"os.{name}" for name in "chmod chown link mkdir remove rename rmdir symlink truncate utime mkfifo mknod".split()}
+CHANGES = {f"os.{name}" for name in "chmod chown link mkdir remove rename rmdir symlink truncate utime".split()}
 STARTS = {"subprocess.Popen", "os.system", "os.exec", "os.posix_spawn", "os.spawn", "os.killpg", "ctypes.dlopen"}
 
 
@@ -47,7 +48,8 @@ class Protection:
             )
             processes = "each submission in a session of its own; what leaves it is not found: grade on Linux"
         if not self.landlock:
-            files = "Python's functions write only to the scratch copy; code that goes around Python is not stopped: grade on Linux"
+            files = "Python's functions write only to the scratch copy; reading and code that goes around Python are not stopped: "
+            files += "grade on Linux"
         return {"network": network, "processes": processes, "files": files}
 
 
@@ -57,7 +59,11 @@ def available() -> Protection:
         return Protection(False, 0)
     pid = os.fork()
     if not pid:
-        os._exit(libc().unshare(NAMESPACES) != 0)
+        try:
+            enter_namespaces()
+            os._exit(0)
+        finally:
+            os._exit(1)
     _, status = os.waitpid(pid, 0)
     return Protection(status == 0, max(0, libc().syscall(CREATE_RULESET, None, 0, 1)))
 
@@ -139,14 +145,27 @@ def confine(scratch: Path, readable: list[str], protection: Protection) -> None:
     os.close(rules)
 
 
+def path_of(folder: int) -> str:
+    """The path of an open folder."""
+    if sys.platform == "linux":
+        return os.readlink(f"/proc/self/fd/{folder}")
+    return fcntl.fcntl(folder, fcntl.F_GETPATH, bytes(1024)).split(b"\0")[0].decode()
+
+
 def watch(scratch: Path, protection: Protection, trusted: str) -> None:
     """Audit hooks that stand in, for good, for what the kernel lacks. Signals reach this session alone; the file `trusted` may fork."""
     if protection.namespaces and protection.landlock:
         return
     inside = os.path.realpath(scratch) + os.sep
 
-    def outside(path) -> bool:
-        return isinstance(path, str | bytes | os.PathLike) and not (os.path.realpath(os.fsdecode(path)) + os.sep).startswith(inside)
+    def outside(path, folder: str = "") -> bool:
+        if not isinstance(path, str | bytes | os.PathLike):
+            return False
+        return not (os.path.realpath(os.path.join(folder, os.fsdecode(path))) + os.sep).startswith(inside)
+
+    def changed_outside(event: str, given: tuple) -> bool:
+        folder = path_of(given[-1]) if event != "os.truncate" and given[-1] >= 0 else ""  # the argument dir_fd
+        return any(outside(path, folder) for path in given)
 
     def audit(event: str, given: tuple) -> None:
         if event.startswith("socket.") and not protection.namespaces:
@@ -158,7 +177,7 @@ def watch(scratch: Path, protection: Protection, trusted: str) -> None:
         if protection.landlock:
             return
         writes = event == "open" and (given[2] or 0) & WRITES and given[0] != os.devnull
-        if (writes and outside(given[0])) or (event in CHANGES and any(outside(path) for path in given)):
+        if (writes and outside(given[0])) or (event in CHANGES and changed_outside(event, given)):
             raise PermissionError("a submission writes only in its own folder while grading")
 
     sys.addaudithook(audit)

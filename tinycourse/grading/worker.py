@@ -13,6 +13,7 @@ No grade depends on how busy the machine is: the kernel counts computing time, a
 everything sleeps (`watch.py`).
 """
 
+import contextlib
 import json
 import os
 import secrets
@@ -73,14 +74,17 @@ def send(pipe: int, token: str, **message) -> None:
 
 
 def receive(pipe: int, token: str, pid: int, tick: Callable[[], None] = lambda: None) -> Iterator[dict]:
-    """Messages until process `pid` has ended, which is the last one: {"ended": its status}. Calls `tick` again and again."""
+    """Messages until process `pid` has ended, which is the last one: {"ended": its status}. Calls `tick` again and again.
+
+    Other children that have ended are taken leave of: until then they count as processes.
+    """
     pending, status = b"", None
     while status is None:
         tick()
-        ended, code = os.waitpid(pid, os.WNOHANG)
-        status = code if ended else None
+        while status is None and (ended := os.waitpid(-1, os.WNOHANG))[0]:
+            status = ended[1] if ended[0] == pid else None
         for _ in range(MOST_READS):  # a submission that writes without end is not listened to without end
-            if not select.select([pipe], [], [], 0 if ended else POLL)[0] or not (more := os.read(pipe, 65_536)):
+            if not select.select([pipe], [], [], POLL if status is None else 0)[0] or not (more := os.read(pipe, 65_536)):
                 break
             *lines, pending = (pending + more)[-LONGEST_MESSAGE:].split(b"\n")
             for message in map(decoded, lines):
@@ -102,8 +106,8 @@ def in_words(status: int) -> str:
     if not os.WIFSIGNALED(status):
         return "ended the process"
     number = os.WTERMSIG(status)
-    known = {signal.SIGXCPU: "took too long: it was stopped", signal.SIGKILL: "took too long or too much memory: it was stopped"}
-    return known.get(number, f"crashed ({signal.Signals(number).name})")
+    known = {signal.SIGXCPU: "took too long", signal.SIGKILL: "took too long, too much memory or too many processes"}
+    return f"{known[number]}: it was stopped" if number in known else f"crashed ({signal.Signals(number).name})"
 
 
 def fork(work: Callable[[], None]) -> int:
@@ -148,6 +152,8 @@ def run_cells(job: dict, lesson: Lesson, shell, skip: set[int], decided: dict, t
         if name and name not in decided:
             send(pipe, token, begins=number)
             decided[name] = run_test(name, lesson, shell.user_ns.get(name), job["seconds"])
+            if contained:
+                be_alone()
             send(pipe, token, test=name, verdict=decided[name])
         if name and not decided[name]["passed"]:
             if any(later.get("test") == name for later in job["steps"][number + 1 :]):
@@ -160,15 +166,26 @@ def run_cells(job: dict, lesson: Lesson, shell, skip: set[int], decided: dict, t
         result = shell.run_cell(step["run"], store_history=False)
         if getpid() != me:  # a child that the cell has forked
             os._exit(0)
-        if contained:  # nothing else is in this namespace but the warden, whom the kernel protects
-            try:
-                os.kill(-1, signal.SIGKILL)
-            except ProcessLookupError:
-                pass
+        if contained:
+            be_alone()
         error = result.error_before_exec or result.error_in_exec
+        if isinstance(error, MemoryError):  # what fills the memory stays there: begin again without this cell
+            os.kill(me, signal.SIGKILL)
         if error is not None:
             send(pipe, token, problem=f"{type(error).__name__}: {error}"[:300], cell=step["cell"])
     send(pipe, token, finished=True)
+
+
+def be_alone() -> None:
+    """End all that is in this namespace but the warden, whom the kernel protects, and wait until it is gone and counts no more."""
+    try:
+        while True:
+            os.kill(-1, signal.SIGKILL)
+            with contextlib.suppress(ChildProcessError):
+                os.waitpid(-1, os.WNOHANG)
+            time.sleep(POLL / 10)
+    except ProcessLookupError:
+        pass
 
 
 def verdict(status: str, text: str = "") -> dict:
