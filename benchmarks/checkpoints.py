@@ -1,33 +1,68 @@
-"""What the shipped networks reach and cost: the table of the README. Run by hand: python benchmarks/checkpoints.py [NAME ...]
+"""What the shipped networks reach and cost: the table of the README, and the table of pruned networks in lesson 07.
+
+    python benchmarks/checkpoints.py [NAME ...]
+    python benchmarks/checkpoints.py ds-cnn-s ds-cnn-s-half tinyspeech-m tinyspeech-m-half --json tinycourse/measured/pruned.json
 
 Accuracies on real recordings (Speech Commands, ten classes) in float and in int8, the latter by the C program on this machine, which
 equals the interpreter in every bit; flash, RAM and instructions by the C program on an emulated Cortex-M4.
 """
 
+import argparse
+import json
+import shlex
 import sys
 import tempfile
+from pathlib import Path
 
 import torch
 
-from tinycourse import checkpoint, data, deploy, metrics, profiling
+from tinycourse import checkpoint, data, deploy, metrics, profiling, pruning, sparse
 from tinycourse.mcu import package
 
-splits = {split: data.open_dataset("speech-commands", classes=10).clips(split) for split in ("validation", "testing")}
-print("| network | weights | multiply-adds | validation | int8 | testing | int8 | flash | RAM | instructions |")
-print("|---|---|---|---|---|---|---|---|---|---|")
-for name in sys.argv[1:] or checkpoint.shipped():
+SPLITS = ("validation", "testing")
+COLUMNS = ("parameters", "multiply_adds", "validation", "validation_int8", "testing", "testing_int8", "flash", "ram", "instructions")
+
+
+def measure(name: str, splits: dict) -> dict:
+    """Shares right, bytes and counts of one network. `least`: its prunable weights in int8, stored as small as single zeros allow."""
     recogniser = checkpoint.load(name)
+    network = recogniser.network
     program = deploy.program_of(recogniser, deploy.calibration_audio(recogniser))
-    cells = []
+    cost = profiling.profile(network, torch.zeros(1, *recogniser.frontend.config.shape))
+    weights = {n: p.detach().numpy() for n, p in pruning.prunable(network).items()}
+    size = sparse.total(weights, (1, 1), bits=8)
+    row = {"model": name, "parameters": cost.parameters, "multiply_adds": cost.multiply_adds}
+    row |= {"zeros": 1 - size.nonzero / size.weights, "dense": size.dense, "least": size.least}
     with tempfile.TemporaryDirectory() as folder:
         package.export(program, "host", f"{folder}/host")
         runner = package.load(f"{folder}/host")
-        for clips in splits.values():
-            floats = checkpoint.in_batches(recogniser, clips.audio)
+        for split, clips in splits.items():
             integers = torch.from_numpy(program.dequantize_output(runner.run(deploy.inputs(program, clips.audio))))
-            cells += [f"{metrics.report(x, clips.labels, recogniser.classes).accuracy:.2%}" for x in (floats, integers)]
+            for form, scores in (("", checkpoint.in_batches(recogniser, clips.audio)), ("_int8", integers)):
+                row[split + form] = metrics.report(scores, clips.labels, recogniser.classes).accuracy
         report = package.export(program, "cortex-m4", f"{folder}/m4")
-    cost = profiling.profile(recogniser.network, torch.zeros(1, *recogniser.frontend.config.shape))
     flash, ram = report["flash"], report["ram"]
-    sizes = flash["code_bytes"] + flash["weight_bytes"], ram["arena_bytes"] + (ram["stack_bytes"] or 0), report["instructions"]
-    print("| " + " | ".join([f"`{name}`", f"{cost.parameters:,}", f"{cost.multiply_adds:,}", *cells, *(f"{n:,}" for n in sizes)]) + " |")
+    row |= {"flash": flash["code_bytes"] + flash["weight_bytes"], "ram": ram["arena_bytes"] + (ram["stack_bytes"] or 0)}
+    return row | {"instructions": report["instructions"]}
+
+
+def main() -> None:
+    parser = argparse.ArgumentParser(description=__doc__.splitlines()[0])
+    parser.add_argument("names", nargs="*", metavar="NAME")
+    parser.add_argument("--json", type=Path)
+    a = parser.parse_args()
+    splits = {split: data.open_dataset("speech-commands", classes=10).clips(split) for split in SPLITS}
+    print("| network | weights | multiply-adds | validation | int8 | testing | int8 | flash | RAM | instructions |")
+    print("|---|---|---|---|---|---|---|---|---|---|")
+    rows = []
+    for name in a.names or checkpoint.shipped():
+        rows.append(measure(name, splits))
+        cells = [f"{value:.2%}" if isinstance(value, float) else f"{value:,}" for value in map(rows[-1].get, COLUMNS)]
+        print("| " + " | ".join([f"`{name}`", *cells]) + " |", flush=True)
+    if a.json:
+        found = {"command": "python " + shlex.join(sys.argv), "rows": rows}
+        a.json.write_text(json.dumps(found, indent=1) + "\n", encoding="utf-8")
+
+
+if __name__ == "__main__":
+    main()

@@ -6,7 +6,7 @@ import pytest
 import torch
 
 from tinycourse import models, plots_pruning, pruning
-from tinycourse.widgets_pruning import MaskExplorer
+from tinycourse.widgets_pruning import MaskExplorer, MaskFilm
 
 matplotlib.use("Agg")
 
@@ -27,13 +27,31 @@ def test_the_evolving_mask_marks_what_came_back():
     assert set(figure.axes[2].images[0].get_array().ravel().tolist()) == {0, 1, 2}
 
 
+def test_the_film_of_a_mask_goes_to_any_moment():
+    masks = {0: torch.ones(8, 6, dtype=torch.bool), 5: torch.zeros(8, 6, dtype=torch.bool), 9: torch.eye(8, 6).bool()}
+    gone, back = plots_pruning.moment(masks, 9).axes[1].lines
+    assert gone.get_ydata().tolist() == [0, 1, 1 - 6 / 48] and back.get_ydata().tolist() == [0, 0, 6 / 48]
+    film = MaskFilm(masks)
+    first = film.picture.value
+    film.moment.value = 2
+    assert film.play.max == 2 and film.picture.value != first
+
+
 def test_measured_rows_become_means_over_their_seeds():
     rows = [
-        {"model": "m", "way": "gradual", "asked": 0.5, "error": error, "int8": 0.5, "bytes": {"float32": size, "int8": 100}}
+        {
+            "model": "m",
+            "way": "gradual",
+            "asked": 0.5,
+            "error": error,
+            "int8": 0.5,
+            "parameters": 99,
+            "bytes": {"float32": size, "int8": 100},
+        }
         for error, size in ((0.1, 1000), (0.2, 2000))
     ]
     last = pruning.table(rows).splitlines()[-1].split()
-    assert last == "m gradual 50% 15.00% 10.00% to 20.00% 50.00% 1,500 100".split()
+    assert last == "m gradual 50% 15.00% 10.00% to 20.00% 50.00% 99 1,500 100".split()
     for row in rows:
         del row["int8"]
     assert "50.00%" not in pruning.table(rows)

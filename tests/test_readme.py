@@ -24,7 +24,7 @@ def test_the_table_says_what_the_checkpoints_say(name):
     assert [cells[3], cells[5]] == [f"{recogniser.info[split]['accuracy']:.2%}" for split in ("validation", "testing")]
 
 
-@pytest.mark.parametrize("name", sorted(checkpoint.transducers()))
+@pytest.mark.parametrize("name", sorted(checkpoint.shipped("transducers")))
 def test_so_does_the_table_of_those_that_write(name):
     recogniser = checkpoint.load(name)
     row = next(line for line in README.splitlines() if line.startswith(f"| `{name}` |"))

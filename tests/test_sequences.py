@@ -287,7 +287,7 @@ def test_sentences(real_set):
     assert {u.speaker for u in task.utterances("validation")}.isdisjoint(u.speaker for u in task.utterances("training"))
 
 
-@pytest.mark.parametrize("name", sorted(checkpoint.transducers()))
+@pytest.mark.parametrize("name", sorted(checkpoint.shipped("transducers")))
 def test_shipped_transducers_reach_what_they_say(name, real_set):
     recogniser = checkpoint.load(name)
     info = recogniser.info

@@ -16,6 +16,7 @@ from tinycourse.frontend import Frontend, FrontendConfig
 
 FORMAT = "tinycourse-checkpoint-1"
 SHIPPED = Path(__file__).parent / "checkpoints"
+KINDS = ("pruned", "transducers")  # folders in there
 
 
 class Recogniser(nn.Module):
@@ -73,7 +74,7 @@ def write_whole(path: str | Path, tensors: dict[str, Tensor], header: dict[str, 
 def read(path: str | Path, form: str) -> tuple[dict[str, Tensor], dict[str, str]]:
     """Tensors and header of a safetensors file of the given format. Raises TinycourseError if it is anything else."""
     if not Path(path).is_file():
-        names = ", ".join(sorted(shipped() | transducers())) or "none"
+        names = ", ".join(sorted(all_shipped())) or "none"
         raise TinycourseError(f"There is no checkpoint {path}; give a file made by `tinycourse train`, or a shipped one ({names}).")
     try:
         with safe_open(path, framework="pt") as f:
@@ -91,7 +92,7 @@ def load(checkpoint: str | Path, expect: str | None = None) -> Recogniser:
 
     Raises TinycourseError if there is no such checkpoint, if it is damaged, or if it holds another model than `expect`.
     """
-    path = (shipped() | transducers()).get(str(checkpoint), Path(checkpoint))
+    path = all_shipped().get(str(checkpoint), Path(checkpoint))
     tensors, header = read(path, FORMAT)
     name = header["model"]
     if expect is not None and name != expect:
@@ -104,14 +105,14 @@ def load(checkpoint: str | Path, expect: str | None = None) -> Recogniser:
     return recogniser
 
 
-def shipped() -> dict[str, Path]:
-    """The recognisers of words in the package: name -> file."""
-    return {p.stem: p for p in sorted(SHIPPED.glob("*.safetensors"))}
+def shipped(kind: str = ".") -> dict[str, Path]:
+    """Checkpoints in the package, name -> file: recognisers of words, or those of a kind that has its own folder: KINDS."""
+    return {p.stem: p for p in sorted(SHIPPED.glob(f"{kind}/*.safetensors"))}
 
 
-def transducers() -> dict[str, Path]:
-    """The recognisers of sentences in the package: name -> file."""
-    return {p.stem: p for p in sorted(SHIPPED.glob("transducers/*.safetensors"))}
+def all_shipped() -> dict[str, Path]:
+    """The checkpoints of every kind in the package: name -> file."""
+    return {name: path for kind in (".", *KINDS) for name, path in shipped(kind).items()}
 
 
 def in_batches(module: nn.Module, audio: Tensor, batch: int = 250) -> Tensor:

@@ -73,6 +73,7 @@ def parser() -> argparse.ArgumentParser:
     v.add_argument("--tokens", help="what a transducer writes: words, characters, or a number of word pieces")
     v.add_argument("--ctc", type=float, metavar="WEIGHT", help="weight of the CTC loss of a transducer's encoder")
     v.add_argument("--start", metavar="CKPT", help="begin with the weights of this checkpoint (with --tokens: of its encoder)")
+    v.add_argument("--splice", metavar="CKPT", help="half of the sentences joined anew of words, cut where this transducer hears them end")
     v.add_argument("--devices", type=int, default=1, help="how many GPUs, or CPU processes where there is none")
 
     v = verb("prune", verbs.prune, "train a checkpoint on while its smallest weights leave", given, learning, strings, more)

@@ -52,21 +52,47 @@ def schedule(wanted: dict[str, list[float]], drawn: list[int]) -> Figure:
     return fig
 
 
-def evolving(masks: dict[int, Tensor], rows: int = 32) -> Figure:
-    """A mask [outputs, inputs] at several steps: kept, gone, and what came back since the picture before; the first `rows` outputs."""
-    fig, axes = plt.subplots(2, (len(masks) + 1) // 2, figsize=(9, 4.6))
-    gone = np.zeros(1, bool)
-    for ax, (step, mask) in zip(axes.flat, masks.items()):
+def comings_and_goings(masks: dict[int, Tensor], rows: int) -> dict[int, np.ndarray]:
+    """The first `rows` outputs of masks [outputs, inputs] at several steps, as 0 gone, 1 kept, 2 back: gone at an earlier step."""
+    states, gone = {}, False
+    for step, mask in masks.items():
         now = np.asarray(mask)[:rows].astype(int)
-        states = now + (now.astype(bool) & gone)  # 0 gone, 1 kept, 2 came back
-        ax.imshow(states, cmap=ListedColormap([GONE, KEPT, CAME_BACK]), vmin=0, vmax=2, interpolation="nearest")
-        ax.set_title(f"step {step}: {1 - now.mean():.0%} gone, {int((states == 2).sum())} back", fontsize=8)
-        ax.set(xticks=[], yticks=[])
-        gone = gone | (now == 0) if gone.shape == now.shape else now == 0
+        states[step] = now + (now.astype(bool) & gone)
+        gone = gone | (now == 0)
+    return states
+
+
+def show_states(ax, step: int, states: np.ndarray) -> None:
+    """One moment of `comings_and_goings`, with its counts in words."""
+    ax.imshow(states, cmap=ListedColormap([GONE, KEPT, CAME_BACK]), vmin=0, vmax=2, interpolation="nearest")
+    ax.set_title(f"step {step}: {(states == 0).mean():.0%} gone, {(states == 2).sum()} back", fontsize=8)
+    ax.set(xticks=[], yticks=[])
+
+
+def evolving(masks: dict[int, Tensor], rows: int = 32) -> Figure:
+    """A mask [outputs, inputs] at several steps, in two rows: kept, gone, and what is back; the first `rows` outputs."""
+    fig, axes = plt.subplots(2, (len(masks) + 1) // 2, figsize=(9, 4.6))
+    for ax, (step, states) in zip(axes.flat, comings_and_goings(masks, rows).items()):
+        show_states(ax, step, states)
     for ax in axes.flat[len(masks) :]:
         ax.axis("off")
     fig.supxlabel("inputs", fontsize=8)
     fig.supylabel("outputs", fontsize=8)
+    return fig
+
+
+def moment(masks: dict[int, Tensor], step: int, rows: int = 64) -> Figure:
+    """One frame of the film of a mask: the mask at `step`, and beside it how many weights were gone, and how many back, until then."""
+    states = comings_and_goings(masks, rows)
+    fig, (left, right) = plt.subplots(1, 2, figsize=(8.5, 3.4))
+    show_states(left, step, states[step])
+    left.set(xlabel="inputs", ylabel="outputs")
+    steps = [s for s in states if s <= step]
+    for state, name, color, style in ((0, "gone", "0.5", "o-"), (2, "back", CAME_BACK, "s--")):
+        right.plot(steps, [(states[s] == state).mean() for s in steps], style, color=color, ms=3, label=name)
+    right.set(xlim=(-0.03 * max(states), 1.03 * max(states)), ylim=(-0.03, 1.03), xlabel="step", ylabel="share of the weights")
+    right.yaxis.set_major_formatter(PercentFormatter(1, decimals=0))
+    right.legend(fontsize=8, loc="center left")
     return fig
 
 

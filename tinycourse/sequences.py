@@ -80,6 +80,15 @@ def trim(samples: np.ndarray, quiet: float = 0.005, margin: int = RATE // 50) ->
     return samples[max(0, loud[0] * hop - margin) : (loud[-1] + 1) * hop + margin] if len(loud) else samples
 
 
+def drawn_words(speakers: dict[str, list], chance: np.random.RandomState, longest: int, again: float) -> list:
+    """One to `longest` (word, recording) of one speaker, in any order; a word follows itself with probability `again`, and by chance."""
+    spoken, chosen = speakers[sorted(speakers)[chance.randint(len(speakers))]], []
+    for _ in range(chance.randint(1, longest + 1)):
+        same = [one for one in spoken if one[0] == chosen[-1][0]] if chosen and again and chance.random_sample() < again else spoken
+        chosen.append(same[chance.randint(len(same))])
+    return chosen
+
+
 class ConnectedDigits:
     """Strings of one to seven digits, joined from single recordings of one speaker, with gaps as between spoken words and noise.
 
@@ -132,10 +141,7 @@ class ConnectedDigits:
 
     def _string(self, speakers: dict[str, list], chance: np.random.RandomState, longest: int, again: float = 0) -> tuple[list, np.ndarray]:
         """Recordings of one speaker, and the seconds of silence before, between and behind them."""
-        spoken, chosen = speakers[sorted(speakers)[chance.randint(len(speakers))]], []
-        for _ in range(chance.randint(1, longest + 1)):
-            same = [one for one in spoken if one[0] == chosen[-1][0]] if chosen and again and chance.random_sample() < again else spoken
-            chosen.append(same[chance.randint(len(same))])
+        chosen = drawn_words(speakers, chance, longest, again)
         gaps = chance.uniform(0.02, 0.35, len(chosen) + 1)
         gaps[[0, -1]] += 0.1
         return chosen, gaps
@@ -217,7 +223,7 @@ class SentenceEnergies:
 
     def __init__(self, task: Sentences, frontend: Frontend):
         chosen = task.utterances("training")
-        self.texts = [u.transcript for u in chosen]
+        self.texts, self.speakers = [u.transcript for u in chosen], [u.speaker for u in chosen]
         self.energies = [
             energies_of(frontend, read_audio(u.path)).bfloat16() for u in tqdm(chosen, desc="mel energies", delay=2, leave=False)
         ]

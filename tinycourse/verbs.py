@@ -70,7 +70,7 @@ def models(a) -> None:
 def checkpoints(a) -> None:
     from tinycourse import checkpoint
 
-    found = {name: checkpoint.load(name).info for name in checkpoint.shipped() | checkpoint.transducers()}
+    found = {name: checkpoint.load(name).info for name in checkpoint.all_shipped()}
     rows = [[name, *(quality(info[s]) for s in ("validation", "testing")), info["command"]] for name, info in found.items()]
     show(found, a.json, table(rows, ["name", "validation", "testing", "made by"]))
 
@@ -157,13 +157,14 @@ def command(recogniser, start: str | None) -> str:
 
 
 def train_transducer(a, fabric) -> None:
-    from tinycourse import checkpoint, data, sequence_training, sequences
+    from tinycourse import checkpoint, data, sequence_training, sequences, splicing
     from tinycourse.words import Vocabulary
 
     config = sequence_training.recipe(a.data, seed=a.seed, epochs=a.epochs, batch=a.batch, learning_rate=a.learning_rate, ctc=a.ctc)
     options = {"source": a.source, "hold_out": a.hold_out, "extra": tuple(a.extra)}
     task = sequences.open_task(a.data, **options)
     trained = checkpoint.load(a.start, expect=a.model) if a.start else None
+    cutter = splicing.cutter(a.splice, task) if a.splice else None
     if trained and not a.tokens:
         recogniser = trained
     else:
@@ -179,7 +180,8 @@ def train_transducer(a, fabric) -> None:
         "seed": a.seed,
         "epochs": config.epochs,
     }
-    history = sequence_training.fit(recogniser, task, config, a.out, a.resume, fabric)
+    supply = splicing.Spliced(task.training(recogniser.frontend), cutter) if cutter else None
+    history = sequence_training.fit(recogniser, task, config, a.out, a.resume, fabric, supply=supply)
     if not fabric.is_global_zero:
         return
     found = finish_transducer(recogniser, task, a.out)

@@ -1,10 +1,10 @@
-"""The widget of lesson 07, over the pictures of `plots_pruning`. Only what ipywidgets 7.7 and 8 share."""
+"""The widgets of lesson 07, over the pictures of `plots_pruning`. Only what ipywidgets 7.7 and 8 share."""
 
 import copy
 from collections.abc import Callable
 
 import ipywidgets as w
-from torch import nn
+from torch import Tensor, nn
 
 from tinycourse import plots_pruning, sparse
 from tinycourse.pruning import SCOPES, choose, prunable
@@ -44,3 +44,18 @@ class MaskExplorer(Explorer):
             f"All pruned weights: {self.size.dense:,} bytes dense, {self.size.indexed:,} with indices, {self.size.bitmap:,} with a bitmap. "
             f"Without training on: {self.score(self.pruned):.1%} right."
         )
+
+
+class MaskFilm(Explorer):
+    """How a mask changed while a network was trained: play it, or go to any moment of `masks`, step -> bool [outputs, inputs]."""
+
+    def __init__(self, masks: dict[int, Tensor]):
+        self.masks, self.steps = masks, sorted(masks)
+        self.moment = w.IntSlider(value=0, min=0, max=len(masks) - 1, description="moment")
+        self.play = w.Play(value=0, min=0, max=len(masks) - 1, interval=400)
+        w.jslink((self.play, "value"), (self.moment, "value"))
+        super().__init__((self.moment,), below=(self.play,))
+
+    def redraw(self, change=None) -> None:
+        """Show the moment that the slider says."""
+        self.picture.value = png(plots_pruning.moment(self.masks, self.steps[self.moment.value]))
