@@ -98,7 +98,7 @@ def find(folder: Path) -> list[tuple[str, Path]]:
     """
     if not folder.is_dir():
         raise TinycourseError(f"{folder} is no folder; give the one that holds a folder for each learner.")
-    notebooks = sorted(p for p in folder.rglob("*.ipynb") if ".ipynb_checkpoints" not in p.parts and p.is_file())
+    notebooks = sorted(p for p in folder.rglob("*.ipynb") if ".ipynb_checkpoints" not in p.parts and p.is_file() and not p.is_symlink())
     if not notebooks:
         raise TinycourseError(f"There is no notebook in {folder}; give the folder that holds a folder for each learner.")
     return [(path.relative_to(folder).parts[0].removesuffix(".ipynb"), path) for path in notebooks]

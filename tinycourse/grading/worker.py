@@ -14,6 +14,7 @@ everything sleeps (`watch.py`).
 """
 
 import contextlib
+import gc
 import json
 import os
 import secrets
@@ -347,6 +348,7 @@ def main() -> None:
     torch.set_num_threads(1)  # a process that has used its threads cannot be forked
     lessons = {number: Lesson(number, **given) for number, given in setup["lessons"].items()}
     shell = new_shell()
+    gc.freeze()  # what is here is not looked at again: children share its memory
     os.write(setup["output"], b"ready\n")
     for line in sys.stdin:
         job = json.loads(line)
