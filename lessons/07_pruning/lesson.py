@@ -389,9 +389,8 @@ print("errors on keywords; weights and bytes of the pruned matrices")
 print(pruning.table(keywords["rows"]))
 
 # %% [markdown]
-# Then transducers on connected digits, the paper's own case. Beside the dense LSTM and its pruned forms stand the two rivals that the
-# paper sets against them: the cheaper cells of lesson 06, pruned as well, and a small dense LSTM with about as many weights as the large one
-# keeps when most are gone. Every row was trained on equally long, the dense ones too.
+# Then the transducer of connected digits, the paper's own case. Every row was trained on equally long, the dense one too; its integers
+# are those of lesson 08.
 
 # %% alt="Error over sparsity for the transducer, lines for blocks of 8x1 and 1x1, with a level line for the dense network."
 digits = pruning.measured(pruning.TRANSDUCERS)
