@@ -3,7 +3,7 @@
 import matplotlib.pyplot as plt
 import numpy as np
 from matplotlib.figure import Figure
-from matplotlib.ticker import PercentFormatter
+from matplotlib.ticker import MaxNLocator, PercentFormatter
 
 from tinycourse.leaderboard import Entry
 from tinycourse.metrics import Detection
@@ -26,6 +26,7 @@ def learning(curves: dict[str, list[float]]) -> Figure:
     for i, (name, accuracies) in enumerate(curves.items()):
         ax.plot(range(1, len(accuracies) + 1), accuracies, "os^Dv"[i % 5] + "-", ms=4, lw=1.2, label=name)
     ax.set(xlabel="epoch", ylabel="validation accuracy", ylim=(0, 1.02))
+    ax.xaxis.set_major_locator(MaxNLocator(integer=True))
     ax.yaxis.set_major_formatter(PercentFormatter(1, decimals=0))
     ax.grid(color="0.93")
     ax.legend(loc="lower right")
