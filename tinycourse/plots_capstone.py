@@ -11,10 +11,13 @@ from tinycourse.metrics import Detection
 
 def words(maps: dict[str, np.ndarray], frame: float = 0.01) -> Figure:
     """Features [frames, bands] of several words side by side, all in one scale."""
-    fig, axes = plt.subplots(1, len(maps), figsize=(9, 2.3), sharey=True, squeeze=False)
+    fig, axes = plt.subplots(1, len(maps), figsize=(8, 2.2), sharey=True, squeeze=False)
     low, high = (f(np.min(x) if f is min else np.max(x) for x in maps.values()) for f in (min, max))
+    colours = plt.get_cmap().resampled(16)  # few, for a small file
     for ax, (name, x) in zip(axes[0], maps.items()):
-        ax.imshow(np.asarray(x).T, origin="lower", aspect="auto", extent=(0, len(x) * frame, 0, x.shape[1]), vmin=low, vmax=high)
+        ax.imshow(
+            np.asarray(x).T, origin="lower", aspect="auto", extent=(0, len(x) * frame, 0, x.shape[1]), vmin=low, vmax=high, cmap=colours
+        )
         ax.set(title=name, xlabel="time (s)")
     axes[0, 0].set_ylabel("mel band")
     return fig

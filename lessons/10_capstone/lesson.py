@@ -152,7 +152,7 @@ figures.learning(curves);
 #
 # ## 4. Which network?
 #
-# Two ways to look for a better one. **Adopt others**: the course ships networks of all sizes, and each can be taught. **Search**: let the machine of lesson 04 design networks for *these* words, under the limits of the smallest chip. It has to train each from scratch, and briefly.
+# Two ways to look for a better one. **Adopt others**: the course ships networks of all sizes, and each can be taught. **Search**: let the machine of lesson 04 design networks for *these* words, under the limits that it had there. It has to train each from scratch, and briefly.
 
 # %%
 from tinycourse import explore, findings, proxy
@@ -162,8 +162,8 @@ for name in ("tinyspeech-z",):  # add others: `tinycourse checkpoints` lists the
     taught[name] = wake.adopt(name, mine.classes)
     teach(taught[name])
 sounds = proxy.hear({split: clips[split] for split in ("training", "validation")}, noise)
-settings = explore.Settings(limits="cortex-m0plus", proxy=proxy.Proxy(epochs=3))
-designs = findings.trained_rows(findings.record(explore.live(settings, sounds, 2 if session.fast else 3)))
+settings = explore.Settings(limits="ladder", proxy=proxy.Proxy(epochs=3))
+designs = findings.trained_rows(findings.record(explore.live(settings, sounds, 1 if session.fast else 3)))
 
 # %% alt="Error over weights: diamonds and dots for designs of the live search, stars for the adopted networks."
 import numpy as np
@@ -245,9 +245,9 @@ plots_chip.memory(ways, leaderboard.LIMITS["ram"], "the limit of the board");
 # %%
 from tinycourse import stream
 
-ALLOWED = 30  # false alarms an hour
+ALLOWED = 20  # false alarms an hour
 streams = {
-    split: stream.compose(mine.spoken(split), WORDS, mine.noise(split), 60 if session.fast else 120, seed=session.seed)
+    split: stream.compose(mine.spoken(split), WORDS, mine.noise(split), 60 if session.fast else 180, share=0.4, seed=session.seed)
     for split in ("validation", "testing")
 }
 for split, recording in streams.items():
@@ -280,7 +280,9 @@ print(f"what this excludes, with 95 % confidence: more than {limit:.0f} an hour"
 # The last number is the honest one, and it is disappointing: **a short test cannot prove a quiet device**, however quiet it was. ([Exercise 3](../exercises/10_capstone.ipynb).) The stream is also harder than life: somebody talks without a break, in single words. An hour in a kitchen has fewer words, but also doors,
 # television, and laughter, which were never practised on. Only a recording of the kitchen will tell.
 #
-# Here is a stretch of it. Listen to the sounds behind the crosses: that is where the next idea comes from.
+# Compare the misses with those that validation promised. A stranger to the training costs more than any network can win back; here some of the testing voices even come from another synthesizer, as the last section tells. Had we chosen the threshold on this stream, we would not have noticed.
+#
+# Here is a stretch of it. Words to detect have a green background, dots are hits, crosses false alarms. Which misses came close? That is where the next idea comes from.
 
 # %% alt="Twenty seconds of the test stream: the score of the best keyword over time, words that were said, hits and false alarms."
 import torch
@@ -318,8 +320,8 @@ print(leaderboard.table(entries))
 figures.board(entries, leaderboard.standings(entries), leaderboard.LIMITS);
 
 # %% [markdown]
-# Rank one is whoever is beaten by nobody in accuracy, flash, RAM and instructions *together*; so several may share it. There is no other fair order without somebody saying what a byte is worth. Look also at the pruned network. Its zeros are stored and multiplied like any other number, so
-# it costs what it cost before: half of the weights gone bought nothing here.
+# Rank 1 is whoever is beaten by nobody in accuracy, flash, RAM and instructions *together*; so several may share it. There is no other fair order without somebody saying what a byte is worth. Look also at the pruned network. Its zeros are stored and multiplied like any other number, so
+# it costs what it cost before: half of the weights gone bought no byte and no instruction. (If it is the more accurate one, thank the epochs that it was trained on, not what it lost.)
 #
 # The report is a file that you write. The next cell puts the numbers into it, and again whenever you run it; your words stay.
 
@@ -338,7 +340,8 @@ print((RESULTS / "report.md").read_text().partition("## What was measured")[2].p
 from tinycourse.widgets_capstone import Trial
 
 pieces = recording.audio[: 40 * 16_000].numpy().reshape(4, -1)
-Trial(listener, {f"test stream, part {i + 1}": piece for i, piece in enumerate(pieces)})
+chip = Listener(listener.program, Settings(threshold=here.threshold))
+Trial(chip, {f"test stream, part {i + 1}": piece for i, piece in enumerate(pieces)})
 
 # %% [markdown]
 # ## An honest comparison
@@ -356,9 +359,18 @@ with open(data.need("tinywords") / "index.csv", newline="") as file:
 for split in ("training", "testing"):
     voices = len({row["voice"] for row in rows if row["split"] == split})
     print(f"{split}: {voices} voices, all of them synthetic, {len(clips[split])} clips")
+origin = {f"{row['file']}@{int(row['clip']) * data.RATE}": row["synthesizer"] for row in rows}
+test = clips["testing"]
+right = deploy.integer_logits(listener.program, test.audio).argmax(1) == test.labels
+made_by = [origin.get("/".join(Path(path).parts[-2:]), "other") for path in test.paths]
+for maker in sorted(set(made_by)):
+    own = right[[one == maker for one in made_by]]
+    print(f"   test clips by {maker:10}{len(own):4}, right {own.float().mean():.1%}")
 print(f"test stream: {recording.hours:.2f} hours; misses {best.misses:.0%}, alarms an hour at most {best.alarms:.0f}")
 
 # %% [markdown]
+# (*Other* is computed noise, or a recording of yours.) Training knew espeak-ng alone; flite speaks in testing only. The gap between the two is what a voice of another kind costs, and why a recogniser that was practised on a synthesizer should not be trusted with people.
+#
 # So ours is an exercise, and theirs is a product. Nothing in the method differs: whole speakers set aside, a threshold from one stream, a rate an hour from another. What differs is people, hours and rooms, and no network makes up for them.
 #
 # ## Quiz
