@@ -11,11 +11,12 @@ import torch
 from drawn import texts
 from recordings import tone
 from test_listener import RATE as LISTENER_RATE
-from test_listener import heard, hearing, sound
+from test_listener import hearing, sound
 
 from tinycourse import checkpoint, leaderboard, own_words, plots_capstone, synthesis, wake
 from tinycourse.data import SPLITS
 from tinycourse.errors import TinycourseError
+from tinycourse.mcu.listener import hear
 from tinycourse.metrics import Detection, Operating
 from tinycourse.own_words import OwnWords
 from tinycourse.widgets_capstone import Studio, Trial
@@ -191,7 +192,7 @@ def test_detections_at_another_threshold_are_those_of_another_listener():
         found = wake.detections(listening, said, threshold)
         chunks = [round(d.time * LISTENER_RATE - 1) // other.chunk for d in found]
         assert found and list(zip(chunks, (d.word for d in found))) == [
-            (chunk, other.program.metadata["classes"][word]) for chunk, word, _ in heard(other, x)
+            (chunk, other.program.metadata["classes"][word]) for chunk, word, _ in hear(other, x)
         ]
 
 
@@ -199,7 +200,7 @@ def test_the_whole_listener_is_counted_on_the_chip(tmp_path):
     listening, x = hearing("centred"), sound(3)
     bill = wake.on_chip(listening, x, "cortex-m4", tmp_path)
     names = listening.program.metadata["classes"]
-    assert [(i, word) for i, word, _ in bill["heard"]] == [(i, names[word]) for i, word, _ in heard(listening, x)]
+    assert [(i, word) for i, word, _ in bill["heard"]] == [(i, names[word]) for i, word, _ in hear(listening, x)]
     held = listening.ring.size + 2 * (listening.size + listening.chunk)  # features, samples
     assert bill["ram"] > held + bill["stack"] > held and bill["flash"] > 1_000
     assert bill["worst"] < bill["instructions"] < bill["worst"] * LISTENER_RATE / listening.chunk

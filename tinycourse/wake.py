@@ -88,11 +88,11 @@ def on_chip(listener: listening.Listener, samples: np.ndarray, target: str, fold
     folder.mkdir(parents=True, exist_ok=True)
     chip = package.open_binary(target, listening.build(listener, target, folder))
     chunks = samples[: len(samples) // listener.chunk * listener.chunk].reshape(-1, listener.chunk)
-    chip.call("reset")
+    compiled = listening.Compiled(listener, chip)
     listener.reset()
     counted, heard, stack = [], [], 0
     for i, chunk in enumerate(chunks):
-        word, score = np.frombuffer(chip.run(chunk.tobytes(), 4), np.int16).tolist()
+        word, score = compiled.step(chunk)
         if (word, score) != listener.step(chunk):
             raise TinycourseError(f"The listener on {target} differs from the interpreter in chunk {i}; please report it.")
         if word != listening.NOTHING:

@@ -344,6 +344,14 @@ chip = Listener(listener.program, Settings(threshold=here.threshold))
 Trial(chip, {f"test stream, part {i + 1}": piece for i, piece in enumerate(pieces)})
 
 # %% [markdown]
+# And live: here the chip's own C listens in your browser, as WebAssembly, chunk by chunk. No sound leaves it.
+
+# %% tags=["nbval-ignore-output"]
+from tinycourse.live import Live
+
+Live(chip, heard)
+
+# %% [markdown]
 # ## An honest comparison
 #
 # How much evidence do others bring? Snips published *Hey Snips*, a single wake word recorded by more than two thousand people, and reported misses at a fixed number of false alarms an hour (Coucke et al. 2018, [arXiv 1811.07684](https://arxiv.org/abs/1811.07684)). The TinySpeech paper reports accuracy on clips, and no
