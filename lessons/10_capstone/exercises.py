@@ -182,7 +182,7 @@ for said, allowed in (("ten an hour", 10.0), ("one an hour", 1.0), ("one a day",
 
 # %%
 def at_most(alarms: int, hours: float) -> float:
-    """The rate, in alarms an hour, at which `alarms` or fewer in so many `hours` have probability 0.05, to a thousandth of itself.
+    """The rate, in alarms an hour, at which `alarms` or fewer in so many `hours` have probability 0.05, to a thousandth.
 
     >>> round(at_most(0, hours=1.0), 3)  # the "rule of three": nothing in an hour says, fewer than three an hour
     2.996
