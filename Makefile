@@ -15,7 +15,7 @@ TEST_ENV := TINYCOURSE_FAST=1 OMP_NUM_THREADS=1
 NBVAL := --nbval-lax --nbval-current-env --nbval-cell-timeout=300
 PYTEST_FLAGS ?= -q -n auto --maxprocesses=4 --dist=loadscope
 
-.PHONY: help setup lab test lint build clean
+.PHONY: help setup lab test nbgrader lint build clean
 
 help: ## list what make can do
 	@grep -E '^[a-z]+:.*##' Makefile | sed -E 's/:.*## /	/' | expand -t 10
@@ -30,6 +30,10 @@ test: $(VENV)/ready-to-test ## set up, run all tests and notebooks, compare buil
 	$(TEST_ENV) $(BIN)/python -m pytest $(PYTEST_FLAGS) $(NBVAL) tests notebooks solutions
 	$(BIN)/tinycourse build --check
 	$(BIN)/ruff check
+
+nbgrader: $(VENV)/ready-to-test ## install nbgrader, and test that its commands run on the exercises
+	@$(PIP) install --quiet -c constraints.txt -e '.[teach]'
+	$(TEST_ENV) $(BIN)/python -m pytest -q tests/test_nbgrader.py
 
 lint: $(VENV)/ready-to-test ## check the style of the code
 	$(BIN)/ruff check
