@@ -164,11 +164,12 @@ class Words:
 class Keywords(Words):
     """Some words are told apart, all others are `unknown`, and noise is `silence`.
 
-    With n the mean number of clips of a keyword in a split, `unknown` gets n clips of the other words of that split, as evenly
-    spread over these words as their numbers allow, and `silence` n cuts of noise at a volume between 0 and 1 (as in Warden 2018,
+    With n the mean number of clips of a keyword in a split, `unknown` gets n (n times `others`) clips of the other words of that split,
+    as evenly spread over these words as their numbers allow, and `silence` n cuts of noise at a volume between 0 and 1 (as in Warden 2018,
     arXiv 1804.03209). The first 80 % of every noise recording serve training, the next 10 % validation, the last 10 % testing.
     """
 
+    others = 1  # clips of `unknown` for each of a keyword
     folder: Path
     noises: tuple[str, ...]  # names of the noise recordings, of ten seconds or more
     words: dict[str, dict[str, list[Cut]]]  # split -> word -> cuts
@@ -191,7 +192,8 @@ class Keywords(Words):
         rest = sorted(set(words) - set(keywords))
         others = [draw(words[word], count, f"unknown {self.seed}") for word in rest]
         turns = [cut for turn in zip_longest(*others) for cut in turn if cut]  # words take turns, so that rare ones count too
-        return selection | {UNKNOWN: sorted(turns[:count]), SILENCE: self._silence(split, count) if SILENCE in self.classes else []}
+        silence = self._silence(split, count) if SILENCE in self.classes else []
+        return selection | {UNKNOWN: sorted(turns[: self.others * count]), SILENCE: silence}
 
     def noise(self, split: str) -> list[np.ndarray]:
         """The part of every noise recording that serves `split`, each float32 [samples]."""

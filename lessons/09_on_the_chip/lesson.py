@@ -478,7 +478,7 @@ for what, limit, here, met in table:
 #
 # ## What comes next
 #
-# Do [the exercises of this lesson](../exercises/09_on_the_chip.ipynb): the peak of a schedule, a planner, two products in one instruction, and the price of a product. Lesson 10 is yours: your own wake words, from recording to chip.
+# Do [the exercises of this lesson](../exercises/09_on_the_chip.ipynb): the peak of a schedule, a planner, two products in one instruction, and the price of a product. [Lesson 10](10_capstone.ipynb) is yours: your own wake words, from recording to chip.
 #
 # ## References
 #

@@ -23,6 +23,7 @@ from tinycourse.mcu.program import Program
 
 BITS = 14  # after the point of posteriors
 NOTHING = -1
+BATCH = 50  # runs of the network that the interpreter computes at once
 FUNCTIONS = ["run", "input", "output", "reset", "features", "frames", "row", "scores"]  # of the generated C
 
 
@@ -137,7 +138,7 @@ class Listener:
         frames = (len(samples) + self.lead - self.size) // self.hop + 1  # those that need nothing behind the end
         features = frontend.recording(self.operation, samples, frames, self.features.zero_point)
         maps = np.lib.stride_tricks.sliding_window_view(features, self.history, 0)[:: self.stride].transpose(0, 2, 1)
-        return self.softmax(np.concatenate([self.network(m[None]) for m in maps]))
+        return self.softmax(np.concatenate([self.network(maps[i : i + BATCH]) for i in range(0, len(maps), BATCH)]))
 
     def decide(self, posteriors: np.ndarray) -> list[tuple[int, int, int]]:
         """(run, class, score) of every detection in posteriors [N, classes]."""
