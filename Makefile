@@ -30,9 +30,11 @@ test: $(VENV)/ready-to-test ## set up, run all tests and notebooks, compare buil
 	$(TEST_ENV) $(BIN)/python -m pytest $(PYTEST_FLAGS) $(NBVAL) tests notebooks solutions
 	$(BIN)/tinycourse build --check
 	$(BIN)/ruff check
+	$(BIN)/codespell
 
-lint: $(VENV)/ready-to-test ## check the style of the code
+lint: $(VENV)/ready-to-test ## check the style of the code and the spelling of everything
 	$(BIN)/ruff check
+	$(BIN)/codespell
 
 build: $(VENV)/ready-to-test ## build notebooks, exercises and solutions from lessons/
 	$(BIN)/tinycourse build
