@@ -15,7 +15,7 @@ TEST_ENV := TINYCOURSE_FAST=1 OMP_NUM_THREADS=1
 NBVAL := --nbval-lax --nbval-current-env --nbval-cell-timeout=300
 PYTEST_FLAGS ?= -q -n auto --maxprocesses=4 --dist=loadscope
 
-.PHONY: help setup lab test lint build clean
+.PHONY: help setup lab test lint build site clean
 
 help: ## list what make can do
 	@grep -E '^[a-z]+:.*##' Makefile | sed -E 's/:.*## /	/' | expand -t 10
@@ -38,6 +38,11 @@ lint: $(VENV)/ready-to-test ## check the style of the code and the spelling of e
 
 build: $(VENV)/ready-to-test ## build notebooks, exercises and solutions from lessons/
 	$(BIN)/tinycourse build
+
+site: $(VENV)/ready-to-test ## build the website into build/site, from the notebooks as they are
+	@$(PIP) install --quiet -c constraints.txt -e '.[site]'
+	$(BIN)/sphinx-build -q -W --keep-going -b html -c docs/site . build/site
+	@echo 'Open build/site/index.html'
 
 clean: ## remove .venv and what was built in build/ and dist/
 	rm -rf $(VENV) build dist .pytest_cache .ruff_cache

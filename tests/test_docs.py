@@ -99,7 +99,7 @@ def test_every_lesson_has_its_misunderstandings_and_questions():
         sections = re.split(r"^## ", (TEACHING / page).read_text(encoding="utf-8"), flags=re.M)[1:]
         assert [section[:2] for section in sections] == [lesson.number for lesson in course.LESSONS]
     questions = sections  # of discussion.md
-    assert all(len(re.findall(r"^\*\*.*\?\*\*\n: ", section, re.M)) >= 2 for section in questions)
+    assert all(len(re.findall(r"^\*\*.*\?\*\*\n\n\w", section, re.M)) >= 2 for section in questions)
 
 
 def test_wrong_answers_are_called_by_their_names():
@@ -118,7 +118,7 @@ def test_wrong_answers_are_called_by_their_names():
 
 
 def test_answers_to_the_questions_are_not_in_the_learners_folders():
-    answers = re.findall(r"^: (.{40})", (TEACHING / "discussion.md").read_text(encoding="utf-8"), re.M)
+    answers = re.findall(r"\?\*\*\n\n(.{40})", (TEACHING / "discussion.md").read_text(encoding="utf-8"))
     learners = "".join(
         path.read_text(encoding="utf-8") for folder in ("notebooks", "exercises") for path in (ROOT / folder).glob("*.ipynb")
     )

@@ -52,7 +52,8 @@ def test_the_command_lists_every_built_notebook(capsys):
 
 
 def test_a_run_of_notebooks_ends_with_the_table(tmp_path):
-    nbformat.write(new_notebook(cells=[new_code_cell("1 + 1")], metadata={"kernelspec": {"name": "python3", "display_name": "Python 3"}}), tmp_path / "small.ipynb")
+    kernel = {"kernelspec": {"name": "python3", "display_name": "Python 3"}}
+    nbformat.write(new_notebook(cells=[new_code_cell("1 + 1")], metadata=kernel), tmp_path / "small.ipynb")
     (tmp_path / "conftest.py").write_text((ROOT / "conftest.py").read_text())
     command = [sys.executable, "-m", "pytest", "-p", "no:cacheprovider", "--nbval-lax", "--nbval-current-env", "small.ipynb"]
     done = subprocess.run(command, cwd=tmp_path, capture_output=True, text=True)
