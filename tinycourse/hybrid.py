@@ -13,7 +13,7 @@ from tinycourse.models.cells import Recurrent, State
 from tinycourse.models.rnnt import Transducer
 
 
-def round_rows(x: Tensor) -> tuple[Tensor, Tensor]:
+def integers_of_rows(x: Tensor) -> tuple[Tensor, Tensor]:
     """[..., n] -> integers of -127 to 127, as float64, in which their sums of products are exact, and the scales [..., 1]."""
     scale = x.abs().amax(-1, keepdim=True) / 127
     scale[scale == 0] = 1
@@ -33,12 +33,12 @@ class HybridRecurrent(Recurrent):
         for name in ("weight_input", "weight_recurrent", "weight_projection"):
             weight = getattr(self, name)
             if weight is not None:
-                rows, scale = round_rows(weight.detach() if per_row else weight.detach().view(1, -1))
+                rows, scale = integers_of_rows(weight.detach() if per_row else weight.detach().view(1, -1))
                 self.integers[name], self.scales[name] = rows.view(weight.shape).to(torch.int8), scale[:, 0]
 
     def product(self, x: Tensor, name: str) -> Tensor:
         """[B, inputs] times one of the matrices, [B, rows]."""
-        x, step = round_rows(x)
+        x, step = integers_of_rows(x)
         return (x @ self.integers[name].double().t()).float() * (step * self.scales[name])
 
     @torch.no_grad()

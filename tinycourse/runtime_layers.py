@@ -13,12 +13,13 @@ from tinycourse.errors import TinycourseError
 from tinycourse.mcu.program import Operation, Program
 from tinycourse.models.cells import EPSILON, GATES, Recurrent
 from tinycourse.runtime import FloatProduct, HybridProduct, IntegerProduct, Product, address, library
+from tinycourse.sparse import cut
 
 
 def sparse_blocks(weight: np.ndarray, least: float = 0.25) -> bool:
     """Whether at least a share of the weight's 8x1 blocks is empty, so that looking up which are left may pay."""
-    whole = weight[: len(weight) // 8 * 8].reshape(-1, 8, weight.shape[1])
-    return bool(len(whole)) and 1 - whole.any(1).mean() >= least
+    blocks = cut(weight[: len(weight) // 8 * 8], (8, 1))  # [panels, inputs, 8, 1]
+    return bool(len(blocks)) and 1 - blocks.any((2, 3)).mean() >= least
 
 
 class FloatLayer:

@@ -59,7 +59,7 @@ def cuts(recogniser: Recogniser, energies: Tensor, text: str) -> list[int]:
 class Spliced:
     """Supplies a share of new sentences, of up to `longest` words, among those of `whole`."""
 
-    def __init__(self, whole: SentenceEnergies, recogniser: Recogniser, share: float = 0.5, again: float = 0.15, longest: int = 8):
+    def __init__(self, whole: SentenceEnergies, recogniser: Recogniser, share: float = 0.5, again: float = 0.25, longest: int = 8):
         self.whole, self.share, self.again, self.longest = whole, share, again, longest
         self.words = {}  # speaker -> [(word, mel energies [frames, mels])]
         for energies, text, speaker in zip(tqdm(whole.energies, desc="cutting", delay=2, leave=False), whole.texts, whole.speakers):
