@@ -3,6 +3,7 @@
 PYTHON ?= python3
 VENV ?= .venv
 BIN := $(VENV)/$(if $(filter Windows_NT,$(OS)),Scripts,bin)
+COLAB_BIN := $(BIN:$(VENV)/%=.venv-colab/%)
 PIP := $(BIN)/python -m pip --disable-pip-version-check
 TORCH_INDEX := https://download.pytorch.org/whl/cpu
 # Ends after six seconds at the latest, also where a name server never answers.
@@ -15,7 +16,7 @@ TEST_ENV := TINYCOURSE_FAST=1 OMP_NUM_THREADS=1
 NBVAL := --nbval-lax --nbval-current-env --nbval-cell-timeout=300
 PYTEST_FLAGS ?= -q -n auto --maxprocesses=4 --dist=loadscope
 
-.PHONY: help setup lab test lint build site clean
+.PHONY: help setup lab test lint build site colab clean
 
 help: ## list what make can do
 	@grep -E '^[a-z]+:.*##' Makefile | sed -E 's/:.*## /	/' | expand -t 10
@@ -44,8 +45,11 @@ site: $(VENV)/ready-to-test ## build the website into build/site, from the noteb
 	$(BIN)/sphinx-build -q -W --keep-going -b html -c docs/site . build/site
 	@echo 'Open build/site/index.html'
 
+colab: .venv-colab/ready ## run every notebook with the versions that Colab brings, in .venv-colab
+	$(TEST_ENV) $(COLAB_BIN)/python -m pytest $(PYTEST_FLAGS) $(NBVAL) notebooks solutions tests/test_colab.py
+
 clean: ## remove .venv and what was built in build/ and dist/
-	rm -rf $(VENV) build dist .pytest_cache .ruff_cache
+	rm -rf $(VENV) .venv-colab build dist .pytest_cache .ruff_cache
 
 $(VENV)/ready: pyproject.toml constraints.txt
 	@$(PYTHON) -c 'import sys; sys.exit(not (3, 11) <= sys.version_info < (3, 14))' || { \
@@ -64,4 +68,10 @@ $(VENV)/ready: pyproject.toml constraints.txt
 
 $(VENV)/ready-to-test: $(VENV)/ready
 	@$(PIP) install --quiet -c constraints.txt -e '.[lab,test]'
+	@touch $@
+
+.venv-colab/ready: pyproject.toml constraints-colab.txt
+	@$(PYTHON) -m venv .venv-colab
+	@$(COLAB_BIN)/python -m pip install --quiet --extra-index-url $(TORCH_INDEX) -c constraints-colab.txt -e '.[test]'
+	@$(COLAB_BIN)/python -m tinycourse._torchaudio
 	@touch $@

@@ -35,6 +35,7 @@ html_theme_options = {
     "source_directory": "",
 }
 html_copy_source = False
+html_static_path, html_css_files = ["course.css"], ["course.css"]
 html_math_renderer = "mathml"
 
 
