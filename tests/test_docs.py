@@ -11,7 +11,7 @@ import jupytext
 import pytest
 
 from tinycourse import cli
-from tinycourse.authoring import course
+from tinycourse.authoring import course, lint
 from tinycourse.catalogue import DATASETS
 from tinycourse.check.core import Check
 
@@ -56,6 +56,13 @@ def test_links_resolve_inside_the_repository(page):
         target = (page.parent / place).resolve() if place else page
         assert target.exists() and target.is_relative_to(ROOT), link
         assert not anchor or anchor in heading_anchors(target.read_text(encoding="utf-8")), link
+
+
+@pytest.mark.parametrize("page", PAGES, ids=named)
+def test_pictures_are_described_and_small(page):
+    for alt, link in re.findall(r"!\[([^\]]*)\]\(([^)\s]+)\)", page.read_text(encoding="utf-8")):
+        assert len(alt) >= (5 if link.startswith("http") else lint.ALT_CHARACTERS), link
+        assert link.startswith("http") or (page.parent / link).stat().st_size <= lint.FIGURE_BYTES, link
 
 
 @pytest.mark.parametrize("page", PAGES, ids=named)
