@@ -50,15 +50,15 @@ for sparsity in (0.0, 0.5, 0.8):
     program = deploy.transducer_program_of(pruned(sparsity), calibration)
     with tempfile.TemporaryDirectory() as folder:
         report = {target: transducer_package.export(program, target, f"{folder}/{target}") for target in ("host", "cortex-m4")}["cortex-m4"]
-        listeners = [transducer_package.load(f"{folder}/{target}") for target in ("host", "cortex-m4")]
+        transcribers = [transducer_package.load(f"{folder}/{target}") for target in ("host", "cortex-m4")]
         instructions, worst, labels = 0, 0, 0
         for audio in tqdm(streams, desc=f"{sparsity:.0%}", leave=False, delay=2):
             frames = deploy.frames(program, audio)
             said, heard = program.run(frames)
-            for listener in listeners:
-                found = listener.run(frames)
+            for transcriber in transcribers:
+                found = transcriber.run(frames)
                 assert found[0] == said and np.array_equal(found[1], heard), "C differs from the interpreter"
-            instructions, worst, labels = instructions + listener.instructions, max(worst, listener.worst), labels + len(said)
+            instructions, worst, labels = instructions + transcriber.instructions, max(worst, transcriber.worst), labels + len(said)
     flash, ram = report["flash"], report["ram"]
     cells = [f"{n:,}" for n in (flash["weight_bytes"], flash["code_bytes"], ram["total_bytes"], report["multiply_adds"])]
     cells += [f"{instructions / seconds:,.0f}", f"{instructions / seconds / CLOCK:.3f}", f"{1000 * worst / CLOCK:.1f} ms", str(labels)]

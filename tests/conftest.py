@@ -4,11 +4,19 @@ from pathlib import Path
 
 import pytest
 import torch
+from browser import chromedriver as running
 from recordings import tone, write
 
 from tinycourse import data
 
 torch.set_num_threads(1)  # test processes share the cores
+
+
+@pytest.fixture(scope="session")
+def chromedriver():
+    """The address of a running chromedriver; skips where there is none."""
+    with running() as address:
+        yield address
 
 
 @pytest.fixture(scope="session")

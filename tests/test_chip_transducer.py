@@ -16,7 +16,7 @@ from tinycourse.audio import RATE
 from tinycourse.decoding import Greedy, Limits
 from tinycourse.errors import TinycourseError
 from tinycourse.integer_rnnt import quantize_transducer
-from tinycourse.mcu import codegen, package, toolchain, transducer, transducer_package
+from tinycourse.mcu import codegen, package, selection, toolchain, transducer, transducer_package
 from tinycourse.mcu.fixed_point import fixed_point
 from tinycourse.mcu.program import Operation, Program, Tensor
 from tinycourse.mcu.transducer import KEPT, PARTS, TransducerProgram
@@ -55,7 +55,7 @@ def test_only_kept_blocks_are_stored():
     """By hand: 20 x 30 is three panels. The first keeps inputs 4, 7 and 29, the second none, the third, of four outputs, input 0."""
     weight = np.zeros((20, 30), np.int8)
     weight[:8, [4, 7, 29]], weight[17, 0] = np.arange(24).reshape(8, 3) + 1, -5
-    found = codegen.stored(weight)
+    found = selection.stored(weight)
     assert found["start"].tolist() == [0, 2, 2, 3] and found["column"].tolist() == [[4, 7], [29, 0], [0, 0]]
     assert found["weight"][0].tolist() == [[[1, 4], [2, 5]], [[7, 10], [8, 11]], [[13, 16], [14, 17]], [[19, 22], [20, 23]]]
     assert found["weight"][2].flatten().tolist() == [0, -5] + 14 * [0]
@@ -113,20 +113,20 @@ def test_a_saved_program_says_the_same(said, tmp_path):
 def test_c_says_what_the_interpreter_says(target, said, tmp_path):
     program, frames, expected = said
     report = transducer_package.export(program, target, tmp_path / "t")
-    listener = transducer_package.load(tmp_path / "t")
+    transcriber = transducer_package.load(tmp_path / "t")
     for one, (labels, heard) in zip(frames, expected):
-        found = listener.run(one)
+        found = transcriber.run(one)
         assert found[0] == labels and np.array_equal(found[1], heard)
     assert report == json.loads((tmp_path / "t" / "report.json").read_text())
     assert sum("sparse" in layer["kernel"] for layer in report["layers"]) == 3
     assert report["flash"]["weight_bytes"] == sum(layer["weight_bytes"] for layer in report["layers"])
     if target.startswith("cortex"):
-        assert listener.instructions > listener.worst > report["parts"]["back"]["instructions"] > 0
+        assert transcriber.instructions > transcriber.worst > report["parts"]["back"]["instructions"] > 0
         assert report["flash"]["total_bytes"] >= report["flash"]["code_bytes"] + report["flash"]["weight_bytes"]
         least = report["ram"]["arena_bytes"] + report["ram"]["buffer_bytes"]
         assert least < report["ram"]["total_bytes"] - report["ram"]["stack_bytes"] < least + 32
     else:
-        assert listener.instructions is None
+        assert transcriber.instructions is None
 
 
 @pytest.mark.parametrize("layers, stack, hop, reduction", [(0, 4, 3, 1), (1, 5, 2, 3)])
@@ -154,7 +154,7 @@ def test_gcc_compiles_the_sources_too(said, tmp_path):
 
 
 def test_a_transducer_that_differs_is_not_exported(said, tmp_path, monkeypatch):
-    monkeypatch.setattr(transducer_package.Listener, "run", lambda self, frames: ([], np.zeros((0, 16), np.int8)))
+    monkeypatch.setattr(transducer_package.Transcriber, "run", lambda self, frames: ([], np.zeros((0, 16), np.int8)))
     with pytest.raises(TinycourseError, match="differs from the interpreter"):
         transducer_package.export(said[0], "host", tmp_path / "t")
     assert not list(tmp_path.iterdir())
@@ -163,10 +163,10 @@ def test_a_transducer_that_differs_is_not_exported(said, tmp_path, monkeypatch):
 def test_frames_of_another_kind_are_refused(said, tmp_path):
     program, frames, _ = said
     transducer_package.export(program, "wasm", tmp_path / "t")
-    listener = transducer_package.load(tmp_path / "t")
+    transcriber = transducer_package.load(tmp_path / "t")
     for wrong in (frames[0].astype(np.int16), frames[0][:, :5]):
         with pytest.raises(TinycourseError, match=r"takes int8 \[T, 6\]"):
-            listener.run(wrong)
+            transcriber.run(wrong)
     with pytest.raises(TinycourseError, match="not an exported program"):
         package.load(tmp_path / "t")
     assert set(package.checked(tmp_path / "t")["parts"]) == set(PARTS)
@@ -202,11 +202,11 @@ def test_real_streams(real_set, tmp_path):
     speech, texts = task.speech("testing"), []
     for target, count in (("host", 5), ("cortex-m4", 1)):
         transducer_package.export(program, target, tmp_path / target)
-        listener = transducer_package.load(tmp_path / target)
+        transcriber = transducer_package.load(tmp_path / target)
         for audio in speech.audio[:count]:
             frames = deploy.frames(program, audio)
-            (labels, heard), (found, encoded) = program.run(frames), listener.run(frames)
+            (labels, heard), (found, encoded) = program.run(frames), transcriber.run(frames)
             assert labels == found and np.array_equal(heard, encoded)
             texts.append(Vocabulary(tuple(program.metadata["classes"])).decode(labels))
     assert sum(text == said for text, said in zip(texts[:5], speech.texts)) >= 4
-    assert listener.instructions < 0.5 * 80e6 * len(audio) / RATE  # half of the time at 80 MHz, one instruction per cycle
+    assert transcriber.instructions < 0.5 * 80e6 * len(audio) / RATE  # half of the time at 80 MHz, one instruction per cycle

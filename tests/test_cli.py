@@ -198,6 +198,11 @@ def test_bad_recordings_are_named(capsys, exported, tmp_path, content, words):
         (("train", "tinyspeech-m", "--data", "mnist", "--out", "m.safetensors"), "mnist"),
         (("run", "nowhere", "word.wav"), "nowhere"),
         (("export", NAME, "--target", "z80", "--out", "x"), "z80"),
+        (("export", NAME, "--target", "host", "--as", "onnx", "--out", "x"), "leave out --target"),
+        (("export", "rnnt-digits", "--as", "onnx", "--out", "x"), "no ONNX form of rnnt-digits"),
+        (("export", "rnnt-digits", "--target", "host", "--out", "x", "--samples"), "leave out --samples and --kernels"),
+        (("export", "rnnt-digits", "--target", "host", "--out", "x", "--kernels", "dsp"), "leave out --samples and --kernels"),
+        (("evaluate", "rnnt-digits", "--data", "connected-digits", "--samples"), "leave out --samples"),
     ],
 )
 def test_mistakes_get_one_sentence(capsys, tmp_path, monkeypatch, arguments, words):

@@ -12,7 +12,7 @@ from tinycourse.frontend import Frontend, FrontendConfig
 from tinycourse.integer_frontend import with_samples
 from tinycourse.mcu import listener, package
 from tinycourse.mcu.fixed_point import fixed_point
-from tinycourse.mcu.listener import Listener, Settings, without_samples
+from tinycourse.mcu.listener import Compiled, Listener, Settings, without_samples
 from tinycourse.mcu.program import Operation, Program, Tensor
 
 RATE = 1600  # a tenth of the real one: the same code in a tenth of the time
@@ -50,20 +50,13 @@ def hearing(name: str) -> Listener:
     return Listener(program, SETTINGS[name])
 
 
-def heard(listening: Listener, x: np.ndarray) -> list[tuple[int, int, int]]:
-    """(chunk, class, score) of every detection."""
-    listening.reset()
-    found = [listening.step(chunk) for chunk in x.reshape(-1, listening.chunk)]
-    return [(i, *one) for i, one in enumerate(found) if one[0] >= 0]
-
-
 @pytest.mark.parametrize("name", SHAPES)
 def test_a_stream_equals_the_recording(name):
     listening, x = hearing(name), sound(6)
     posteriors = listening.posteriors(x)
     whole = listening.decide(posteriors)
     assert len(whole) >= 2 and {word for _, word, _ in whole} <= {1, 3}  # silence and unknown never fire
-    assert [((listening.ready(run) - 1) // listening.chunk, *found) for run, *found in whole] == heard(listening, x)
+    assert [((listening.ready(run) - 1) // listening.chunk, *found) for run, *found in whole] == listener.hear(listening, x)
 
 
 @pytest.mark.parametrize("name", SHAPES)
@@ -93,12 +86,28 @@ def test_c_hears_what_python_does(target, tmp_path):
     for i, name in enumerate(SHAPES):
         listening, x = hearing(name), sound(3)
         (folder := tmp_path / str(i)).mkdir()
-        model = package.open_binary(target, listener.build(listening, target, folder))
+        model = Compiled(listening, package.open_binary(target, listener.build(listening, target, folder)))
         for _ in range(2):  # a reset forgets everything
-            model.call("reset")
+            model.reset()
             listening.reset()
             for chunk in x.reshape(-1, listening.chunk):
-                assert tuple(np.frombuffer(model.run(chunk.tobytes(), 4), np.int16)) == listening.step(chunk)
+                assert model.step(chunk) == listening.step(chunk)
+                if listening.runs:
+                    np.testing.assert_array_equal(model.heard, listening.heard)
+                    np.testing.assert_array_equal(model.scores, listening.scores)
+
+
+def test_a_module_is_compiled_once_and_its_instances_do_not_share_what_they_hear():
+    listening, x = hearing("centred"), sound(3)
+    module = listener.webassembly(listening)
+    assert listener.webassembly(hearing("centred")) is module
+    one, other = (Compiled(listening, package.WebAssembly(module)) for _ in range(2))
+    found, other_found = [], []
+    for chunk, silence in zip(x.reshape(-1, listening.chunk), np.zeros_like(x).reshape(-1, listening.chunk)):  # by turns
+        found.append(one.step(chunk))
+        other_found.append(other.step(silence))
+    listening.reset()
+    assert found == [listening.step(chunk) for chunk in x.reshape(-1, listening.chunk)] and found != other_found
 
 
 def test_mistakes():

@@ -5,7 +5,8 @@ import pytest
 import torch
 
 from tinycourse import checkpoint, data, deploy, metrics
-from tinycourse.mcu import package
+from tinycourse.mcu import listener, package
+from tinycourse.mcu.listener import Compiled, Listener, Settings
 
 THOROUGH = "tinyspeech-m"  # the network of lesson 00 is compared on a thousand clips, the others on fewer
 CLIPS = {"host": (1_000, 100), "wasm": (1_000, 100), "cortex-m4": (100, 2)}
@@ -61,3 +62,18 @@ def test_bit_for_bit(recogniser, program, on_host, testing, target, tmp_path):
         package.export(program, target, tmp_path)
     runner = on_host if target == "host" else package.load(tmp_path)
     np.testing.assert_array_equal(runner.run(x), expected)
+
+
+def test_the_listener_in_webassembly_hears_what_the_interpreter_hears(source, testing):
+    program = deploy.program_of(checkpoint.load(THOROUGH), source.clips("validation").audio[::20], samples=True)
+    listening = Listener(program, Settings(threshold=0.7))
+    compiled = Compiled(listening, package.WebAssembly(listener.webassembly(listening)))
+    samples = testing.audio[:: len(testing) // 36].flatten().numpy()  # three dozen clips, one behind the other
+    for chunk in samples.reshape(-1, listening.chunk):
+        assert compiled.step(chunk) == listening.step(chunk)
+        if listening.runs and listening.frames % listening.stride < 2:
+            np.testing.assert_array_equal(compiled.heard, listening.heard)
+            np.testing.assert_array_equal(compiled.scores, listening.scores)
+    whole = listening.decide(listening.posteriors(samples))
+    assert len(whole) >= 12
+    assert [((listening.ready(run) - 1) // listening.chunk, *found) for run, *found in whole] == listener.hear(compiled, samples)

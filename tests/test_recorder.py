@@ -1,24 +1,15 @@
 """Sound from outside: what the microphone's message and an uploaded file become, in Python and in a real browser."""
 
-import functools
-import http.server
 import io
-import shutil
-import subprocess
-import threading
-import time
-from pathlib import Path
 
 import numpy as np
 import pytest
-import requests
 import soundfile
+from browser import FAKE_MICROPHONE, Browser, served
 from recordings import tone
 
 from tinycourse import recorder
 from tinycourse.errors import TinycourseError
-
-SCRIPT = Path(recorder.__file__).parent / "static" / "recorder.js"
 
 
 def file_bytes(samples, rate=16_000, form="WAV", **options) -> bytes:
@@ -110,77 +101,22 @@ window.set = (text) => { state.status = text; window.changed(); };
 </script>"""
 
 
-class Quiet(http.server.SimpleHTTPRequestHandler):
-    """Serves a folder, and says nothing about it."""
-
-    def log_message(self, *arguments):
-        """Requests are no news."""
-
-
 @pytest.fixture
 def page(tmp_path):
     """A page with the widget, served from this machine; its address."""
     (tmp_path / "index.html").write_text(PAGE, encoding="utf-8")
-    shutil.copy(SCRIPT, tmp_path)
-    server = http.server.ThreadingHTTPServer(("127.0.0.1", 0), functools.partial(Quiet, directory=tmp_path))
-    threading.Thread(target=server.serve_forever, daemon=True).start()
-    yield f"http://127.0.0.1:{server.server_port}/index.html"
-    server.shutdown()
-    server.server_close()
+    (tmp_path / "recorder.js").write_text(recorder.Recorder._esm, encoding="utf-8")
+    with served(tmp_path) as address:
+        yield address
 
 
 @pytest.fixture
-def driver():
-    """The address of a running chromedriver; skips where there is none."""
-    if not shutil.which("chromedriver") or not shutil.which("chromium"):
-        pytest.skip("no chromium and chromedriver on this machine (Debian and Ubuntu: the packages chromium and chromium-driver)")
-    process = subprocess.Popen(["chromedriver", "--port=0"], stdout=subprocess.PIPE, stderr=subprocess.DEVNULL, text=True)
-    line = next(line for line in process.stdout if "started successfully on port" in line)
-    yield f"http://127.0.0.1:{line.rstrip().rstrip('.').split()[-1]}"
-    process.terminate()
-    process.wait()
-
-
-class Browser:
-    """A headless Chromium at `page`, over the WebDriver protocol."""
-
-    def __init__(self, driver: str, page: str, *options: str):
-        arguments = ["--headless=new", "--no-sandbox", "--disable-dev-shm-usage", *options]
-        wanted = {"browserName": "chrome", "goog:chromeOptions": {"args": arguments}}
-        answer = requests.post(f"{driver}/session", json={"capabilities": {"alwaysMatch": wanted}}, timeout=300).json()["value"]
-        self.session = f"{driver}/session/{answer['sessionId']}"
-        self.do("url", url=page)
-
-    def do(self, command: str, **body):
-        answer = requests.post(f"{self.session}/{command}", json=body, timeout=300).json()["value"]
-        assert not isinstance(answer, dict) or "error" not in answer, answer
-        return answer
-
-    def script(self, text: str):
-        return self.do("execute/sync", script=text, args=[])
-
-    def until(self, text: str):
-        """What the expression `text` gives once it is neither null, 0 nor empty."""
-        for _ in range(600):
-            if found := self.script(f"return {text}"):
-                return found
-            time.sleep(0.1)
-        raise AssertionError(f"{text} never came: {self.script('return document.body.innerText')}")
-
-    def close(self):
-        requests.delete(self.session, timeout=300)
-
-
-FAKE_MICROPHONE = ("--use-fake-device-for-media-stream", "--use-fake-ui-for-media-stream")  # beeps
-
-
-@pytest.fixture
-def browser(driver, page):
+def browser(chromedriver, page):
     """A function that opens the page in a Chromium with these options."""
     opened = []
 
     def open_page(*options) -> Browser:
-        opened.append(Browser(driver, page, *options))
+        opened.append(Browser(chromedriver, page, *options))
         return opened[-1]
 
     yield open_page
@@ -188,16 +124,10 @@ def browser(driver, page):
         one.close()
 
 
-def click(browser) -> None:
-    """Press the button, as a finger would."""
-    button = browser.do("element", using="css selector", value="button")
-    browser.do(f"element/{next(iter(button.values()))}/click")
-
-
 def test_the_button_records_pcm_in_a_real_browser(browser):
     chromium = browser(*FAKE_MICROPHONE)
     assert chromium.until("document.querySelector('button')?.textContent") == "Record 1.5 s"
-    click(chromium)
+    chromium.click("button")
     ((rate, samples),) = chromium.until("window.sent.length && window.sent")
     samples = recorder.from_pcm(np.array(samples, np.float32).tobytes(), rate)
     assert len(samples) == 24_000 and np.isfinite(samples).all()
@@ -207,7 +137,7 @@ def test_the_button_records_pcm_in_a_real_browser(browser):
 def test_without_a_microphone_the_widget_says_so_and_can_be_pressed_again(browser):
     chromium = browser("--deny-permission-prompts")
     chromium.until("document.querySelector('button')?.textContent")
-    click(chromium)
+    chromium.click("button")
     sentence = chromium.until("document.querySelector('[role=status]').textContent")
     assert "microphone" in sentence.lower() and sentence.endswith("upload a recording.")
     assert chromium.until("!document.querySelector('button').disabled") and not chromium.script("return window.sent.length")
@@ -220,6 +150,7 @@ def test_what_python_says_is_shown_beside_the_button(browser):
     assert chromium.until("document.querySelector('[role=status]').textContent") == "The recording is silent."
 
 
-def test_the_script_loads_nothing_from_anywhere():
-    text = SCRIPT.read_text(encoding="utf-8")
+@pytest.mark.parametrize("script", sorted(recorder.STATIC.glob("*.js")), ids=lambda path: path.stem)
+def test_a_script_loads_nothing_from_anywhere(script):
+    text = script.read_text(encoding="utf-8")
     assert "http" not in text.replace("https or localhost", "") and "import" not in text

@@ -99,8 +99,9 @@ def parser() -> argparse.ArgumentParser:
     v.add_argument("--out", required=True, type=Path, metavar="F.safetensors")
     v.add_argument("--observer", default="mean-square-error", help="how ranges are found (default mean-square-error)")
 
-    v = verb("export", verbs.export, "C sources, a binary and a size report", given, calibrated)
-    v.add_argument("--target", required=True, help="host, cortex-m4, cortex-m0plus or wasm")
+    v = verb("export", verbs.export, "C sources, a binary and a size report; or firmware for others to build", given, calibrated)
+    v.add_argument("--target", help="host, cortex-m4, cortex-m0plus or wasm (default cortex-m4)")
+    v.add_argument("--as", dest="form", default="plain", choices=("plain", "arduino", "zephyr", "onnx"), help="form (default plain)")
     v.add_argument("--out", required=True, type=Path, metavar="DIR")
     v.add_argument("--samples", action="store_true", help="with the front end, in integers: the model takes int16 samples")
     v.add_argument("--kernels", choices=("plain", "dsp"), default="plain", help="dsp: for the DSP instructions of a Cortex-M4, same bits")

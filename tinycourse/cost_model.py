@@ -12,7 +12,7 @@ from pathlib import Path
 
 import numpy as np
 
-from tinycourse.mcu import codegen, package
+from tinycourse.mcu import codegen, package, selection
 from tinycourse.mcu.program import Program
 
 MEASURED = Path(__file__).parent / "measured" / "cost_model.json"  # written by `benchmarks/explore.py costs`
@@ -28,7 +28,7 @@ FEATURES = {  # what each kernel is paid for; all others for elements, positions
 OTHERS = ("elements", "positions", "once")
 
 
-def amounts(operation, kernel: codegen.Kernel, output: tuple[int, ...]) -> list[float]:
+def amounts(operation, kernel: selection.Kernel, output: tuple[int, ...]) -> list[float]:
     """How much of each of its FEATURES an operation does. The kernels work on four outputs at a time: what is left over costs more."""
     channels, positions = output[-1], math.prod(output[:-1])
     does = {"elements": positions * channels, "positions": positions, "once": 1, "elements left over": positions * (channels % 4)}

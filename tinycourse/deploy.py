@@ -91,6 +91,27 @@ def frames(program: TransducerProgram, audio: Tensor) -> np.ndarray:
     return program.quantize_input(frontend_of(program)(as_float(audio)[None])[0, 0].numpy())
 
 
+def example(program: Program | TransducerProgram) -> np.ndarray | None:
+    """A clip for the example of an export, as the chip is given it: synthetic speech of tinywords, None where that has no such word.
+
+    Of a recogniser of words it is the first one that the program recognises, or else the first one; of a transducer three digits.
+    """
+    spoken, classes = data.open_dataset("tinywords", classes="all"), program.metadata["classes"]
+    cuts = {word: cuts[0] for word, cuts in spoken.select("testing").items() if cuts}
+    if isinstance(program, TransducerProgram):
+        digits = data.DIGITS[:3]
+        if not set("".join(digits)) <= set("".join(classes)):
+            return None
+        return frames(program, torch.from_numpy(np.concatenate([sequences.trim(spoken.load(cuts[word])) for word in digits])))
+    first = None
+    for word in sorted(cuts.keys() & {*classes} - {data.SILENCE, data.UNKNOWN}):
+        x = inputs(program, torch.from_numpy(spoken.load(cuts[word]))[None])
+        first = x[0] if first is None else first
+        if classes[int(program.run(x)[0].argmax())] == word:
+            return x[0]
+    return first
+
+
 def integer_logits(program: Program, audio: Tensor, batch: int = 50) -> Tensor:
     """Scores by the reference interpreter: audio [N, 16000] -> [N, classes], real numbers again."""
     x = inputs(program, audio)
@@ -119,13 +140,13 @@ def recognise(folder: str | Path, files: list[Path]) -> list[dict]:
 
 def write_down(folder: str | Path, files: list[Path]) -> list[dict]:
     """What the exported transducer in `folder` hears in each recording: file, text, seconds, instructions of an emulated chip."""
-    listener, results = transducer_package.load(folder), []
-    vocabulary = Vocabulary(tuple(listener.program.metadata["classes"]))
+    transcriber, results = transducer_package.load(folder), []
+    vocabulary = Vocabulary(tuple(transcriber.program.metadata["classes"]))
     for file in files:
         audio = read_audio(file)
-        labels, _ = listener.run(frames(listener.program, torch.from_numpy(audio)))
+        labels, _ = transcriber.run(frames(transcriber.program, torch.from_numpy(audio)))
         text = vocabulary.decode(labels)
-        results.append({"file": str(file), "text": text, "seconds": len(audio) / data.RATE, "instructions": listener.instructions})
+        results.append({"file": str(file), "text": text, "seconds": len(audio) / data.RATE, "instructions": transcriber.instructions})
     return results
 
 

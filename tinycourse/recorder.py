@@ -13,6 +13,13 @@ import traitlets
 from tinycourse.audio import read_audio
 from tinycourse.errors import TinycourseError
 
+STATIC = Path(__file__).parent / "static"
+
+
+def script(*names: str) -> str:
+    """JavaScript files of static/, one behind the other: a widget is one module, which can import no other."""
+    return "\n".join((STATIC / f"{name}.js").read_text(encoding="utf-8") for name in names)
+
 
 class Recorder(anywidget.AnyWidget):
     """A button that records the microphone for `seconds` and calls `heard(samples)` with float32 [samples] at 16 kHz.
@@ -20,7 +27,7 @@ class Recorder(anywidget.AnyWidget):
     Where the browser gives no microphone, it says why beside the button, and everything else goes on.
     """
 
-    _esm = Path(__file__).parent / "static" / "recorder.js"
+    _esm = script("microphone", "recorder")
     seconds = traitlets.Float(2).tag(sync=True)
     status = traitlets.Unicode("").tag(sync=True)  # shown beside the button
 

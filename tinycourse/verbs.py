@@ -260,6 +260,8 @@ def evaluate(a) -> None:
 
     recogniser = checkpoint.load(a.checkpoint)
     if recogniser.name in TRANSDUCERS:
+        if a.samples:
+            raise TinycourseError(f"{recogniser.name} has no front end in integers; leave out --samples.")
         return evaluate_transducer(a, recogniser)
     clips, left_out = data.open_for(recogniser.classes, a.data).clips(a.split).restrict(recogniser.classes)
     if left_out:
@@ -327,14 +329,34 @@ def export(a) -> None:
     from tinycourse.mcu import package, transducer_package
     from tinycourse.models import TRANSDUCERS
 
-    recogniser = checkpoint.load(a.checkpoint)
+    recogniser, target = checkpoint.load(a.checkpoint), a.target or "cortex-m4"
+    if a.form == "onnx":
+        return export_onnx(a, recogniser)
+    package.need_target(target)
+    clip = deploy.example if a.form in package.FIRMWARE else lambda program: None
     if recogniser.name in TRANSDUCERS:
+        if a.samples or a.kernels != "plain":
+            raise TinycourseError(f"{recogniser.name} takes features and has plain kernels only; leave out --samples and --kernels.")
         program = deploy.transducer_program_of(recogniser, deploy.calibration_speech(recogniser, a.calibrate))
-        report = transducer_package.export(program, a.target, a.out)
+        report = transducer_package.export(program, target, a.out, a.form, clip(program))
     else:
         program = deploy.program_of(recogniser, deploy.calibration_audio(recogniser, a.calibrate), samples=a.samples)
-        report = package.export(program, a.target, a.out, dsp=a.kernels == "dsp")
+        report = package.export(program, target, a.out, a.kernels == "dsp", a.form, clip(program))
     show(report, a.json, deploy.summary(report))
+
+
+def export_onnx(a, recogniser) -> None:
+    from tinycourse import deploy
+    from tinycourse.mcu import onnx_form
+    from tinycourse.models import TRANSDUCERS
+
+    if recogniser.name in TRANSDUCERS:
+        raise TinycourseError(f"There is no ONNX form of {recogniser.name}, whose cells are in 16 bits; leave out --as onnx.")
+    if a.target or a.samples or a.kernels != "plain":
+        raise TinycourseError("ONNX has no chip, no front end and no kernels of ours; leave out --target, --samples and --kernels.")
+    onnx_form.import_onnx()  # before the work
+    report = onnx_form.export(deploy.program_of(recogniser, deploy.calibration_audio(recogniser, a.calibrate)), a.out)
+    show(report, a.json, f"{a.out / 'model.onnx'}: {report['nodes']} nodes, {report['model_bytes']:,} bytes, opset {report['opset']}")
 
 
 def run(a) -> None:

@@ -11,7 +11,7 @@ from pathlib import Path
 
 import numpy as np
 
-from tinycourse.mcu import codegen, toolchain
+from tinycourse.mcu import codegen, selection, toolchain
 from tinycourse.mcu.codegen import functions
 from tinycourse.mcu.fixed_point import fixed_point
 from tinycourse.mcu.frontend import twiddles
@@ -35,9 +35,9 @@ class Sketch:
 
     def add(self, kind: str, inputs: tuple[str, ...], shape: Iterable[int], parameters=None, arrays=None, zero_point=None) -> str:
         parameters = dict(parameters or {})
-        if kind in codegen.CLAMPS and self.rng.random() < 0.5:
+        if kind in selection.CLAMPS and self.rng.random() < 0.5:
             parameters["clamp"] = tuple(sorted(int(v) for v in self.rng.integers(-128, 128, 2)))
-        output = self.tensor(f"t{len(self.operations)}", shape, zero_point, codegen.BITS.get(kind, ((), 8))[1])
+        output = self.tensor(f"t{len(self.operations)}", shape, zero_point, selection.BITS.get(kind, ((), 8))[1])
         self.operations.append(Operation(kind, inputs, output, parameters, arrays or {}, f"layers.{len(self.operations)}"))
         return output
 
@@ -282,7 +282,7 @@ def random_features(s: Sketch) -> str:
     return s.add("features", (x,), (frames, bands, 1), parameters, arrays)
 
 
-CELLS = {kind: functools.partial(random_cell, kind=kind, gates=3 if kind == "cifg_cell" else 4) for kind in codegen.CELLS}
+CELLS = {kind: functools.partial(random_cell, kind=kind, gates=3 if kind == "cifg_cell" else 4) for kind in selection.CELLS}
 CONVS = {f"{sort} conv": functools.partial(random_conv, sort=sort) for sort in ("general", "grouped", "depthwise", "pointwise")}
 DRAW = CONVS | {kind: globals()[f"random_{kind}"] for kind in INTERPRETER if kind != "conv" and kind not in CELLS} | CELLS
 

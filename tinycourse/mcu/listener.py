@@ -7,19 +7,23 @@ integers, but for one thing: a window's first and last frames see the sound arou
 
 `Listener.step` is the reference, `posteriors` and `decide` give the same for a recording as a whole, and `generate` writes it in C:
 `model_input()` takes a chunk, `model_run()` listens to it, `model_output()` is two numbers, the class that fired or -1, and its score.
+`Compiled` is what was built of it, and does what `Listener` does.
 """
 
+import functools
+import tempfile
 from dataclasses import dataclass, replace
 from pathlib import Path
 
 import numpy as np
 
 from tinycourse.errors import TinycourseError
-from tinycourse.mcu import codegen, frontend, package
+from tinycourse.mcu import codegen, frontend, package, selection
 from tinycourse.mcu.program import Program
 
 BITS = 14  # after the point of posteriors
 NOTHING = -1
+FUNCTIONS = ["run", "input", "output", "reset", "features", "frames", "row", "scores"]  # of the generated C
 
 
 def takes_samples(program: Program) -> bool:
@@ -80,6 +84,12 @@ class Listener:
         self.ring = np.zeros((self.history, self.features.shape[1]), np.int8)  # frame i is in row i % history
         self.frames, self.runs, self.deaf = 0, 0, 0  # frames and runs so far; runs that it stays deaf for
         self.recent = np.zeros((self.settings.windows, len(self.keywords)), np.int64)  # posteriors of run i in row i % windows
+        self.scores = np.zeros(len(self.keywords), np.int16)  # their mean, units of 2**-14
+
+    @property
+    def heard(self) -> np.ndarray:
+        """The newest second of features, int8 [history, bands], the oldest first; rows are 0 where that much was not heard yet."""
+        return np.roll(self.ring, -self.frames, 0)
 
     def step(self, chunk: np.ndarray) -> tuple[int, int]:
         """One chunk int16 [chunk]: the class that fires or -1, and its score, the mean posterior in units of 2**-14 (else 0)."""
@@ -100,9 +110,10 @@ class Listener:
 
     def judge(self) -> tuple[int, int]:
         """Run the network on the ring, its oldest frame first, and decide."""
-        self.recent[self.runs % len(self.recent)] = self.softmax(self.network(np.roll(self.ring, -self.frames, 0)[None]))[0]
+        self.recent[self.runs % len(self.recent)] = self.softmax(self.network(self.heard[None]))[0]
         self.runs += 1
         mean = self.recent.sum(0) // min(self.runs, len(self.recent))
+        self.scores = mean.astype(np.int16)
         word = int(np.where(self.keywords, mean, -1).argmax())
         if self.deaf or mean[word] < self.threshold:
             self.deaf = max(self.deaf - 1, 0)
@@ -151,7 +162,7 @@ def generate(listener: Listener, name: str = "model") -> dict[str, str]:
     """C sources of a listener: {file name: text}; the network's symbols begin with `name`_network. See `codegen.generate`."""
     network = f"{name}_network"
     op, x = listener.operation, listener.program.tensors[listener.program.input]
-    kernel = codegen.features(op, [x], listener.features)
+    kernel = selection.features(op, [x], listener.features)
     tables = kernel.arrays | {"exponential": listener.exponential, "keywords": listener.keywords.astype(np.int8)}
     arrays = "".join(codegen.constant(f"{name}_{k}", a) for k, a in tables.items())
     ears = "\n".join(codegen.wrap([f".{k} = {codegen.initialiser(v, name)}" for k, v in kernel.fields.items()]))
@@ -161,6 +172,7 @@ def generate(listener: Listener, name: str = "model") -> dict[str, str]:
         "kept": ("int16_t", listener.size + listener.chunk),
         "ring": ("int8_t", listener.ring.size),
         "recent": ("int16_t", listener.recent.size),
+        "mean": ("int16_t", listener.scores.size),
         "scratch": ("int32_t", -(-kernel.scratch // 4)),
     }
     memory = "\n".join(f"static {kind} {key}[{size}];" for key, (kind, size) in sizes.items())
@@ -192,14 +204,72 @@ const int16_t *{name}_output(void) {{ return state.found; }}
 void {name}_run(void) {{ tc_listen(&listener, &state); }}
 
 void {name}_reset(void) {{ state = (tc_listener){{0}}; }}
+
+const int8_t *{name}_features(void) {{ return ring; }}
+
+int32_t {name}_frames(void) {{ return state.frames; }}
+
+int32_t {name}_row(void) {{ return state.row; }}
+
+const int16_t *{name}_scores(void) {{ return mean; }}
 """
-    header = HEADER.format(name=name, upper=name.upper(), chunk=listener.chunk)
+    sizes = {"chunk": listener.chunk, "history": listener.history, "bands": listener.ring.shape[1], "classes": len(listener.keywords)}
+    header = HEADER.format(name=name, upper=name.upper(), **sizes)
     return codegen.generate(listener.alone, network) | {f"{name}.h": header, f"{name}.c": body}
 
 
 def build(listener: Listener, target: str, folder: Path) -> Path:
     """Write and compile a listener for a target of `toolchain`; returns the binary, for `package.open_binary`."""
-    return package.compiled(generate(listener), target, folder, ["run", "input", "output", "reset"])
+    return package.compiled(generate(listener), target, folder, FUNCTIONS)
+
+
+def webassembly(listener: Listener) -> bytes:
+    """The same as a WebAssembly module that needs nothing from outside; the same sources are compiled once in a process."""
+    return built(tuple(generate(listener).items()))
+
+
+@functools.lru_cache(maxsize=8)
+def built(sources: tuple[tuple[str, str], ...]) -> bytes:
+    """A WebAssembly module of C sources, pairs of file name and text."""
+    with tempfile.TemporaryDirectory() as folder:
+        return package.compiled(dict(sources), "wasm", Path(folder), FUNCTIONS).read_bytes()
+
+
+class Compiled:
+    """What was built of a listener, in a binary of `package` (`Library`, `WebAssembly`, or a chip): bit for bit what `Listener` does."""
+
+    def __init__(self, listener: Listener, binary):
+        self.binary, self.chunk = binary, listener.chunk
+        self.shape, self.classes = listener.ring.shape, len(listener.keywords)
+        self.reset()
+
+    def reset(self) -> None:
+        """As before the first chunk."""
+        self.binary.call("reset")
+
+    def step(self, chunk: np.ndarray) -> tuple[int, int]:
+        """See `Listener.step`."""
+        found = self.binary.run(chunk.astype(np.int16).tobytes(), 4)
+        return tuple(np.frombuffer(found, np.int16).tolist())
+
+    @property
+    def heard(self) -> np.ndarray:
+        """See `Listener.heard`; rows that were not heard yet may hold anything."""
+        ring = np.frombuffer(self.binary.read("features", self.shape[0] * self.shape[1]), np.int8)
+        return np.roll(ring.reshape(self.shape), -self.binary.call("row"), 0)
+
+    @property
+    def scores(self) -> np.ndarray:
+        """See `Listener.scores`; before the first run they may be anything."""
+        return np.frombuffer(self.binary.read("scores", 2 * self.classes), np.int16)
+
+
+def hear(listening: Listener | Compiled, samples: np.ndarray) -> list[tuple[int, int, int]]:
+    """(chunk, class, score) of every detection in a recording int16 [S], heard from its beginning up to its last whole chunk."""
+    listening.reset()
+    chunks = samples[: len(samples) // listening.chunk * listening.chunk].reshape(-1, listening.chunk)
+    found = [listening.step(chunk) for chunk in chunks]
+    return [(i, *one) for i, one in enumerate(found) if one[0] != NOTHING]
 
 
 HEADER = """/* Generated by tinycourse; do not edit. */
@@ -209,6 +279,9 @@ HEADER = """/* Generated by tinycourse; do not edit. */
 #include <stdint.h>
 
 #define {upper}_CHUNK {chunk} /* samples */
+#define {upper}_HISTORY {history} /* frames that the network judges at once */
+#define {upper}_BANDS {bands} /* of each frame */
+#define {upper}_CLASSES {classes}
 
 /* Before the first chunk: {name}_reset(). For every chunk: ask {name}_input() where its samples go, fill them in, call {name}_run(). Then
  * {name}_output()[0] is the class that was heard, or -1, and [1] its mean posterior with 14 bits after the point. */
@@ -216,6 +289,13 @@ int16_t *{name}_input(void);
 const int16_t *{name}_output(void);
 void {name}_run(void);
 void {name}_reset(void);
+
+/* To look on: the features of the newest frames [HISTORY][BANDS]; how many there are, up to HISTORY; the row that the next frame goes to,
+ * which holds the oldest one; and, once there are HISTORY, the mean posterior of every class [CLASSES]. */
+const int8_t *{name}_features(void);
+int32_t {name}_frames(void);
+int32_t {name}_row(void);
+const int16_t *{name}_scores(void);
 
 #endif
 """

@@ -5,7 +5,6 @@ emulator) or WebAssembly (through wasmtime).
 """
 
 import ctypes
-import functools
 import hashlib
 import json
 import platform
@@ -18,11 +17,12 @@ from pathlib import Path
 import numpy as np
 
 from tinycourse.errors import TinycourseError
-from tinycourse.mcu import codegen, toolchain
+from tinycourse.mcu import codegen, firmware, toolchain
 from tinycourse.mcu.program import Program
 
 FORMAT = "tinycourse-package-1"
 COUNTER = "multiply-adds are the products with weights of convolutions and linear layers, padding included"
+FIRMWARE = {"arduino": firmware.arduino, "zephyr": firmware.zephyr}
 MACHINE = f"{sys.platform} {platform.machine()}"
 
 
@@ -58,8 +58,10 @@ class Library:
 class WebAssembly:
     """A model in a WebAssembly module, run by wasmtime. `run`, `call`, `write` and `read` are those of `emulator.Chip`."""
 
-    def __init__(self, path: str | Path, name: str = "model"):
-        self.store, self.exports = instantiate(Path(path), Path(path).stat().st_mtime_ns)
+    def __init__(self, module: bytes, name: str = "model"):
+        wasmtime = import_wasmtime()
+        self.store = wasmtime.Store()
+        self.exports = dict(wasmtime.Instance(self.store, wasmtime.Module(self.store.engine, module), []).exports(self.store).items())
         self.memory, self.name = self.exports["memory"], name
 
     def call(self, function: str) -> int:
@@ -81,15 +83,6 @@ class WebAssembly:
         return self.read("output", output_bytes)
 
 
-@functools.lru_cache(maxsize=4)
-def instantiate(path: Path, modified: int) -> tuple:
-    """wasmtime's store and the exports of a module by name; a file that did not change is translated once."""
-    wasmtime = import_wasmtime()
-    store = wasmtime.Store()
-    instance = wasmtime.Instance(store, wasmtime.Module.from_file(store.engine, str(path)), [])
-    return store, dict(instance.exports(store).items())
-
-
 def import_wasmtime():
     """The module wasmtime; TinycourseError where it is missing."""
     try:
@@ -104,7 +97,7 @@ def open_binary(target: str, path: Path, name: str = "model", **options) -> "Lib
     if target == "host":
         return Library(path, name)
     if target == "wasm":
-        return WebAssembly(path, name)
+        return WebAssembly(Path(path).read_bytes(), name)
     try:
         from tinycourse.mcu.emulator import Chip
     except ImportError:
@@ -144,25 +137,37 @@ class Runner:
 # ------------------------------------------------------------------------------------------------ writing a folder
 
 
-def export(program: Program, target: str, out: str | Path, dsp: bool = False) -> dict:
+def export(program: Program, target: str, out: str | Path, dsp: bool = False, form: str = "plain", clip: np.ndarray | None = None) -> dict:
     """Write `program` for `target` (host, cortex-m4, cortex-m0plus or wasm) into the folder `out`; returns the report.
 
     `dsp` takes the kernels made of the DSP instructions of a Cortex-M4: the same bits, fewer instructions, more code and scratch.
-    What was built is run once and compared with the interpreter. See `install` for the folder. Raises TinycourseError as `install`
-    does, and for everything that `codegen.generate` and `toolchain.build` refuse.
+    `form` is plain (C and the binary), arduino (a library) or zephyr (a module); the example of these two hears `clip`, integers
+    [*input shape], or else noise. What was built is run once and compared with the interpreter. See `install` for the folder. Raises
+    TinycourseError as `install` and `put` do, and for everything that `codegen.generate` and `toolchain.build` refuse.
     """
-    return install(target, out, partial(write, program, target, dsp))
+    need_target(target)
+    return install(out, partial(write, program, target, dsp, form, noise(program) if clip is None else clip))
 
 
-def install(target: str, out: str | Path, fill: Callable[[Path], dict]) -> dict:
-    """Make the folder `out`, which `fill` is given when it is empty; returns the report that `fill` returns.
-
-    The folder appears complete or not at all; an earlier export there is replaced. Raises TinycourseError for an unknown target, a
-    folder with other things in it, and a full disk.
-    """
-    out = Path(out)
+def need_target(target: str) -> None:
+    """Raises TinycourseError for a target that there is not."""
     if target not in toolchain.TARGETS:
         raise TinycourseError(f"There is no target '{target}'; choose one of {', '.join(toolchain.TARGETS)}.")
+
+
+def noise(program: Program) -> np.ndarray:
+    """Seeded noise as the program takes it, integers [*input shape]."""
+    t = program.tensors[program.input]
+    return np.random.default_rng(0).integers(t.limits[0], t.limits[1] + 1, t.shape, t.dtype)
+
+
+def install(out: str | Path, fill: Callable[[Path], dict]) -> dict:
+    """Make the folder `out`, which `fill` is given when it is empty; returns the report that `fill` returns.
+
+    The folder appears complete or not at all; an earlier export there is replaced. Raises TinycourseError for a folder with other
+    things in it, and a full disk.
+    """
+    out = Path(out)
     if out.exists() and not (out / "report.json").is_file() and (not out.is_dir() or any(out.iterdir())):
         raise TinycourseError(f"{out} holds something else; choose a new folder for the export.")
     try:
@@ -179,28 +184,71 @@ def install(target: str, out: str | Path, fill: Callable[[Path], dict]) -> dict:
     return report
 
 
-def write(program: Program, target: str, dsp: bool, folder: Path) -> dict:
+def write(program: Program, target: str, dsp: bool, form: str, clip: np.ndarray, folder: Path) -> dict:
     """Fill an empty folder."""
-    program.save(folder / "program.safetensors")
-    binary = compiled(codegen.generate(program, dsp=dsp), target, folder, codegen.functions(program))
-    report = describe(program, target, dsp) | {"binary": binary.name}
-    measure(program, target, binary, report)
-    return finish(folder, report, readme(report))
+
+    def report_of(binary: Path) -> dict:
+        report = describe(program, target, dsp)
+        measure(program, target, binary, report)
+        return report
+
+    if form == "plain":
+        program.save(folder / "program.safetensors")
+    sources, functions = codegen.generate(program, dsp=dsp), codegen.functions(program)
+    return put(form, folder, target, sources, functions, report_of, lambda: (clip, program.run(clip[None])[0]), readme)
+
+
+def put(
+    form: str,
+    folder: Path,
+    target: str,
+    sources: dict[str, str],
+    functions: list[str],
+    report_of: Callable[[Path], dict],
+    example: Callable[[], tuple[np.ndarray, np.ndarray]],
+    words: Callable[[dict], str],
+) -> dict:
+    """Build C sources with what `compiled` takes, and fill a folder in one of the forms of `export`; returns the report.
+
+    `report_of` measures a binary, `words` is the README of plain C, `example` gives the clip of the other forms and the answer to expect.
+    Raises TinycourseError for a form that there is not, or one that is made for a chip where `target` is none.
+    """
+    if form not in ("plain", *FIRMWARE):
+        raise TinycourseError(f"There is no form '{form}'; choose one of {', '.join(['plain', *FIRMWARE])}.")
+    if form != "plain" and not target.startswith("cortex"):
+        raise TinycourseError(f"The sizes of firmware ({form}) are measured on a chip; choose the target cortex-m4 or cortex-m0plus.")
+    with tempfile.TemporaryDirectory() as elsewhere:
+        binary = compiled(sources, target, folder if form == "plain" else Path(elsewhere), functions)
+        report = report_of(binary) | {"form": form}
+    if form == "plain":
+        save_texts(folder, firmware.plain(report, sources["model.h"]))
+        return finish(folder, report | {"binary": binary.name}, words(report | {"binary": binary.name}))
+    save_texts(folder, FIRMWARE[form](sources, report, *example()) | {"report.json": as_json(report)})
+    return report
+
+
+def save_texts(folder: Path, files: dict[str, str]) -> None:
+    """Write files, {path: text}, below a folder."""
+    for name, text in files.items():
+        (folder / name).parent.mkdir(parents=True, exist_ok=True)
+        (folder / name).write_text(text, encoding="utf-8")
+
+
+def as_json(report: dict) -> str:
+    return json.dumps(report, indent=2) + "\n"
 
 
 def compiled(sources: dict[str, str], target: str, folder: Path, functions: list[str]) -> Path:
     """Write C sources, {file name: text}, and build them; returns the binary, which offers the model's `functions`."""
-    for name, text in sources.items():
-        (folder / name).write_text(text, encoding="utf-8")
+    save_texts(folder, sources)
     files, binary = [folder / n for n in sources if n.endswith(".c")], folder / toolchain.BINARIES[target]
     return toolchain.build(files, target, binary, [f"model_{f}" for f in functions])
 
 
 def finish(folder: Path, report: dict, words: str) -> dict:
     """Write README and report, the latter with the digests of what will be loaded again; returns it."""
-    (folder / "README.md").write_text(words, encoding="utf-8")
     report["sha256"] = {n: digest(folder / n) for n in (report["binary"], "program.safetensors")}
-    (folder / "report.json").write_text(json.dumps(report, indent=2) + "\n")
+    save_texts(folder, {"README.md": words, "report.json": as_json(report)})
     return report
 
 
@@ -249,8 +297,7 @@ def describe(program: Program, target: str, dsp: bool = False) -> dict:
 
 def measure(program: Program, target: str, binary: Path, report: dict, name: str = "model") -> None:
     """Run the binary once on seeded noise: check it against the interpreter, and on a chip enter what it took in the report."""
-    t = program.tensors[program.input]
-    x = np.random.default_rng(0).integers(t.limits[0], t.limits[1] + 1, (1, *t.shape), t.dtype)
+    x = noise(program)[None]
     model, expected = open_binary(target, binary, name), program.run(x)
     if program.state:
         model.call("reset")
@@ -272,15 +319,10 @@ def digest(path: Path) -> str:
 
 def readme(report: dict) -> str:
     """What the folder holds, for somebody who finds it."""
-    chip = report["target"].startswith("cortex")
-    flash, ram = report["flash"], report["ram"]
-    size = [f"weights and constants {flash['weight_bytes']:,} bytes", f"arena {ram['arena_bytes']:,} bytes"]
-    if chip:
-        size += [f"code {flash['code_bytes']:,} bytes", f"stack {ram['stack_bytes']:,} bytes"]
-        size += [f"{report['instructions']:,} instructions for one input"]
+    x, y, sizes = report["input"], report["output"], ", ".join(firmware.sizes(report))
     return f"""# An int8 network in C, for {report["target"]}
 
-Made by tinycourse. Takes {report["input"]["type"]} {report["input"]["shape"]}, gives int8 {report["output"]["shape"]}: {", ".join(size)}.
+Made by tinycourse. Takes {x["type"]} {x["shape"]}, gives int8 {y["shape"]}: {sizes}.
 
 - `model.h`, `model.c`: the network. Fill `model_input()`, call `model_run()`, read `model_output()`.
 {rest_of_folder(report)}"""
@@ -289,11 +331,12 @@ Made by tinycourse. Takes {report["input"]["type"]} {report["input"]["shape"]}, 
 def rest_of_folder(report: dict) -> str:
     """The end of every README: what each export holds beside its model."""
     return f"""- `kernels.h` and the other C files: the kernels. `runtime.c` is for programs without a C library; leave it out of yours.
+- `main.c`, `words.h`: a program for a computer, which hears a file: `cc $(ls *.c | grep -v runtime) -o recognise`, then `./recognise FILE`.
 - `{report["binary"]}`: all of it, built. Run it with `tinycourse run`.
 - `program.safetensors`: the model as tinycourse reads it. `report.json`: what each layer needs.
 
-To use it in a firmware, compile every C file but `runtime.c` with your project: C99, no libraries, no heap.
-The kernels are Apache-2.0; the weights belong to whoever trained them.
+To use it in a firmware, compile every C file but `runtime.c` and `main.c` with your project: C99, no libraries, no heap.
+The code is Apache-2.0 (`LICENSE`); the weights belong to whoever trained them.
 """
 
 
@@ -315,6 +358,8 @@ def checked(folder: str | Path) -> dict:
         raise TinycourseError(f"There is no exported model in {folder}; make one with `tinycourse export`.")
     try:
         report = json.loads((folder / "report.json").read_text())
+        if report["form"] != "plain":
+            raise TinycourseError(f"{folder} was exported as {report['form']} and holds nothing to run; export it as plain C too.")
         damaged = report["format"] != FORMAT or any(digest(folder / n) != h for n, h in report["sha256"].items())
     except (OSError, ValueError, LookupError, TypeError):
         damaged = True

@@ -6,7 +6,7 @@ from pathlib import Path
 import numpy as np
 
 from tinycourse.errors import TinycourseError
-from tinycourse.mcu import package, transducer
+from tinycourse.mcu import firmware, package, transducer
 from tinycourse.mcu.transducer import KEPT, PARTS, TransducerProgram
 
 COUNTER = package.COUNTER + "; for one second of sound in which nothing is said"
@@ -18,7 +18,7 @@ def calls(program: TransducerProgram) -> dict[str, float]:
     return {"front": program.rate / program.hop, "back": heard, "prediction": 0.0, "joint": heard}
 
 
-class Listener:
+class Transcriber:
     """A transducer's binary. `run` hears a recording frame by frame, as the chip does, and says what `TransducerProgram.run` says.
 
     On an emulated chip `instructions` has the count of the last recording, `worst` that of its longest run for one frame, `stack`
@@ -52,20 +52,29 @@ class Listener:
         return labels, np.frombuffer(b"".join(heard), np.int8).reshape(-1, program.outputs)
 
 
-def export(program: TransducerProgram, target: str, out: str | Path) -> dict:
+def export(program: TransducerProgram, target: str, out: str | Path, form: str = "plain", clip: np.ndarray | None = None) -> dict:
     """Write a transducer for `target` into the folder `out`, as `package.export` does; returns the report.
 
-    The binary hears a second of noise, and has to say what the interpreter says.
+    The binary hears a second of noise, and has to say what the interpreter says. `clip` is int8 [frames, features].
     """
-    return package.install(target, out, partial(write, program, target))
+    package.need_target(target)
+    return package.install(out, partial(write, program, target, form, noise(program) if clip is None else clip))
 
 
-def write(program: TransducerProgram, target: str, folder: Path) -> dict:
+def noise(program: TransducerProgram) -> np.ndarray:
+    """A second of seeded noise, int8 [frames, features]."""
+    return np.random.default_rng(0).integers(-128, 128, (round(program.rate), program.features), np.int8)
+
+
+def write(program: TransducerProgram, target: str, form: str, clip: np.ndarray, folder: Path) -> dict:
     """Fill an empty folder."""
-    program.save(folder / "program.safetensors")
-    binary = package.compiled(transducer.generate(program), target, folder, transducer.functions(program))
-    report = measured(program, target, binary) | {"binary": binary.name}
-    return package.finish(folder, report, readme(report))
+    if form == "plain":
+        program.save(folder / "program.safetensors")
+    sources, functions = transducer.generate(program), transducer.functions(program)
+    report_of = partial(measured, program, target)
+    return package.put(
+        form, folder, target, sources, functions, report_of, lambda: (clip, np.array(program.run(clip)[0], np.int16)), readme
+    )
 
 
 def measured(program: TransducerProgram, target: str, binary: Path) -> dict:
@@ -73,9 +82,8 @@ def measured(program: TransducerProgram, target: str, binary: Path) -> dict:
     parts = {part: package.describe(program.programs[part], target) for part in PARTS}
     for part, report in parts.items():
         package.measure(program.programs[part], target, binary, report, f"model_{part}")
-    listener, rng = Listener(program, target, binary), np.random.default_rng(0)
-    noise = rng.integers(-128, 128, (round(program.rate), program.features), np.int8)
-    (labels, heard), (expected, encoded) = listener.run(noise), program.run(noise)
+    transcriber, x = Transcriber(program, target, binary), noise(program)
+    (labels, heard), (expected, encoded) = transcriber.run(x), program.run(x)
     if labels != expected or not np.array_equal(heard, encoded):
         raise TinycourseError(f"The transducer built for {target} differs from the interpreter; please report it.")
     rates = calls(program)
@@ -90,11 +98,11 @@ def measured(program: TransducerProgram, target: str, binary: Path) -> dict:
         "output": back["output"],
         "rate": program.rate,
         "flash": flash | {k: front["flash"][k] for k in ("code_bytes", "total_bytes")},  # those of the binary, in every report
-        "ram": ram | {"buffer_bytes": buffers, "stack_bytes": listener.stack, "total_bytes": None},
+        "ram": ram | {"buffer_bytes": buffers, "stack_bytes": transcriber.stack, "total_bytes": None},
         "multiply_adds": round(sum(rates[part] * r["multiply_adds"] for part, r in parts.items())),
         "counter": COUNTER,
-        "instructions": listener.instructions,
-        "worst_frame": listener.worst,
+        "instructions": transcriber.instructions,
+        "worst_frame": transcriber.worst,
         "labels": len(labels),
         "parts": {
             part: {
@@ -109,8 +117,8 @@ def measured(program: TransducerProgram, target: str, binary: Path) -> dict:
         "layers": [layer | {"part": part, "path": f"{part}.{layer['path']}"} for part, r in parts.items() for layer in r["layers"]],
         "metadata": program.metadata,
     }
-    if listener.emulated:
-        found["ram"]["total_bytes"] = listener.binary.sections[".bss"] + listener.stack
+    if transcriber.emulated:
+        found["ram"]["total_bytes"] = transcriber.binary.sections[".bss"] + transcriber.stack
     return found
 
 
@@ -122,14 +130,10 @@ def add(numbers) -> int | None:
 
 def readme(report: dict) -> str:
     """What the folder holds, for somebody who finds it."""
-    flash, ram = report["flash"], report["ram"]
-    size = [f"weights and constants {flash['weight_bytes']:,} bytes", f"arenas {ram['arena_bytes']:,} bytes"]
-    if report["instructions"]:
-        size += [f"code {flash['code_bytes']:,} bytes", f"stack {ram['stack_bytes']:,} bytes"]
     return f"""# A speech recogniser (RNN transducer, int8) in C, for {report["target"]}
 
 Made by tinycourse. Takes frames of {report["input"]["shape"][0]} features, int8, {report["rate"]:g} a second, and gives labels:
-{", ".join(size)}.
+{", ".join(firmware.sizes(report))}.
 
 - `model.h`, `model.c`: the recogniser. Call `model_reset()`; then for every frame fill `model_input()` and call `model_run()`. Labels so
   far are `model_count()`, label i is `model_labels()[i % MODEL_KEPT]`; what each says is in `report.json`, under `metadata`.
@@ -137,7 +141,7 @@ Made by tinycourse. Takes frames of {report["input"]["shape"][0]} features, int8
 {package.rest_of_folder(report)}"""
 
 
-def load(folder: str | Path) -> Listener:
+def load(folder: str | Path) -> Transcriber:
     """Open what `export` wrote. Raises TinycourseError as `package.load` does."""
     report = package.checked(folder)
-    return Listener(TransducerProgram.load(Path(folder, "program.safetensors")), report["target"], Path(folder, report["binary"]))
+    return Transcriber(TransducerProgram.load(Path(folder, "program.safetensors")), report["target"], Path(folder, report["binary"]))

@@ -320,6 +320,7 @@ typedef struct {
     int16_t *kept;                          /* [window_size + chunk] samples, from the beginning of the next frame on */
     int8_t *ring;                           /* [history][bands]: frame i is in row i modulo history */
     int16_t *recent;                        /* [windows][classes] posteriors, a ring as well */
+    int16_t *mean;                          /* [classes]: of those posteriors, after the newest run */
     int8_t *scratch;                        /* of tc_frame() */
     int8_t *(*input)(void);                 /* the network */
     const int8_t *(*output)(void);

@@ -35,10 +35,10 @@ static void decide(const tc_listener_params *p, tc_listener *s)
         int32_t sum = 0;
         for (int32_t w = 0; w < s->runs; w++)
             sum += p->recent[w * p->classes + c];
-        const int32_t mean = ratio(sum, s->runs * 16384);
-        if (p->keywords[c] && mean > score) {
+        p->mean[c] = (int16_t)ratio(sum, s->runs * 16384);
+        if (p->keywords[c] && p->mean[c] > score) {
             best = c;
-            score = mean;
+            score = p->mean[c];
         }
     }
     if (s->deaf > 0)
