@@ -16,7 +16,7 @@ TEST_ENV := TINYCOURSE_FAST=1 OMP_NUM_THREADS=1
 NBVAL := --nbval-lax --nbval-current-env --nbval-cell-timeout=300
 PYTEST_FLAGS ?= -q -n auto --maxprocesses=4 --dist=loadscope
 
-.PHONY: help setup lab test lint build site colab clean
+.PHONY: help setup lab test nbgrader lint build site colab clean
 
 help: ## list what make can do
 	@grep -E '^[a-z]+:.*##' Makefile | sed -E 's/:.*## /	/' | expand -t 10
@@ -32,6 +32,10 @@ test: $(VENV)/ready-to-test ## set up, run all tests and notebooks, compare buil
 	$(BIN)/tinycourse build --check
 	$(BIN)/ruff check
 	$(BIN)/codespell
+
+nbgrader: $(VENV)/ready-to-test ## install nbgrader, and test that its commands run on the exercises
+	@$(PIP) install --quiet -c constraints.txt -e '.[teach]'
+	$(TEST_ENV) $(BIN)/python -m pytest -q tests/test_nbgrader.py
 
 lint: $(VENV)/ready-to-test ## check the style of the code and the spelling of everything
 	$(BIN)/ruff check

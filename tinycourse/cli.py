@@ -134,6 +134,15 @@ def parser() -> argparse.ArgumentParser:
     v.add_argument("--fast", action="store_true", help="run notebooks with short trainings")
     v.add_argument("--table", action="store_true", help="change nothing; list cells, code, figures and minutes of what is built")
 
+    v = verb("grade", verbs.grade, "a class set of exercise notebooks: points as CSV, a page of feedback for each learner")
+    v.add_argument("submissions", type=Path, help="a folder that has a folder for each learner")
+    v.add_argument("--csv", required=True, type=Path, metavar="OUT.csv", help="the table; results and feedback are kept beside it")
+    v.add_argument("--feedback", type=Path, metavar="DIR", help="where the pages go (default: OUT_feedback)")
+    v.add_argument("--lessons", nargs="*", metavar="NN", help="(default: those that anyone handed in)")
+    v.add_argument("--workers", type=int, default=2, metavar="N", help="notebooks at a time (default 2)")
+    v.add_argument("--seconds", type=float, default=20.0, help="computing time of a cell, and of an exercise's tests (default 20)")
+    v.add_argument("--memory", type=float, default=2, metavar="GIB", help="of each process (default 2)")
+
     v = verb("serve", verbs.serve, "JupyterLab on the course", json=False)
     v.add_argument("arguments", nargs="*", help="passed on to JupyterLab")
     return p

@@ -401,6 +401,15 @@ def build(a) -> int:
     return build.build(a.names, check=a.check, fast=a.fast)
 
 
+def grade(a) -> None:
+    from tinycourse.grading import grade as grader
+    from tinycourse.grading import report
+
+    limits = grader.Limits(seconds=a.seconds, memory=int(a.memory * 2**30))
+    grades = grader.grade(a.submissions, a.csv, a.feedback, a.lessons, a.workers, limits)
+    show(report.figures(grades), a.json, report.summary(grades))
+
+
 def serve(a) -> int:
     import subprocess
 

@@ -5,6 +5,7 @@ sources.py     lessons/NN_name/*.py read into cells, made into notebooks
 exercises.py   cards, solutions cut out, hidden tests, nbgrader's metadata
 build.py       build, execute, compare with what is committed
 outputs.py     cells run, and their outputs made the same on every machine
+coverage.py    the page that lists every exercise and the misconceptions that its check knows
 lint.py        the rules of the course, one function each
 
 What an author writes, besides text and code, in a py:percent source with a jupytext header:

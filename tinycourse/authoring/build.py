@@ -12,7 +12,7 @@ import nbformat
 from nbclient.exceptions import CellExecutionError
 from nbformat import NotebookNode
 
-from tinycourse.authoring import course, lint
+from tinycourse.authoring import course, coverage, lint
 from tinycourse.authoring.outputs import execute as run_cells
 from tinycourse.authoring.sources import FOLDERS, Target, assemble, targets
 
@@ -47,6 +47,7 @@ def build(names: list[str] | None = None, check: bool = False, fast: bool = Fals
                 return 1
             write(notebook, target.path)
         print(f"built {target.name} in {time.perf_counter() - begin:.0f} s", file=sys.stderr)
+    coverage.write(root)
     return 0
 
 
@@ -95,6 +96,7 @@ def problems(root: Path, lessons: list[course.Lesson], everything: bool = True) 
         known = {target.path for target in expected}
         there = [p for folder in FOLDERS for p in sorted((root / folder).glob("*.ipynb"))]
         found += [f"{p.relative_to(root).as_posix()} comes from no lesson: delete it" for p in there if p not in known]
+        found += coverage.problems(root)
     for target in expected:
         notebook = read(target.path)
         if notebook is None:
