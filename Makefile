@@ -3,6 +3,7 @@
 PYTHON ?= python3
 VENV ?= .venv
 BIN := $(VENV)/$(if $(filter Windows_NT,$(OS)),Scripts,bin)
+COLAB_BIN := $(BIN:$(VENV)/%=.venv-colab/%)
 PIP := $(BIN)/python -m pip --disable-pip-version-check
 TORCH_INDEX := https://download.pytorch.org/whl/cpu
 # Ends after six seconds at the latest, also where a name server never answers.
@@ -15,7 +16,7 @@ TEST_ENV := TINYCOURSE_FAST=1 OMP_NUM_THREADS=1
 NBVAL := --nbval-lax --nbval-current-env --nbval-cell-timeout=300
 PYTEST_FLAGS ?= -q -n auto --maxprocesses=4 --dist=loadscope
 
-.PHONY: help setup lab test nbgrader lint build clean
+.PHONY: help setup lab test nbgrader lint build site colab clean
 
 help: ## list what make can do
 	@grep -E '^[a-z]+:.*##' Makefile | sed -E 's/:.*## /	/' | expand -t 10
@@ -30,19 +31,29 @@ test: $(VENV)/ready-to-test ## set up, run all tests and notebooks, compare buil
 	$(TEST_ENV) $(BIN)/python -m pytest $(PYTEST_FLAGS) $(NBVAL) tests notebooks solutions
 	$(BIN)/tinycourse build --check
 	$(BIN)/ruff check
+	$(BIN)/codespell
 
 nbgrader: $(VENV)/ready-to-test ## install nbgrader, and test that its commands run on the exercises
 	@$(PIP) install --quiet -c constraints.txt -e '.[teach]'
 	$(TEST_ENV) $(BIN)/python -m pytest -q tests/test_nbgrader.py
 
-lint: $(VENV)/ready-to-test ## check the style of the code
+lint: $(VENV)/ready-to-test ## check the style of the code and the spelling of everything
 	$(BIN)/ruff check
+	$(BIN)/codespell
 
 build: $(VENV)/ready-to-test ## build notebooks, exercises and solutions from lessons/
 	$(BIN)/tinycourse build
 
+site: $(VENV)/ready-to-test ## build the website into build/site, from the notebooks as they are
+	@$(PIP) install --quiet -c constraints.txt -e '.[site]'
+	$(BIN)/sphinx-build -q -W --keep-going -b html -c docs/site . build/site
+	@echo 'Open build/site/index.html'
+
+colab: .venv-colab/ready ## run every notebook with the versions that Colab brings, in .venv-colab
+	$(TEST_ENV) $(COLAB_BIN)/python -m pytest $(PYTEST_FLAGS) $(NBVAL) notebooks solutions tests/test_colab.py
+
 clean: ## remove .venv and what was built in build/ and dist/
-	rm -rf $(VENV) build dist .pytest_cache .ruff_cache
+	rm -rf $(VENV) .venv-colab build dist .pytest_cache .ruff_cache
 
 $(VENV)/ready: pyproject.toml constraints.txt
 	@$(PYTHON) -c 'import sys; sys.exit(not (3, 11) <= sys.version_info < (3, 14))' || { \
@@ -61,4 +72,10 @@ $(VENV)/ready: pyproject.toml constraints.txt
 
 $(VENV)/ready-to-test: $(VENV)/ready
 	@$(PIP) install --quiet -c constraints.txt -e '.[lab,test]'
+	@touch $@
+
+.venv-colab/ready: pyproject.toml constraints-colab.txt
+	@$(PYTHON) -m venv .venv-colab
+	@$(COLAB_BIN)/python -m pip install --quiet --extra-index-url $(TORCH_INDEX) -c constraints-colab.txt -e '.[test]'
+	@$(COLAB_BIN)/python -m tinycourse._torchaudio
 	@touch $@

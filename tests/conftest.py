@@ -64,11 +64,14 @@ def small_speech_commands(data_root) -> Path:
 
 @pytest.fixture
 def closed():
-    """Closes all figures afterwards."""
+    """Closes all figures afterwards; none of them may tell series apart by colour alone."""
+    import drawn
     import matplotlib.pyplot as plt
 
     yield
+    found = {figure.number: drawn.colour_alone(figure) for figure in map(plt.figure, plt.get_fignums())}
     plt.close("all")
+    assert not any(found.values()), f"give them other markers, line styles or hatches: {found}"
 
 
 @pytest.fixture

@@ -86,6 +86,7 @@ BAD = [
     ("links", markdown("[a](nowhere.txt)"), "nowhere.txt leads nowhere"),
     ("links", markdown('<img src="nowhere.png">'), "nowhere.png"),
     ("links", markdown("[a](#Nothing)"), "no heading"),
+    ("links", markdown("[a](../..)"), "out of the repository"),
     ("figures", [new_code_cell("plot()", outputs=[picture()])], "not described"),
     ("figures", [new_code_cell("plot()", metadata={"alt": "A plot."}, outputs=[picture()])], "not described"),
     ("figures", [new_code_cell("a", outputs=[picture(220)]), *markdown("*Figure: noise.*")], "at most 100,000"),

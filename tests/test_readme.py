@@ -1,6 +1,5 @@
 """The README's figures are those of the shipped checkpoint, and its table of lessons is the course's."""
 
-import re
 from pathlib import Path
 
 import pytest
@@ -43,10 +42,3 @@ def test_every_lesson_is_listed(lesson):
     written = (ROOT / "lessons" / lesson.folder).is_dir()
     assert lesson.title in row and f"| {lesson.minutes} |" in row
     assert (f"notebooks/{lesson.folder}.ipynb" in row) == written == ("in preparation" not in row)
-
-
-@pytest.mark.parametrize("document", ["README.md", "CONTRIBUTING.md", "data/tinywords/README.md"])
-def test_links_inside_the_repository_resolve(document):
-    path = ROOT / document
-    links = re.findall(r"\]\((?!https?:|#)([^)#]+)", path.read_text(encoding="utf-8"))
-    assert [link for link in links if not (path.parent / link).exists()] == []

@@ -35,7 +35,7 @@ def requirements(lines: list[str]) -> dict[str, Requirement]:
 
 NEEDED = requirements(PROJECT["dependencies"])
 EXTRAS = {name: requirements(lines) for name, lines in PROJECT["optional-dependencies"].items()}
-ALL = NEEDED | EXTRAS["lab"] | EXTRAS["test"] | EXTRAS["teach"]
+ALL = NEEDED | EXTRAS["lab"] | EXTRAS["test"] | EXTRAS["teach"] | EXTRAS["site"]
 PINS = requirements((ROOT / "constraints.txt").read_text().splitlines())
 CONDA = yaml.safe_load((ROOT / "environment.yml").read_text())["dependencies"]
 BINDER = (ROOT / ".binder/requirements.txt").read_text().splitlines()

@@ -132,6 +132,7 @@ def parser() -> argparse.ArgumentParser:
     v.add_argument("names", nargs="*", help="lessons, such as 00 (default: all)")
     v.add_argument("--check", action="store_true", help="change nothing; fail if what is built differs from its source")
     v.add_argument("--fast", action="store_true", help="run notebooks with short trainings")
+    v.add_argument("--table", action="store_true", help="change nothing; list cells, code, figures and minutes of what is built")
 
     v = verb("grade", verbs.grade, "a class set of exercise notebooks: points as CSV, a page of feedback for each learner")
     v.add_argument("submissions", type=Path, help="a folder that has a folder for each learner")

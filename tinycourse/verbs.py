@@ -393,8 +393,11 @@ def explore(a) -> None:
 
 
 def build(a) -> int:
-    from tinycourse.authoring import build
+    from tinycourse.authoring import build, course, report
 
+    if a.table:
+        print(table(report.rows(course.repository_root()), report.HEADER))
+        return 0
     return build.build(a.names, check=a.check, fast=a.fast)
 
 

@@ -158,7 +158,7 @@ def magics(target: Target, notebook: NotebookNode) -> Iterator[str]:
 
 
 def links(target: Target, notebook: NotebookNode) -> Iterator[str]:
-    """Relative links have to lead to a file, and #anchors to a heading of this notebook."""
+    """Relative links have to lead to a file of the repository, and #anchors to a heading of this notebook."""
     anchors = {line.lstrip("#").strip().replace(" ", "-") for line in heading_lines(notebook)}
     for _, text in words(notebook):
         for match in LINK.finditer(text):
@@ -166,8 +166,11 @@ def links(target: Target, notebook: NotebookNode) -> Iterator[str]:
             place, _, anchor = unquote(link).partition("#")
             if re.match(r"[a-z]+:", link):
                 continue
-            if place and not (target.path.parent / place).exists():
+            there = (target.path.parent / place).resolve()
+            if not there.exists():
                 yield f"the link {link} leads nowhere"
+            elif not there.is_relative_to(target.root.resolve()):
+                yield f"the link {link} leads out of the repository"
             if anchor and not place and anchor not in anchors:
                 yield f"the link {link} leads to no heading of this notebook"
 
