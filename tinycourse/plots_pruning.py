@@ -71,7 +71,7 @@ def show_states(ax, step: int, states: np.ndarray) -> None:
 
 def evolving(masks: dict[int, Tensor], rows: int = 32) -> Figure:
     """A mask [outputs, inputs] at several steps, in two rows: kept, gone, and what is back; the first `rows` outputs."""
-    fig, axes = plt.subplots(2, (len(masks) + 1) // 2, figsize=(9, 4.6))
+    fig, axes = plt.subplots(2, (len(masks) + 1) // 2, figsize=(9, 3.8))
     for ax, (step, states) in zip(axes.flat, comings_and_goings(masks, rows).items()):
         show_states(ax, step, states)
     for ax in axes.flat[len(masks) :]:

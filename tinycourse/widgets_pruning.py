@@ -19,8 +19,8 @@ class MaskExplorer(Explorer):
 
     def __init__(self, network: nn.Module, score: Callable[[nn.Module], float]):
         self.network, self.score = network, score
-        names = list(prunable(network))
-        self.weight = w.Dropdown(options=names, value=names[len(names) // 2], description="weight")
+        sizes = {name: p.numel() for name, p in prunable(network).items()}
+        self.weight = w.Dropdown(options=list(sizes), value=max(sizes, key=sizes.get), description="weight")
         self.block = w.Dropdown(options=["1x1", "8x1", "1x8", "4x4"], value="8x1", description="block")
         self.scope = w.Dropdown(options=list(SCOPES), description="budget")
         self.sparsity = w.FloatSlider(value=0.5, min=0, max=0.95, step=0.05, description="sparsity", continuous_update=False)

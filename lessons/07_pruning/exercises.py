@@ -123,7 +123,8 @@ print("weights that go, mask by mask:", [round(b - a) for a, b in zip(gone, gone
 def block_mask(weight: torch.Tensor, rows: int, sparsity: float) -> torch.Tensor:
     """Which weights stay.
 
-    weight: float32 [outputs, inputs]. rows: outputs in a block of rows x 1; divides outputs. sparsity: share of the blocks that go.
+    weight: float32 [outputs, inputs]. rows: outputs in a block of rows x 1; divides outputs.
+    sparsity: share of the blocks that go.
     Returns bool [outputs, inputs]: True stays.
 
     >>> block_mask(torch.tensor([[1.0, 0.1], [-1.0, 0.2], [0.3, 5.0], [0.1, 0.1]]), rows=2, sparsity=0.5)
@@ -199,8 +200,9 @@ def pruned_step(
 ) -> torch.Tensor:
     """One step of gradient descent on a pruned weight.
 
-    weight: float32 [outputs, inputs], with values behind the mask too. mask: bool, the same shape, True stays. gradient: gives the
-    gradient of the loss, float32 [outputs, inputs], where the network computes with the weights that it is called with. rate: of learning.
+    weight: float32 [outputs, inputs], with values behind the mask too. mask: bool, the same shape, True stays.
+    gradient: gives the gradient of the loss, float32 [outputs, inputs], where the network computes with the weights that it
+    is called with. rate: of learning.
     Returns float32 [outputs, inputs]: the new weight, with values behind the mask too.
 
     >>> w, m = torch.tensor([[1.0, 0.5]]), torch.tensor([[True, False]])
