@@ -243,5 +243,8 @@ def test_a_folder_without_submissions_is_refused(tmp_path, folder, words):
 
 
 def test_an_unwritten_lesson_is_refused(tmp_path):
-    with pytest.raises(TinycourseError, match="no exercises yet"):
-        grade.grade(tmp_path, tmp_path / "t.csv", lessons=["10"], root=ROOT)
+    written = tmp_path / "lessons" / "00_word_to_chip"
+    written.mkdir(parents=True)
+    (written / "exercises.py").touch()
+    with pytest.raises(TinycourseError, match="Lesson 10 has no exercises yet"):
+        grade.grade(tmp_path, tmp_path / "t.csv", lessons=["10"], root=tmp_path)

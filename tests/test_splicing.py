@@ -71,7 +71,7 @@ def test_new_sentences_say_what_they_sound_like_in_one_voice():
             loud = [LETTERS[round(x) - 1] for x in energies.mean(1).tolist() if x > 0.5]
             assert "".join(loud[WORD // 2 :: WORD]) == text.replace(" ", "")
             texts.append(text)
-    assert max(len(text.split()) for text in texts) == 6 and len(set(texts)) > 100
+    assert max(len(text.split()) for text in texts) == 6 and len(set(texts)) > 50
     assert any("B B" in text for text in texts)
 
 

@@ -42,7 +42,7 @@
 #
 # ## Time and machine
 #
-# An hour to read and play; a few minutes to run on two processor cores, with less than a gigabyte of memory. Nothing is downloaded.
+# An hour to read and play; a few minutes to run on two processor cores, with less than a gigabyte and a half of memory. Nothing is downloaded.
 # Headphones help. A microphone is welcome, and not needed.
 #
 # ## The map of the course

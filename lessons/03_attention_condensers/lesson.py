@@ -42,7 +42,7 @@
 #
 # ## Time and machine
 #
-# Seventy-five minutes to read and play; a few minutes to run on two processor cores, with less than a gigabyte of memory. Nothing is downloaded.
+# Seventy-five minutes to read and play; a few minutes to run on two processor cores, with less than a gigabyte and a half of memory. Nothing is downloaded.
 #
 # ## The map of the course
 #

@@ -87,13 +87,13 @@ assert sparsity_at(0, 0, 1, 0.25, 0.5) == 0.25
 # <details>
 # <summary>Hint 2</summary>
 #
-# `progress = (step - start) / (end - start)` goes from 0 to 1. What is taken to the third power is `1 - progress`, what is left.
+# The progress, `(step - start) / (end - start)`, goes from 0 to 1. What is taken to the third power is one less the progress: what is left.
 # </details>
 #
 # <details>
 # <summary>Hint 3</summary>
 #
-# `if step < start: return 0.0`, `if step >= end: return final`, and `return final + (initial - final) * (1 - progress) ** 3`.
+# Before `start` the answer is 0, from `end` on it is `final`, and between them `final + (initial - final) * (1 - progress) ** 3`.
 # </details>
 
 # %%
