@@ -4,7 +4,9 @@
 emulator) or WebAssembly (through wasmtime).
 """
 
+import atexit
 import ctypes
+import functools
 import hashlib
 import json
 import platform
@@ -59,9 +61,9 @@ class WebAssembly:
     """A model in a WebAssembly module, run by wasmtime. `run`, `call`, `write` and `read` are those of `emulator.Chip`."""
 
     def __init__(self, module: bytes, name: str = "model"):
-        wasmtime = import_wasmtime()
-        self.store = wasmtime.Store()
-        self.exports = dict(wasmtime.Instance(self.store, wasmtime.Module(self.store.engine, module), []).exports(self.store).items())
+        wasmtime, (engine, translated) = import_wasmtime(), translate(module)
+        self.store = wasmtime.Store(engine)
+        self.exports = dict(wasmtime.Instance(self.store, translated, []).exports(self.store).items())
         self.memory, self.name = self.exports["memory"], name
 
     def call(self, function: str) -> int:
@@ -81,6 +83,17 @@ class WebAssembly:
         self.write("input", x)
         self.call("run")
         return self.read("output", output_bytes)
+
+
+@functools.lru_cache(maxsize=4)
+def translate(module: bytes) -> tuple:
+    """wasmtime's engine, and a module in this machine's code: many networks in one module, each run in its own memory, need it once."""
+    wasmtime = import_wasmtime()
+    engine = wasmtime.Engine()
+    return engine, wasmtime.Module(engine, module)
+
+
+atexit.register(translate.cache_clear)  # while wasmtime is still there to give back what it holds
 
 
 def import_wasmtime():
