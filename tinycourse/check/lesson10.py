@@ -9,14 +9,19 @@ from tinycourse.check.core import CheckFailed, exercise, expect
 # ---------------------------------------------------------------------------------------------------- a fair split
 
 
-def slow_fair_split(speakers: list[str], share: float) -> list[bool]:
-    """Speakers by their number of recordings, then by name; each is added whole while testing has less than its share."""
+def until_its_share(speakers: list[str], share: float, order) -> list[bool]:
+    """Whole speakers, by the key `order`, while testing has less than its share."""
     testing = set()
-    for who in sorted(set(speakers), key=lambda name: (speakers.count(name), name)):
+    for who in sorted(set(speakers), key=order):
         if sum(name in testing for name in speakers) >= share * len(speakers):
             break
         testing.add(who)
     return [name in testing for name in speakers]
+
+
+def slow_fair_split(speakers: list[str], share: float) -> list[bool]:
+    """Speakers by their number of recordings, then by name; each is added whole while testing has less than its share."""
+    return until_its_share(speakers, share, order=lambda name: (speakers.count(name), name))
 
 
 def by_recording(speakers, share):
@@ -34,22 +39,12 @@ def share_of_speakers(speakers, share):
 
 def loudest_mouths_first(speakers, share):
     """Who spoke most often was taken first. Those recordings are the ones that training misses most: begin with the fewest."""
-    testing = set()
-    for who in sorted(set(speakers), key=lambda name: (-speakers.count(name), name)):
-        if sum(name in testing for name in speakers) >= share * len(speakers):
-            break
-        testing.add(who)
-    return [name in testing for name in speakers]
+    return until_its_share(speakers, share, order=lambda name: (-speakers.count(name), name))
 
 
 def by_name_alone(speakers, share):
     """The speakers were taken in the order of their names; the number of their recordings comes first, the name decides among equals."""
-    testing = set()
-    for who in sorted(set(speakers)):
-        if sum(name in testing for name in speakers) >= share * len(speakers):
-            break
-        testing.add(who)
-    return [name in testing for name in speakers]
+    return until_its_share(speakers, share, order=str)
 
 
 def stops_before(speakers, share):
