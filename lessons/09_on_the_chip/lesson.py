@@ -282,7 +282,8 @@ for chip, report in reports.items():
 print(f"At 80 million instructions a second: {total['M4'] / 80e3:.0f} ms on an M4, {total['M0+'] / 80e3:.0f} ms on an M0+")
 
 # %% [markdown]
-# (Instructions are not cycles. An M4 needs one cycle for most, and some more for loads and for jumps that are taken; the last line assumes one each.) And the answers?
+# (Instructions are not cycles. An M4 needs one cycle for most, and some more for loads and for jumps that are taken; the last line assumes one each.) The **stack** is not what this run happened to use, which would be no promise for the next. The compiler notes the frame of every function, the code
+# says who calls whom, and the deepest path from `model_run` is the most that any input can need (`tinycourse/mcu/stack.py`). That works because nothing here calls itself, or through a pointer. And the answers?
 
 # %% tags=["nbval-check-output"]
 inputs = deploy.inputs(program, clips["testing"].audio[::40])

@@ -20,7 +20,7 @@ from unicorn import arm_const as arm
 from unicorn.unicorn_py3.unicorn import uclib
 
 from tinycourse.errors import TinycourseError
-from tinycourse.mcu import toolchain
+from tinycourse.mcu import stack, toolchain
 
 CORES = {"cortex-m4": arm.UC_CPU_ARM_CORTEX_M4, "cortex-m0plus": arm.UC_CPU_ARM_CORTEX_M0}
 FLASH, RAM = 0x0800_0000, 0x2000_0000  # as in the linker script
@@ -45,8 +45,8 @@ class Chip:
     """An emulated microcontroller with one generated model in its flash.
 
     After a run `instructions` has its count, `layers` the count of each operation by its index (what `{name}_run` itself
-    executes belongs to none), `stack` the bytes of stack that were used. `sections` has the sizes of the ELF's sections: .text is
-    code, .rodata constants, .bss memory.
+    executes belongs to none), `stack` the bytes of stack that it used; `stack_bound` says what any run may use. `sections` has the
+    sizes of the ELF's sections: .text is code, .rodata constants, .bss memory.
     """
 
     def __init__(self, elf: str | Path, name: str = "model", count: bool = True):
@@ -55,7 +55,7 @@ class Chip:
         Without `count` it runs faster, and `instructions` and `layers` stay empty.
         Raises TinycourseError where the file is missing, damaged, or holds no such model.
         """
-        self.name, self.instructions, self.layers, self.stack = name, 0, {}, 0
+        self.elf, self.name, self.instructions, self.layers, self.stack = elf, name, 0, {}, 0
         self.core, segments, self.symbols, self.sections = read_elf(elf)
         if f"{name}_run" not in self.symbols:
             raise TinycourseError(f"{elf} holds no model '{name}'; export it again.")
@@ -83,12 +83,16 @@ class Chip:
             self.counters[:] = 0
             self.profile.current = 0
         self.call("run")
-        stack = np.frombuffer(self.engine.mem_read(bottom, top - bottom), np.uint8)
-        self.stack = int(np.count_nonzero(np.logical_or.accumulate(stack != PAINT)))
+        touched = np.frombuffer(self.engine.mem_read(bottom, top - bottom), np.uint8) != PAINT
+        self.stack = int(np.count_nonzero(np.logical_or.accumulate(touched)))
         if self.profile:
             self.instructions = int(self.counters.sum())
             self.layers = {i: int(self.counters[i + 1]) for i in self.layers}
         return bytes(self.engine.mem_read(self.output, output_bytes))
+
+    def stack_bound(self) -> int:
+        """Bytes of stack that a run can use at most, whatever the input: by analysis of the code (`stack.bound`)."""
+        return stack.bound(self.elf, f"{self.name}_run")
 
     def write(self, place: str, x: bytes) -> None:
         """Fill the tensor whose address the function `place` gives: input, or a part of the state."""

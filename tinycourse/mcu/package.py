@@ -320,7 +320,8 @@ def measure(program: Program, target: str, binary: Path, report: dict, name: str
         return
     sections = model.sections
     report["flash"] |= {"code_bytes": sections[".text"], "total_bytes": sections[".text"] + sections[".rodata"]}
-    report["ram"] |= {"stack_bytes": model.stack, "total_bytes": sections[".bss"] + model.stack}
+    most = model.stack_bound()
+    report["ram"] |= {"stack_bytes": most, "total_bytes": sections[".bss"] + most}
     report["instructions"] = model.instructions
     for layer in report["layers"]:
         layer["instructions"] = model.layers.get(layer["index"], 0)

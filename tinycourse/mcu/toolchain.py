@@ -17,8 +17,9 @@ from tinycourse.errors import TinycourseError
 
 WARNINGS = ["-std=c99", "-Wall", "-Wextra", "-Werror", "-pedantic"]
 BARE = ["-ffreestanding", "-nostdlib", "-fno-unwind-tables", "-ffunction-sections", "-fdata-sections", "-g0"]
-# Loops that the compiler unrolls need more registers than a Cortex-M has, and spill.
-CHIP = ["-target", "thumb-freestanding-eabi", "-O2", "-fno-unroll-loops", "-fomit-frame-pointer", "-Wl,--gc-sections"]
+# Loops that the compiler unrolls need more registers than a Cortex-M has, and spill. stack.py reads the sizes of stack frames.
+SMALL = ["-O2", "-fno-unroll-loops", "-fomit-frame-pointer", "-fstack-size-section", "-Wl,--gc-sections"]
+CHIP = ["-target", "thumb-freestanding-eabi", *SMALL]
 TARGETS = {
     "host": ["-shared", "-fPIC", "-O2", *(["-Wl,--no-entry"] if sys.platform == "win32" else [])],
     "cortex-m4": [*CHIP, "-mcpu=cortex_m4"],

@@ -21,18 +21,18 @@ def calls(program: TransducerProgram) -> dict[str, float]:
 class Transcriber:
     """A transducer's binary. `run` hears a recording frame by frame, as the chip does, and says what `TransducerProgram.run` says.
 
-    On an emulated chip `instructions` has the count of the last recording, `worst` that of its longest run for one frame, `stack`
-    the most bytes of stack; elsewhere they are None.
+    On an emulated chip `instructions` has the count of the last recording, `worst` that of its longest run for one frame; elsewhere
+    they are None.
     """
 
     def __init__(self, program: TransducerProgram, target: str, binary: Path):
         self.program, self.binary = program, package.open_binary(target, binary)
         self.emulated = target.startswith("cortex")
-        self.instructions = self.worst = self.stack = None
+        self.instructions = self.worst = None
 
     def run(self, frames: np.ndarray) -> tuple[list[int], np.ndarray]:
         """A recording from its beginning: int8 [T, features] -> labels, and what the encoder heard, int8 [T', outputs]."""
-        program, labels, heard, costs = self.program, [], [], [(0, 0)]
+        program, labels, heard, costs = self.program, [], [], [0]
         if frames.dtype != np.int8 or frames.shape[1:] != (program.features,):
             raise TinycourseError(f"This transducer takes int8 [T, {program.features}], not {frames.dtype} {list(frames.shape)}.")
         self.binary.call("reset")
@@ -41,14 +41,13 @@ class Transcriber:
             if program.heard_after(number) > len(heard):
                 heard.append(output)
             if self.emulated:
-                costs.append((self.binary.instructions, self.binary.stack))
+                costs.append(self.binary.instructions)
             new = range(len(labels), self.binary.call("count"))
             if new:
                 kept = np.frombuffer(self.binary.read("labels", 2 * KEPT), np.int16)
                 labels += [int(kept[i % KEPT]) for i in new]
         if self.emulated:
-            counts, stacks = zip(*costs)
-            self.instructions, self.worst, self.stack = sum(counts), max(counts), max(stacks)
+            self.instructions, self.worst = sum(costs), max(costs)
         return labels, np.frombuffer(b"".join(heard), np.int8).reshape(-1, program.outputs)
 
 
@@ -98,7 +97,7 @@ def measured(program: TransducerProgram, target: str, binary: Path) -> dict:
         "output": back["output"],
         "rate": program.rate,
         "flash": flash | {k: front["flash"][k] for k in ("code_bytes", "total_bytes")},  # those of the binary, in every report
-        "ram": ram | {"buffer_bytes": buffers, "stack_bytes": transcriber.stack, "total_bytes": None},
+        "ram": ram | {"buffer_bytes": buffers, "stack_bytes": None, "total_bytes": None},
         "multiply_adds": round(sum(rates[part] * r["multiply_adds"] for part, r in parts.items())),
         "counter": COUNTER,
         "instructions": transcriber.instructions,
@@ -118,7 +117,8 @@ def measured(program: TransducerProgram, target: str, binary: Path) -> dict:
         "metadata": program.metadata,
     }
     if transcriber.emulated:
-        found["ram"]["total_bytes"] = transcriber.binary.sections[".bss"] + transcriber.stack
+        most = transcriber.binary.stack_bound()
+        found["ram"] |= {"stack_bytes": most, "total_bytes": transcriber.binary.sections[".bss"] + most}
     return found
 
 

@@ -30,9 +30,10 @@ TC_INLINE int32_t tc_pack(int32_t low, int32_t high) { return (int32_t)(((uint32
 #include <arm_acle.h>
 
 TC_INLINE int32_t tc_even(int32_t word) { return (int32_t)__sxtb16((int8x4_t)word); }
-TC_INLINE int32_t tc_odd(int32_t word) { return (int32_t)__sxtb16((int8x4_t)__ror((uint32_t)word, 8)); }
+TC_INLINE int32_t tc_turned(int32_t word) { return (int32_t)((uint32_t)word >> 8 | (uint32_t)word << 24); } /* by 8 bits: part of SXTB16 */
+TC_INLINE int32_t tc_odd(int32_t word) { return (int32_t)__sxtb16((int8x4_t)tc_turned(word)); }
 TC_INLINE int32_t tc_add_even(int32_t halves, int32_t word) { return (int32_t)__sxtab16((int16x2_t)halves, (int8x4_t)word); }
-TC_INLINE int32_t tc_add_odd(int32_t halves, int32_t word) { return tc_add_even(halves, (int32_t)__ror((uint32_t)word, 8)); }
+TC_INLINE int32_t tc_add_odd(int32_t halves, int32_t word) { return tc_add_even(halves, tc_turned(word)); }
 TC_INLINE int32_t tc_dot(int32_t a, int32_t b, int32_t sum) { return __smlad((int16x2_t)a, (int16x2_t)b, sum); }
 TC_INLINE int32_t tc_saturate(int32_t x) { return __ssat(x, 8); }
 
