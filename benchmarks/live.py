@@ -15,8 +15,8 @@ import numpy as np
 import torch
 from tqdm.auto import tqdm
 
-from tinycourse import checkpoint, data, deploy, live
-from tinycourse.mcu import listener, package
+from tinycourse import checkpoint, data, deploy
+from tinycourse.mcu import listener
 from tinycourse.mcu.listener import Compiled, Listener, Settings
 
 TARGETS = ("host", "wasm", "cortex-m4", "cortex-m0plus")
@@ -25,7 +25,7 @@ TARGETS = ("host", "wasm", "cortex-m4", "cortex-m0plus")
 def trace(listening: Listener | Compiled, samples: np.ndarray) -> list[bytes]:
     """All that can be seen of a listener while it hears int16 [S]."""
     listening.reset()
-    seen, chunks = [], samples[: len(samples) // listening.chunk * listening.chunk].reshape(-1, listening.chunk)
+    seen, chunks = [], listener.chunks(samples, listening.chunk)
     for i, chunk in enumerate(chunks):
         seen.append(np.array(listening.step(chunk), np.int16).tobytes())
         if i * listening.chunk >= 1.1 * data.RATE and i % (len(chunks) // 10) == 0:  # the first second of features is complete
@@ -46,18 +46,17 @@ clips = source.clips("testing")
 clips = clips.subset(torch.randperm(len(clips), generator=torch.Generator().manual_seed(0))[: a.clips])
 program = deploy.program_of(recogniser, source.clips("validation").audio[::4], samples=True)
 listening = Listener(program, Settings(threshold=0.7))
-before, after = (np.zeros(n, np.int16) for n in live.PAUSES)
 
 with tempfile.TemporaryDirectory() as folder:
     built = {}
     for target in TARGETS:
         (place := Path(folder, target)).mkdir()
         options = {"count": False} if target.startswith("cortex") else {}
-        built[target] = Compiled(listening, package.open_binary(target, listener.build(listening, target, place), **options))
+        built[target] = listener.build(listening, target, place, **options)
     heard, differ, seconds = collections.Counter(), collections.Counter(), collections.Counter()
     said = 0
     for i, audio in enumerate(tqdm(clips.audio, desc="clips")):
-        samples = np.concatenate([before, audio.numpy(), after])
+        samples = listener.between_pauses(audio.numpy(), data.RATE)
         truth = trace(listening, samples)
         said += any(int(np.frombuffer(found, np.int16)[0]) >= 0 for found in truth if len(found) == 4)
         for target, compiled in built.items():

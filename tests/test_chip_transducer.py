@@ -167,7 +167,7 @@ def test_frames_of_another_kind_are_refused(said, tmp_path):
     for wrong in (frames[0].astype(np.int16), frames[0][:, :5]):
         with pytest.raises(TinycourseError, match=r"takes int8 \[T, 6\]"):
             transcriber.run(wrong)
-    with pytest.raises(TinycourseError, match="not an exported program"):
+    with pytest.raises(TinycourseError, match="holds a transducer, not a network"):
         package.load(tmp_path / "t")
     assert set(package.checked(tmp_path / "t")["parts"]) == set(PARTS)
 

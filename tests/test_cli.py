@@ -10,6 +10,9 @@ import torch
 from recordings import tone, write
 
 from tinycourse import checkpoint, cli, data, training, verbs
+from tinycourse.audio import read_audio, to_int16
+from tinycourse.mcu.listener import BITS, Listener, Settings, hear
+from tinycourse.mcu.program import Program
 
 NAME = "tinyspeech-m"
 
@@ -157,6 +160,34 @@ def test_a_chip_that_takes_samples(capsys, small, exported, tmp_path):
     assert answers[0]["instructions"] - answers[1]["instructions"] > 1_000_000
 
 
+def test_a_listener_hears_what_the_interpreter_hears(capsys, small, tmp_path):
+    sound = torch.cat([torch.from_numpy(tone(pitch)) for pitch in (220, 440, 880)])
+    write(tmp_path / "words.wav", sound.numpy())
+    options = ("--listen", "--threshold", 0.1, "--hop", 0.1, "--windows", 3, "--refractory", 0.5, "--json")
+    answers = {}
+    for target in ("host", "cortex-m4"):
+        status, out, _ = call(capsys, "export", small, "--target", target, "--out", tmp_path / target, *options)
+        report = json.loads(out)
+        assert status == 0 and report["kind"] == "listener" and report["metadata"]["listener"]["refractory"] == 0.5
+        status, out, _ = call(capsys, "run", tmp_path / target, tmp_path / "words.wav", "--json")
+        (answers[target],) = json.loads(out)["results"]
+    assert answers["host"].pop("instructions") is None
+    assert answers["cortex-m4"].pop("instructions") == pytest.approx(3 * report["instructions"], rel=0.4)  # none in the first second
+    program = Program.load(tmp_path / "host" / "program.safetensors")
+    reference = Listener(program, Settings(threshold=0.1, hop=0.1, windows=3, refractory=0.5))
+    found = [
+        {"time": 0.02 * (i + 1), "word": program.metadata["classes"][word], "score": score / 2**BITS}
+        for i, word, score in hear(reference, to_int16(read_audio(tmp_path / "words.wav")))
+    ]
+    assert answers["host"] == answers["cortex-m4"] and answers["host"]["seconds"] == 3
+    assert len(found) >= 2 and answers["host"]["detections"] == [one | {"time": pytest.approx(one["time"])} for one in found]
+    status, out, _ = call(capsys, "run", tmp_path / "host", tmp_path / "words.wav")
+    assert status == 0 and f"{found[0]['word']} at {found[0]['time']:.2f} s" in out
+    write(tmp_path / "short.wav", tone(440)[:8_000])
+    status, out, error = call(capsys, "run", tmp_path / "host", tmp_path / "short.wav")
+    assert status == 1 and out == "" and "short.wav is over before" in error
+
+
 def test_export_reports_sizes(capsys, small, tmp_path):
     status, out, _ = call(capsys, "export", small, "--target", "cortex-m4", "--out", tmp_path / "m", "--json")
     report = json.loads(out)
@@ -200,8 +231,12 @@ def test_bad_recordings_are_named(capsys, exported, tmp_path, content, words):
         (("export", NAME, "--target", "z80", "--out", "x"), "z80"),
         (("export", NAME, "--target", "host", "--as", "onnx", "--out", "x"), "leave out --target"),
         (("export", "rnnt-digits", "--as", "onnx", "--out", "x"), "no ONNX form of rnnt-digits"),
-        (("export", "rnnt-digits", "--target", "host", "--out", "x", "--samples"), "leave out --samples and --kernels"),
-        (("export", "rnnt-digits", "--target", "host", "--out", "x", "--kernels", "dsp"), "leave out --samples and --kernels"),
+        (("export", "rnnt-digits", "--target", "host", "--out", "x", "--samples"), "leave out --samples, --listen and --kernels"),
+        (("export", "rnnt-digits", "--target", "host", "--out", "x", "--listen"), "leave out --samples, --listen and --kernels"),
+        (("export", "rnnt-digits", "--target", "host", "--out", "x", "--kernels", "dsp"), "leave out --samples, --listen and --kernels"),
+        (("export", NAME, "--as", "onnx", "--listen", "--out", "x"), "leave out --target, --samples, --listen and --kernels"),
+        (("export", NAME, "--threshold", "0.5", "--out", "x"), "Only a listener takes --threshold; add --listen"),
+        (("export", NAME, "--listen", "--threshold", "90", "--out", "x"), "choose one from 0 to 1"),
         (("evaluate", "rnnt-digits", "--data", "connected-digits", "--samples"), "leave out --samples"),
     ],
 )

@@ -13,21 +13,24 @@ import numpy as np
 import pytest
 import torch
 import yaml
+from test_listener import SETTINGS, hearing, sound
 
 from tinycourse import checkpoint, data, deploy
 from tinycourse.errors import TinycourseError
 from tinycourse.frontend import Frontend, FrontendConfig
 from tinycourse.integer_frontend import with_samples
 from tinycourse.integer_rnnt import quantize_transducer
-from tinycourse.mcu import codegen, firmware, package, toolchain, transducer_package
+from tinycourse.mcu import codegen, firmware, listener_package, package, toolchain, transducer_package
+from tinycourse.mcu.listener import BITS, Listener, Settings, hear
 from tinycourse.models.cells import CellConfig
 from tinycourse.models.rnnt import RNNTConfig, Transducer
 from tinycourse.quantization import to_program
 
 RATE = 1600
 STRICT = ["-Wall", "-Wextra", "-Werror", "-pedantic"]
-MODELS = "features", "samples", "transducer"
-NAMES = {"features": "TinySpeech", "samples": "Ears", "transducer": "RnntSmall"}
+NAMES = {"features": "TinySpeech", "samples": "Ears", "transducer": "RnntSmall", "listener": "Listener"}
+EXPORTERS = {"features": package, "samples": package, "transducer": transducer_package, "listener": listener_package}
+MODELS = tuple(NAMES)
 
 
 def about(program, model):
@@ -61,17 +64,21 @@ def transducer():
     return quantize_transducer(network, [torch.randn(200, 5)]).to_program(metadata=names)
 
 
-MAKE = {"features": features, "samples": samples, "transducer": transducer}
+def listener():
+    return Listener(about(hearing("centred").program, "listener"), SETTINGS["centred"])
 
 
-def write(name, program, target, out, form="plain"):
-    """`package.export` or that of transducers."""
-    return (transducer_package if name == "transducer" else package).export(program, target, out, form=form)
+MAKE = {"features": features, "samples": samples, "transducer": transducer, "listener": listener}
+
+
+def write(name, model, target, out, form="plain"):
+    """The exporter of a model; a listener's example hears sound in which it fires."""
+    return EXPORTERS[name].export(model, target, out, form=form, clip=sound(3) if name == "listener" else None)
 
 
 @pytest.fixture(scope="module")
 def exported(tmp_path_factory):
-    """A function: the program of a model and the folder where it is in some form, made when it is first asked for."""
+    """A function: the program (or Listener) of a model and the folder where it is in some form, made when it is first asked for."""
     folder, programs = tmp_path_factory.mktemp("exported"), {name: make() for name, make in MAKE.items()}
 
     def get(name, form) -> tuple:
@@ -124,11 +131,15 @@ def same_code(folder: Path, plain: Path, besides: set[str]) -> bool:
 def test_plain_c_hears_a_file(name, exported, objects, tmp_path):
     program, folder = exported(name, "plain")
     compiled(*STRICT, "-std=c99", folder / "main.c", *objects(name), "-o", tmp_path / "recognise.exe")
-    noise = (transducer_package if name == "transducer" else package).noise(program)
-    clips = np.random.default_rng(1).integers(-128, 128, (3, *noise.shape)).astype(noise.dtype)
+    noise = EXPORTERS[name].noise(program)
+    clips = np.random.default_rng(1).integers(-128, 128, (3, *noise.shape)).astype(noise.dtype) if name != "listener" else sound(4.01)
     (tmp_path / "clips").write_bytes(clips.tobytes())
-    said, names = said_by(tmp_path / "recognise.exe", tmp_path / "clips"), program.metadata["classes"]
-    if name == "transducer":
+    said = said_by(tmp_path / "recognise.exe", tmp_path / "clips")
+    names = (program.program if name == "listener" else program).metadata["classes"]
+    if name == "listener":
+        found = [f"{(i + 1) * program.chunk / RATE:.2f} {names[word]} {score / 2**BITS:.5f}" for i, word, score in hear(program, clips)]
+        assert said.splitlines() == found and len({word for _, word, _ in hear(program, clips)}) > 1
+    elif name == "transducer":
         labels, _ = program.run(clips.reshape(-1, program.features))
         assert said.splitlines() == ["".join(names[label].replace("▁", " ") for label in labels)] and len(labels) > 5
     else:
@@ -295,13 +306,16 @@ def test_forms_that_cannot_be(exported, tmp_path):
 
 
 def test_examples_are_synthetic_speech():
-    """A word that the network recognises, and digits that a transducer writes."""
+    """A word that the network recognises, one that a listener reports, and digits that a transducer writes."""
     words = data.open_dataset("tinywords", classes="all")
     audio = torch.from_numpy(np.stack([words.load(cuts[0]) for cuts in words.select("training").values() if cuts]))
     program = deploy.program_of(recogniser := checkpoint.load("tinyspeech-m"), audio)
     clip = deploy.example(program)
     assert clip.dtype == np.int8 and clip.shape == program.tensors[program.input].shape
     assert recogniser.classes[program.run(clip[None])[0].argmax()] not in (data.SILENCE, data.UNKNOWN)
+    ears = Listener(with_samples(program, recogniser.frontend), Settings(threshold=0.5))
+    ((_, word, _),) = hear(ears, deploy.example(ears))
+    assert ears.keywords[word]
     program = deploy.transducer_program_of(checkpoint.load("rnnt-digits"), list(audio[:4]))
     clip = deploy.example(program)
     assert clip.dtype == np.int8 and clip.shape[1:] == (program.features,) and len(clip) > 50

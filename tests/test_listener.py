@@ -1,6 +1,7 @@
 """A listener that never stops: chunk by chunk it hears what the recording as a whole says, and C hears what Python does."""
 
 import dataclasses
+import json
 
 import numpy as np
 import pytest
@@ -10,7 +11,7 @@ from tinycourse import stream
 from tinycourse.errors import TinycourseError
 from tinycourse.frontend import Frontend, FrontendConfig
 from tinycourse.integer_frontend import with_samples
-from tinycourse.mcu import listener, package
+from tinycourse.mcu import listener, listener_package, package
 from tinycourse.mcu.fixed_point import fixed_point
 from tinycourse.mcu.listener import Compiled, Listener, Settings, without_samples
 from tinycourse.mcu.program import Operation, Program, Tensor
@@ -86,7 +87,7 @@ def test_c_hears_what_python_does(target, tmp_path):
     for i, name in enumerate(SHAPES):
         listening, x = hearing(name), sound(3)
         (folder := tmp_path / str(i)).mkdir()
-        model = Compiled(listening, package.open_binary(target, listener.build(listening, target, folder)))
+        model = listener.build(listening, target, folder)
         for _ in range(2):  # a reset forgets everything
             model.reset()
             listening.reset()
@@ -110,7 +111,60 @@ def test_a_module_is_compiled_once_and_its_instances_do_not_share_what_they_hear
     assert found == [listening.step(chunk) for chunk in x.reshape(-1, listening.chunk)] and found != other_found
 
 
+# ------------------------------------------------------------------------------------------------------- packages
+
+
+@pytest.mark.parametrize("target, dsp", [("host", False), ("wasm", False), ("cortex-m0plus", False), ("cortex-m4", True)])
+def test_an_exported_listener_hears_the_same_when_loaded(target, dsp, tmp_path):
+    listening, x = hearing("centred"), sound(3)
+    report = listener_package.export(listening, target, tmp_path / "m", dsp)
+    assert report == json.loads((tmp_path / "m" / "report.json").read_text()) and report["kernels"] == ("dsp" if dsp else "plain")
+    compiled = listener_package.load(tmp_path / "m")
+    assert compiled.listener.settings == listening.settings
+    assert listener.hear(compiled, x) == listener.hear(listening, x) != []
+    network, rest = report["parts"].values()
+    assert network["calls_per_second"] == 10 and rest["calls_per_second"] == 50
+    assert report["multiply_adds"] == 10 * network["multiply_adds"] == 10 * 4 * listening.ring.size
+    assert report["flash"]["weight_bytes"] == network["weight_bytes"] + rest["weight_bytes"]
+    held = listening.ring.size + 2 * (listening.size + listening.chunk)  # features, samples
+    assert held < report["ram"]["buffer_bytes"] < held + 2_000
+    readme = (tmp_path / "m" / "README.md").read_text()
+    assert "reaches 0.4" in readme and f"{report['ram']['buffer_bytes']:,}" in readme
+    if target.startswith("cortex"):
+        flash, ram = report["flash"], report["ram"]
+        assert flash["total_bytes"] >= flash["code_bytes"] + flash["weight_bytes"]
+        assert 0 <= ram["total_bytes"] - ram["arena_bytes"] - ram["buffer_bytes"] - ram["stack_bytes"] < 64  # its counters
+        spent = sum(part["calls_per_second"] * part["instructions"] for part in (network, rest))
+        assert spent == pytest.approx(report["instructions"], abs=50) and network["instructions"] < report["worst_chunk"]
+        assert compiled.worst <= compiled.instructions < 3 * 1.2 * report["instructions"]
+    else:
+        assert report["instructions"] is compiled.instructions is report["ram"]["total_bytes"] is None
+
+
+def test_a_listener_that_differs_is_not_exported(tmp_path, monkeypatch):
+    monkeypatch.setattr(Compiled, "step", lambda self, chunk: (1, 1))
+    with pytest.raises(TinycourseError, match="differs from the interpreter in chunk 0"):
+        listener_package.export(hearing("centred"), "host", tmp_path / "m")
+    assert not list(tmp_path.iterdir())
+
+
+def test_packages_of_another_kind_are_refused(tmp_path):
+    listening = hearing("centred")
+    listener_package.export(listening, "wasm", tmp_path / "listener")
+    package.export(listening.program, "wasm", tmp_path / "network")
+    with pytest.raises(TinycourseError, match="holds a listener, not a network"):
+        package.load(tmp_path / "listener")
+    with pytest.raises(TinycourseError, match="holds a network, not a listener"):
+        listener_package.load(tmp_path / "network")
+
+
 def test_mistakes():
+    for settings in ({"threshold": -0.1}, {"threshold": 1.01}, {"threshold": float("nan")}):
+        with pytest.raises(TinycourseError, match="choose one from 0 to 1"):
+            Settings(**settings)
+    for settings in ({"hop": 0}, {"hop": float("nan")}, {"refractory": -1}, {"windows": 0}, {"chunk": float("inf")}):
+        with pytest.raises(TinycourseError, match="between 0 and 60 seconds"):
+            Settings(**settings)
     program = hearing("centred").program
     for settings in (Settings(chunk=0.0001), Settings(hop=0.001), Settings(hop=0.105)):
         with pytest.raises(TinycourseError, match="not whole samples"):

@@ -64,6 +64,12 @@ def test_no_bound(sentence, tmp_path):
         stack.bound(elf, "model_run")
 
 
+def test_a_pointer_whose_aims_are_known(tmp_path):
+    elf = built(tmp_path, "cortex-m4", "(which ? way : large)() + small()", "int (*volatile way)(void);")
+    near, far = (stack.bound(elf, "model_run", names) for names in (["small"], ["small", "large"]))
+    assert 100 <= near < 200 and 5000 <= far < 5100
+
+
 @pytest.mark.parametrize("target", CHIPS)
 def test_no_random_network_uses_more(target, tmp_path):
     programs = [fuzz.random_program(seed) for seed in range(12)]

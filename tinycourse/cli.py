@@ -1,10 +1,10 @@
-"""The command line: what can be asked for. What is done then is in verbs.py."""
+"""The command line: what can be asked for. What is done then is in verbs.py and verbs_export.py."""
 
 import argparse
 import sys
 from pathlib import Path
 
-from tinycourse import verbs
+from tinycourse import verbs, verbs_export
 from tinycourse.errors import TinycourseError
 
 
@@ -99,14 +99,19 @@ def parser() -> argparse.ArgumentParser:
     v.add_argument("--out", required=True, type=Path, metavar="F.safetensors")
     v.add_argument("--observer", default="mean-square-error", help="how ranges are found (default mean-square-error)")
 
-    v = verb("export", verbs.export, "C sources, a binary and a size report; or firmware for others to build", given, calibrated)
+    v = verb("export", verbs_export.export, "C sources, a binary and a size report; or firmware for others to build", given, calibrated)
     v.add_argument("--target", help="host, cortex-m4, cortex-m0plus or wasm (default cortex-m4)")
     v.add_argument("--as", dest="form", default="plain", choices=("plain", "arduino", "zephyr", "onnx"), help="form (default plain)")
     v.add_argument("--out", required=True, type=Path, metavar="DIR")
     v.add_argument("--samples", action="store_true", help="with the front end, in integers: the model takes int16 samples")
+    v.add_argument("--listen", action="store_true", help="a program that never stops: chunks of samples in, now and then a word out")
+    v.add_argument("--threshold", type=float, help="of a listener: the mean posterior at which a word fires (default 0.9)")
+    v.add_argument("--hop", type=float, metavar="SECONDS", help="of a listener: between two runs of the network (default 0.2)")
+    v.add_argument("--windows", type=int, metavar="N", help="of a listener: runs that posteriors are averaged over (default 2)")
+    v.add_argument("--refractory", type=float, metavar="SECONDS", help="of a listener: deaf after a word (default 1)")
     v.add_argument("--kernels", choices=("plain", "dsp"), default="plain", help="dsp: for the DSP instructions of a Cortex-M4, same bits")
 
-    v = verb("run", verbs.run, "recognise recordings with an exported network")
+    v = verb("run", verbs_export.run, "recognise recordings with an exported model")
     v.add_argument("dir", type=Path)
     v.add_argument("wav", nargs="+", type=Path)
 

@@ -1,6 +1,7 @@
 """From a trained recogniser to an integer program, and from a recording to what an exported program says."""
 
 import dataclasses
+import math
 import sys
 from collections.abc import Sequence
 from pathlib import Path
@@ -11,13 +12,14 @@ from torch import Tensor
 from tqdm.auto import tqdm
 
 from tinycourse import data, sequences
-from tinycourse.audio import fit_length, read_audio
+from tinycourse.audio import fit_length, read_audio, to_int16
 from tinycourse.checkpoint import Recogniser, as_float, in_batches
+from tinycourse.errors import TinycourseError
 from tinycourse.frontend import Frontend, FrontendConfig
 from tinycourse.integer_frontend import with_samples
 from tinycourse.integer_rnnt import integer_recogniser
-from tinycourse.mcu import package, transducer_package
-from tinycourse.mcu.listener import takes_samples
+from tinycourse.mcu import listener_package, package, transducer_package
+from tinycourse.mcu.listener import BITS, Listener, between_pauses, hear, takes_samples
 from tinycourse.mcu.program import Program
 from tinycourse.mcu.transducer import TransducerProgram
 from tinycourse.quantization import channels_last, to_program
@@ -91,11 +93,12 @@ def frames(program: TransducerProgram, audio: Tensor) -> np.ndarray:
     return program.quantize_input(frontend_of(program)(as_float(audio)[None])[0, 0].numpy())
 
 
-def example(program: Program | TransducerProgram) -> np.ndarray | None:
+def example(model: Program | TransducerProgram | Listener) -> np.ndarray | None:
     """A clip for the example of an export, as the chip is given it: synthetic speech of tinywords, None where that has no such word.
 
-    Of a recogniser of words it is the first one that the program recognises, or else the first one; of a transducer three digits.
+    Of a recogniser of words or a listener it is the first one that is recognised, or else the first one; of a transducer three digits.
     """
+    program = model.program if isinstance(model, Listener) else model
     spoken, classes = data.open_dataset("tinywords", classes="all"), program.metadata["classes"]
     cuts = {word: cuts[0] for word, cuts in spoken.select("testing").items() if cuts}
     if isinstance(program, TransducerProgram):
@@ -105,10 +108,15 @@ def example(program: Program | TransducerProgram) -> np.ndarray | None:
         return frames(program, torch.from_numpy(np.concatenate([sequences.trim(spoken.load(cuts[word])) for word in digits])))
     first = None
     for word in sorted(cuts.keys() & {*classes} - {data.SILENCE, data.UNKNOWN}):
-        x = inputs(program, torch.from_numpy(spoken.load(cuts[word]))[None])
-        first = x[0] if first is None else first
-        if classes[int(program.run(x)[0].argmax())] == word:
-            return x[0]
+        if isinstance(model, Listener):
+            x = between_pauses(to_int16(spoken.load(cuts[word])), model.rate)
+            said = [classes[found] for _, found, _ in model.decide(model.posteriors(x))]
+        else:
+            x = inputs(program, torch.from_numpy(spoken.load(cuts[word]))[None])[0]
+            said = [classes[int(program.run(x[None])[0].argmax())]]
+        first = x if first is None else first
+        if said == [word]:
+            return x
     return first
 
 
@@ -122,12 +130,13 @@ def integer_logits(program: Program, audio: Tensor, batch: int = 50) -> Tensor:
 
 def recognise(folder: str | Path, files: list[Path]) -> list[dict]:
     """What the exported network in `folder` says to each recording: file, label, scores by class, instructions; see `write_down` for
-    a transducer.
+    a transducer, `listen_to` for a listener.
 
     Instructions are those of an emulated chip, None elsewhere. Raises TinycourseError on a bad folder or recording.
     """
-    if "parts" in package.checked(folder):
-        return write_down(folder, files)
+    others = {"transducer": write_down, "listener": listen_to}
+    if (kind := package.checked(folder)["kind"]) in others:
+        return others[kind](folder, files)
     runner = package.load(folder)
     program, results = runner.program, []
     for file in files:
@@ -150,6 +159,24 @@ def write_down(folder: str | Path, files: list[Path]) -> list[dict]:
     return results
 
 
+def listen_to(folder: str | Path, files: list[Path]) -> list[dict]:
+    """What the exported listener in `folder` reports in each recording: file, seconds, instructions of an emulated chip, and detections,
+    each the time in seconds when the word fired, the word, and its score from 0 to 1. Raises TinycourseError on a recording too short.
+    """
+    compiled, results = listener_package.load(folder), []
+    listening = compiled.listener
+    rate, chunk, classes = listening.rate, compiled.chunk, listening.program.metadata["classes"]
+    for file in files:
+        samples = to_int16(read_audio(file, rate))
+        if len(samples) // chunk * chunk < listening.ready(0):
+            shortest = math.ceil(listening.ready(0) / chunk) * chunk / rate
+            raise TinycourseError(f"{file} is over before the listener has judged anything: give it at least {shortest:g} s of sound.")
+        found = [{"time": (i + 1) * chunk / rate, "word": classes[c], "score": s / 2**BITS} for i, c, s in hear(compiled, samples)]
+        seconds = len(samples) / rate
+        results.append({"file": str(file), "detections": found, "seconds": seconds, "instructions": compiled.instructions})
+    return results
+
+
 def summary(report: dict) -> str:
     """The report of an export as text: what the model needs as a whole, and layer by layer."""
     flash, ram = report["flash"], report["ram"]
@@ -163,8 +190,10 @@ def summary(report: dict) -> str:
     ]
     lines = [f"{name:6}{what:24}{size:9,} bytes" for name, what, size in parts if size is not None]
     if report["instructions"]:
-        heard = f" in a second of noise, {report['labels']} labels said," if "parts" in report else ""
+        said = f", {report['labels']} labels said," if "labels" in report else ""
+        heard = f" in a second of noise{said}" if "parts" in report else ""
         lines.append(f"{report['instructions']:,} instructions{heard} for {report['multiply_adds']:,} multiply-adds")
+        lines += [f"busiest chunk: {report['worst_chunk']:,} instructions"] if "worst_chunk" in report else []
     for name, part in report.get("parts", {}).items():
         cost = f", {part['instructions']:,} instructions" if part["instructions"] else ""
         lines.append(f"{name}: {part['calls_per_second']:.1f} times a second, {part['multiply_adds']:,} multiply-adds{cost}")

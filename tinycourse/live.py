@@ -9,13 +9,12 @@ from tinycourse import data
 from tinycourse.data import RATE, Clips
 from tinycourse.errors import TinycourseError
 from tinycourse.mcu import listener
-from tinycourse.mcu.listener import BITS, Listener
+from tinycourse.mcu.listener import BITS, PAUSES, Listener
 from tinycourse.recorder import script
 from tinycourse.session import PALETTE
 
 SHOWN = 4  # seconds of features in the picture
 DEVIATIONS = 2.5  # of a feature, from its mean to either end of the colours
-PAUSES = (3 * RATE // 10, RATE)  # samples of silence before and after a clip or a file: the network judges whole seconds
 
 
 class Live(anywidget.AnyWidget):
@@ -33,9 +32,8 @@ class Live(anywidget.AnyWidget):
     decisions = traitlets.List(traitlets.Dict()).tag(sync=True)
 
     def __init__(self, listening: Listener, clips: Clips | None = None):
-        rate = listening.program.tensors[listening.program.input].size
-        if rate != RATE:
-            raise TinycourseError(f"The browser listens at {RATE} samples a second, and this program at {rate}: train at {RATE}.")
+        if listening.rate != RATE:
+            raise TinycourseError(f"The browser listens at {RATE} samples a second, and this program at {listening.rate}: train at {RATE}.")
         clips = data.open_dataset("tinywords").clips("testing") if clips is None else clips
         settings = described(listening)
         chosen = first_of_each(clips, [c for c, said in zip(settings["classes"], settings["keywords"]) if said])
@@ -57,7 +55,7 @@ def described(listening: Listener) -> dict:
         "classes": list(listening.program.metadata["classes"]),
         "keywords": listening.keywords.tolist(),
         "threshold": listening.threshold / 2**BITS,
-        "pauses": list(PAUSES),
+        "pauses": [round(seconds * RATE) for seconds in PAUSES],
         "shown": SHOWN,
         "feature": "MFCC" if "dct" in listening.operation.arrays else "mel bands",
         "columns": SHOWN * frames,

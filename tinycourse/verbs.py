@@ -324,53 +324,6 @@ def quantize(a) -> None:
     show(figures, a.json, f"{a.out}: {size:,} bytes of constants\n" + table(lines, ["part", "layer", "kind", "signal to noise"]))
 
 
-def export(a) -> None:
-    from tinycourse import checkpoint, deploy
-    from tinycourse.mcu import package, transducer_package
-    from tinycourse.models import TRANSDUCERS
-
-    recogniser, target = checkpoint.load(a.checkpoint), a.target or "cortex-m4"
-    if a.form == "onnx":
-        return export_onnx(a, recogniser)
-    package.need_target(target)
-    clip = deploy.example if a.form in package.FIRMWARE else lambda program: None
-    if recogniser.name in TRANSDUCERS:
-        if a.samples or a.kernels != "plain":
-            raise TinycourseError(f"{recogniser.name} takes features and has plain kernels only; leave out --samples and --kernels.")
-        program = deploy.transducer_program_of(recogniser, deploy.calibration_speech(recogniser, a.calibrate))
-        report = transducer_package.export(program, target, a.out, a.form, clip(program))
-    else:
-        program = deploy.program_of(recogniser, deploy.calibration_audio(recogniser, a.calibrate), samples=a.samples)
-        report = package.export(program, target, a.out, a.kernels == "dsp", a.form, clip(program))
-    show(report, a.json, deploy.summary(report))
-
-
-def export_onnx(a, recogniser) -> None:
-    from tinycourse import deploy
-    from tinycourse.mcu import onnx_form
-    from tinycourse.models import TRANSDUCERS
-
-    if recogniser.name in TRANSDUCERS:
-        raise TinycourseError(f"There is no ONNX form of {recogniser.name}, whose cells are in 16 bits; leave out --as onnx.")
-    if a.target or a.samples or a.kernels != "plain":
-        raise TinycourseError("ONNX has no chip, no front end and no kernels of ours; leave out --target, --samples and --kernels.")
-    onnx_form.import_onnx()  # before the work
-    report = onnx_form.export(deploy.program_of(recogniser, deploy.calibration_audio(recogniser, a.calibrate)), a.out)
-    show(report, a.json, f"{a.out / 'model.onnx'}: {report['nodes']} nodes, {report['model_bytes']:,} bytes, opset {report['opset']}")
-
-
-def run(a) -> None:
-    from tinycourse import deploy
-
-    results = deploy.recognise(a.dir, a.wav)
-    lines = []
-    for r in results:
-        cost = f", {r['instructions']:,} instructions" if r["instructions"] else ""
-        heard = f"{r['label']} ({r['scores'][r['label']]:.1%})" if "label" in r else r["text"] or "nothing"
-        lines.append(f"{r['file']}: {heard}{cost}")
-    show({"results": results}, a.json, "\n".join(lines))
-
-
 def explore(a) -> None:
     from tinycourse import explore, findings, search_space
     from tinycourse.costs import PRESETS

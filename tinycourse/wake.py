@@ -12,7 +12,7 @@ from tinycourse.audio import to_int16
 from tinycourse.checkpoint import Recogniser
 from tinycourse.errors import TinycourseError
 from tinycourse.mcu import listener as listening
-from tinycourse.mcu import package
+from tinycourse.mcu import listener_package
 from tinycourse.metrics import Detection, Operating
 from tinycourse.stream import Recording
 
@@ -38,13 +38,8 @@ def posteriors(listener: listening.Listener, recording: Recording) -> np.ndarray
 def detections(listener: listening.Listener, said: np.ndarray, threshold: float) -> list[Detection]:
     """What the chip would have reported at another threshold, from posteriors [N, classes]."""
     other = listening.Listener(listener.program, replace(listener.settings, threshold=threshold))
-    classes, rate = other.program.metadata["classes"], rate_of(other)
-    return [Detection(classes[word], other.ready(run) / rate, score / 2**listening.BITS) for run, word, score in other.decide(said)]
-
-
-def rate_of(listener: listening.Listener) -> int:
-    """Samples a second: its program takes a second of them."""
-    return listener.program.tensors[listener.program.input].size
+    classes = other.program.metadata["classes"]
+    return [Detection(classes[word], other.ready(run) / other.rate, score / 2**listening.BITS) for run, word, score in other.decide(said)]
 
 
 def trade_off(listener: listening.Listener, said: np.ndarray, recording: Recording) -> list[Operating]:
@@ -86,26 +81,5 @@ def on_chip(listener: listening.Listener, samples: np.ndarray, target: str, fold
     """
     folder = Path(folder)
     folder.mkdir(parents=True, exist_ok=True)
-    chip = package.open_binary(target, listening.build(listener, target, folder))
-    chunks = samples[: len(samples) // listener.chunk * listener.chunk].reshape(-1, listener.chunk)
-    compiled = listening.Compiled(listener, chip)
-    listener.reset()
-    counted, heard, stack = [], [], 0
-    for i, chunk in enumerate(chunks):
-        word, score = compiled.step(chunk)
-        if (word, score) != listener.step(chunk):
-            raise TinycourseError(f"The listener on {target} differs from the interpreter in chunk {i}; please report it.")
-        if word != listening.NOTHING:
-            heard.append((i, listener.program.metadata["classes"][word], score / 2**listening.BITS))
-        counted.append(chip.instructions)
-        stack = max(stack, chip.stack)
-    rate, sizes = rate_of(listener), chip.sections
-    steady = counted[rate // listener.chunk :]
-    return {
-        "flash": sizes[".text"] + sizes[".rodata"],
-        "ram": sizes[".bss"] + stack,
-        "stack": stack,
-        "instructions": round(sum(steady) * rate / (len(steady) * listener.chunk)),
-        "worst": max(counted),
-        "heard": heard,
-    }
+    bill, classes = listener_package.compare(listening.build(listener, target, folder), samples), listener.program.metadata["classes"]
+    return bill | {"heard": [(i, classes[word], score / 2**listening.BITS) for i, word, score in bill["heard"]]}

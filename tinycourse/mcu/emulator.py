@@ -10,6 +10,7 @@ import functools
 import os
 import re
 import tempfile
+from collections.abc import Sequence
 from pathlib import Path
 
 import numpy as np
@@ -90,9 +91,9 @@ class Chip:
             self.layers = {i: int(self.counters[i + 1]) for i in self.layers}
         return bytes(self.engine.mem_read(self.output, output_bytes))
 
-    def stack_bound(self) -> int:
-        """Bytes of stack that a run can use at most, whatever the input: by analysis of the code (`stack.bound`)."""
-        return stack.bound(self.elf, f"{self.name}_run")
+    def stack_bound(self, pointers: Sequence[str] = ()) -> int:
+        """Bytes of stack that a run can use at most, whatever the input: by analysis of the code. See `stack.bound`."""
+        return stack.bound(self.elf, f"{self.name}_run", [f"{self.name}_{function}" for function in pointers])
 
     def write(self, place: str, x: bytes) -> None:
         """Fill the tensor whose address the function `place` gives: input, or a part of the state."""

@@ -7,7 +7,7 @@ integers, but for one thing: a window's first and last frames see the sound arou
 
 `Listener.step` is the reference, `posteriors` and `decide` give the same for a recording as a whole, and `generate` writes it in C:
 `model_input()` takes a chunk, `model_run()` listens to it, `model_output()` is two numbers, the class that fired or -1, and its score.
-`Compiled` is what was built of it, and does what `Listener` does.
+`Compiled` is what was built of it, and does what `Listener` does. listener_package.py makes a folder of it.
 """
 
 import functools
@@ -23,8 +23,10 @@ from tinycourse.mcu.program import Program
 
 BITS = 14  # after the point of posteriors
 NOTHING = -1
+PAUSES = 0.3, 1.0  # seconds of silence before and after a clip: the network judges whole seconds
 BATCH = 50  # runs of the network that the interpreter computes at once
 FUNCTIONS = ["run", "input", "output", "reset", "features", "frames", "row", "scores"]  # of the generated C
+FUNCTIONS += ["network_run", "network_input", "network_output"]
 
 
 def takes_samples(program: Program) -> bool:
@@ -41,7 +43,7 @@ def without_samples(program: Program) -> Program:
 
 @dataclass(frozen=True)
 class Settings:
-    """How a listener decides. Times in seconds."""
+    """How a listener decides. Times in seconds. Raises TinycourseError for what cannot be."""
 
     chunk: float = 0.02
     hop: float = 0.2  # between two runs of the network
@@ -49,6 +51,12 @@ class Settings:
     threshold: float = 0.9  # of the mean posterior
     refractory: float = 1.0  # deaf after a detection
     deaf_to: tuple[str, ...] = ("silence", "unknown")  # classes that never fire
+
+    def __post_init__(self):
+        if not 0 <= self.threshold <= 1:
+            raise TinycourseError(f"A threshold of {self.threshold:g} is no probability; choose one from 0 to 1.")
+        if not (0 < self.chunk <= 60 and 0 < self.hop <= 60 and 0 <= self.refractory <= 60 and 1 <= self.windows <= 1000):
+            raise TinycourseError("The times of a listener lie between 0 and 60 seconds, and it averages over 1 to 1000 windows.")
 
 
 class Listener:
@@ -61,7 +69,8 @@ class Listener:
         if not takes_samples(program):
             raise TinycourseError("A listener needs a program that takes samples; export the checkpoint with --samples.")
         self.program, self.alone, self.settings, self.operation = program, without_samples(program), settings, program.operations[0]
-        p, rate = self.operation.parameters, program.tensors[program.input].size  # the program takes a second of samples
+        p, rate = self.operation.parameters, program.tensors[program.input].size
+        self.rate = rate  # samples a second: the program takes a second of them
         self.features, output = program.tensors[self.operation.output], program.tensors[program.output]
         self.history = self.features.shape[0]
         self.hop, self.lead, self.size = p["hop"], p["lead"], len(self.operation.arrays["window"])
@@ -73,8 +82,8 @@ class Listener:
         self.refractory = -int(-settings.refractory * rate // (self.stride * self.hop))  # in runs of the network, rounded up
         self.threshold = round(settings.threshold * 2**BITS)
         self.keywords = np.array([name not in settings.deaf_to for name in program.metadata["classes"]])
-        if output.size != len(self.keywords) or settings.windows < 1 or not self.keywords.any():
-            raise TinycourseError("A listener needs a class for each output, one of them to fire, and at least one window.")
+        if output.size != len(self.keywords) or not self.keywords.any():
+            raise TinycourseError("A listener needs a class for each output, and one of them to fire.")
         self.exponential = np.rint(2.0**BITS * np.exp(-output.scale * np.arange(256))).astype(np.int16)
         self.reset()
 
@@ -159,24 +168,37 @@ class Listener:
 # -------------------------------------------------------------------------------------------------------------- in C
 
 
-def generate(listener: Listener, name: str = "model") -> dict[str, str]:
+def ears(listener: Listener) -> selection.Kernel:
+    """The kernel of the front end."""
+    return selection.features(listener.operation, [listener.program.tensors[listener.program.input]], listener.features)
+
+
+def tables(listener: Listener) -> dict[str, np.ndarray]:
+    """The constants beside those of the network."""
+    return ears(listener).arrays | {"exponential": listener.exponential, "keywords": listener.keywords.astype(np.int8)}
+
+
+def buffers(listener: Listener) -> dict[str, tuple[np.dtype, int]]:
+    """The memory beside the network's arena: {name: (type, count)}."""
+    sizes = {
+        "kept": ("int16", listener.size + listener.chunk),
+        "ring": ("int8", listener.ring.size),
+        "recent": ("int16", listener.recent.size),
+        "mean": ("int16", listener.scores.size),
+        "scratch": ("int32", -(-ears(listener).scratch // 4)),
+    }
+    return {name: (np.dtype(kind), count) for name, (kind, count) in sizes.items()}
+
+
+def generate(listener: Listener, name: str = "model", dsp: bool = False) -> dict[str, str]:
     """C sources of a listener: {file name: text}; the network's symbols begin with `name`_network. See `codegen.generate`."""
-    network = f"{name}_network"
-    op, x = listener.operation, listener.program.tensors[listener.program.input]
-    kernel = selection.features(op, [x], listener.features)
-    tables = kernel.arrays | {"exponential": listener.exponential, "keywords": listener.keywords.astype(np.int8)}
-    arrays = "".join(codegen.constant(f"{name}_{k}", a) for k, a in tables.items())
-    ears = "\n".join(codegen.wrap([f".{k} = {codegen.initialiser(v, name)}" for k, v in kernel.fields.items()]))
+    network, kernel = f"{name}_network", ears(listener)
+    arrays = "".join(codegen.constant(f"{name}_{k}", a) for k, a in tables(listener).items())
+    parameters = "\n".join(codegen.wrap([f".{k} = {codegen.initialiser(v, name)}" for k, v in kernel.fields.items()]))
     fields = {k: getattr(listener, k) for k in ("chunk", "history", "stride", "refractory", "threshold")}
     fields |= {"classes": len(listener.keywords), "windows": listener.settings.windows}
-    sizes = {
-        "kept": ("int16_t", listener.size + listener.chunk),
-        "ring": ("int8_t", listener.ring.size),
-        "recent": ("int16_t", listener.recent.size),
-        "mean": ("int16_t", listener.scores.size),
-        "scratch": ("int32_t", -(-kernel.scratch // 4)),
-    }
-    memory = "\n".join(f"static {kind} {key}[{size}];" for key, (kind, size) in sizes.items())
+    sizes = buffers(listener)
+    memory = "\n".join(f"static {codegen.C_TYPES[kind.name]} {key}[{size}];" for key, (kind, size) in sizes.items())
     pointers = [f".{k} = {name}_{k}" for k in ("exponential", "keywords")] + [f".{k} = {k}" for k in sizes if k != "scratch"]
     pointers += [".scratch = (int8_t *)scratch", *(f".{k} = {network}_{k}" for k in ("input", "output", "run"))]
     text = "\n".join(codegen.wrap([".ears = &ears", *(f".{k} = {v}" for k, v in fields.items()), *pointers]))
@@ -188,7 +210,7 @@ def generate(listener: Listener, name: str = "model") -> dict[str, str]:
 #include "{network}.h"
 
 {arrays}static const tc_features_params ears = {{
-{ears}
+{parameters}
 }};
 
 {memory}
@@ -214,14 +236,16 @@ int32_t {name}_row(void) {{ return state.row; }}
 
 const int16_t *{name}_scores(void) {{ return mean; }}
 """
-    sizes = {"chunk": listener.chunk, "history": listener.history, "bands": listener.ring.shape[1], "classes": len(listener.keywords)}
+    sizes = {k: getattr(listener, k) for k in ("rate", "chunk", "history")}
+    sizes |= {"bands": listener.ring.shape[1], "classes": len(listener.keywords)}
     header = HEADER.format(name=name, upper=name.upper(), **sizes)
-    return codegen.generate(listener.alone, network) | {f"{name}.h": header, f"{name}.c": body}
+    return codegen.generate(listener.alone, network, dsp) | {f"{name}.h": header, f"{name}.c": body}
 
 
-def build(listener: Listener, target: str, folder: Path) -> Path:
-    """Write and compile a listener for a target of `toolchain`; returns the binary, for `package.open_binary`."""
-    return package.compiled(generate(listener), target, folder, FUNCTIONS)
+def build(listener: Listener, target: str, folder: Path, **options) -> "Compiled":
+    """Write and compile a listener for a target of `toolchain`, and open it; `options` go to the emulated chip."""
+    binary = package.compiled(generate(listener), target, folder, FUNCTIONS)
+    return Compiled(listener, package.open_binary(target, binary, **options))
 
 
 def webassembly(listener: Listener) -> bytes:
@@ -237,20 +261,28 @@ def built(sources: tuple[tuple[str, str], ...]) -> bytes:
 
 
 class Compiled:
-    """What was built of a listener, in a binary of `package` (`Library`, `WebAssembly`, or a chip): bit for bit what `Listener` does."""
+    """What was built of a listener, in a binary of `package` (`Library`, `WebAssembly`, or a chip): bit for bit what `Listener` does.
+
+    On an emulated chip `instructions` has their count since the reset, `worst` that of the dearest chunk; elsewhere they are None.
+    """
 
     def __init__(self, listener: Listener, binary):
-        self.binary, self.chunk = binary, listener.chunk
+        self.listener, self.binary, self.chunk = listener, binary, listener.chunk
         self.shape, self.classes = listener.ring.shape, len(listener.keywords)
+        self.emulated = hasattr(binary, "instructions")
         self.reset()
 
     def reset(self) -> None:
         """As before the first chunk."""
         self.binary.call("reset")
+        self.instructions = self.worst = 0 if self.emulated else None
 
     def step(self, chunk: np.ndarray) -> tuple[int, int]:
         """See `Listener.step`."""
         found = self.binary.run(chunk.astype(np.int16).tobytes(), 4)
+        if self.emulated:
+            self.instructions += self.binary.instructions
+            self.worst = max(self.worst, self.binary.instructions)
         return tuple(np.frombuffer(found, np.int16).tolist())
 
     @property
@@ -265,11 +297,21 @@ class Compiled:
         return np.frombuffer(self.binary.read("scores", 2 * self.classes), np.int16)
 
 
+def chunks(samples: np.ndarray, size: int) -> np.ndarray:
+    """A recording [S] up to its last whole chunk: [N, size]."""
+    return samples[: len(samples) // size * size].reshape(-1, size)
+
+
+def between_pauses(samples: np.ndarray, rate: int) -> np.ndarray:
+    """A clip int16 [S] with silence around it, so that all of it can be judged."""
+    before, after = (np.zeros(round(seconds * rate), np.int16) for seconds in PAUSES)
+    return np.concatenate([before, samples, after])
+
+
 def hear(listening: Listener | Compiled, samples: np.ndarray) -> list[tuple[int, int, int]]:
     """(chunk, class, score) of every detection in a recording int16 [S], heard from its beginning up to its last whole chunk."""
     listening.reset()
-    chunks = samples[: len(samples) // listening.chunk * listening.chunk].reshape(-1, listening.chunk)
-    found = [listening.step(chunk) for chunk in chunks]
+    found = [listening.step(chunk) for chunk in chunks(samples, listening.chunk)]
     return [(i, *one) for i, one in enumerate(found) if one[0] != NOTHING]
 
 
@@ -279,6 +321,7 @@ HEADER = """/* Generated by tinycourse; do not edit. */
 
 #include <stdint.h>
 
+#define {upper}_RATE {rate} /* samples a second */
 #define {upper}_CHUNK {chunk} /* samples */
 #define {upper}_HISTORY {history} /* frames that the network judges at once */
 #define {upper}_BANDS {bands} /* of each frame */

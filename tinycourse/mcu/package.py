@@ -22,7 +22,7 @@ from tinycourse.errors import TinycourseError
 from tinycourse.mcu import codegen, firmware, toolchain
 from tinycourse.mcu.program import Program
 
-FORMAT = "tinycourse-package-1"
+FORMAT = "tinycourse-package-2"
 COUNTER = "multiply-adds are the products with weights of convolutions and linear layers, padding included"
 FIRMWARE = {"arduino": firmware.arduino, "zephyr": firmware.zephyr}
 MACHINE = f"{sys.platform} {platform.machine()}"
@@ -287,6 +287,7 @@ def describe(program: Program, target: str, dsp: bool = False) -> dict:
     ends = {"input": tensors[program.input], "output": tensors[program.output]}
     return {
         "format": FORMAT,
+        "kind": "network",
         "target": target,
         "kernels": "dsp" if dsp else "plain",
         "machine": MACHINE if target == "host" else target,
@@ -362,11 +363,13 @@ def load(folder: str | Path) -> Runner:
 
     Raises TinycourseError as `checked` does.
     """
-    return Runner(Path(folder), checked(folder), Program.load(Path(folder, "program.safetensors")))
+    return Runner(Path(folder), checked(folder, "network"), Program.load(Path(folder, "program.safetensors")))
 
 
-def checked(folder: str | Path) -> dict:
-    """The report in an exported folder. Raises TinycourseError where the folder is missing, damaged, or made for another machine."""
+def checked(folder: str | Path, kind: str = "") -> dict:
+    """The report in an exported folder. Raises TinycourseError where the folder is missing, damaged, made for another machine, or where
+    it holds something else than the `kind` that is asked for: network, transducer or listener.
+    """
     folder = Path(folder)
     if not (folder / "report.json").is_file():
         raise TinycourseError(f"There is no exported model in {folder}; make one with `tinycourse export`.")
@@ -381,4 +384,6 @@ def checked(folder: str | Path) -> dict:
         raise TinycourseError(f"The exported model in {folder} is damaged or of another version; export it again.")
     if report["target"] == "host" and report["machine"] != MACHINE:
         raise TinycourseError(f"The model in {folder} was built for {report['machine']}, this is {MACHINE}; export it here.")
+    if kind and report["kind"] != kind:
+        raise TinycourseError(f"{folder} holds a {report['kind']}, not a {kind}; `tinycourse run` opens either.")
     return report

@@ -1,11 +1,13 @@
 """The most stack that a program for Cortex-M can need, read from its code: what one run happened to use is only a lower bound.
 
 The compiler writes down the frame of every function (`-fstack-size-section`); who calls whom stands in the instructions themselves.
-The deepest path from a function is then a sum over the graph of calls, in which there must be no loop and no call through a pointer.
+The deepest path from a function is then a sum over the graph of calls, in which there must be no loop; of a call through a pointer
+somebody has to say where it may lead.
 """
 
 import functools
 import struct
+from collections.abc import Sequence
 from pathlib import Path
 
 import numpy as np
@@ -14,14 +16,17 @@ from elftools.elf.elffile import ELFFile
 from tinycourse.errors import TinycourseError
 
 
-def bound(elf: str | Path, function: str) -> int:
+def bound(elf: str | Path, function: str, pointers: Sequence[str] = ()) -> int:
     """Bytes of stack that a call of `function` can need at most, in a program made by `toolchain.build` for a Cortex-M.
 
-    Raises TinycourseError for a recursion, a call through a pointer, and a function that the compiler says nothing about.
+    `pointers` names the functions that a call through a pointer may reach. Raises TinycourseError for a recursion, a call through a
+    pointer without such names, and a function that the compiler says nothing about.
     """
     with open(elf, "rb") as file:
         program = ELFFile(file)
         frames, code, names = frame_sizes(program), code_of(program), names_of(program)
+    addresses = {name: address for address, name in names.items()}
+    anywhere = {addresses[name] for name in pointers}
 
     @functools.cache
     def deepest(address: int, callers: frozenset = frozenset()) -> int:
@@ -29,10 +34,13 @@ def bound(elf: str | Path, function: str) -> int:
             raise TinycourseError(f"{names[address]} calls itself, so its stack has no bound; write it as a loop.")
         if address not in frames:
             raise TinycourseError(f"The compiler wrote down no stack for {names[address]}; build the program with `toolchain.build`.")
-        callees = called(code[address], address, names)
+        callees, by_pointer = called(code[address], address)
+        if by_pointer and not anywhere:
+            raise TinycourseError(f"{names[address]} calls through a pointer, so its stack has no bound; call the function by its name.")
+        callees = callees & names.keys() | (anywhere if by_pointer else set())
         return frames[address] + max((deepest(callee, callers | {address}) for callee in callees), default=0)
 
-    return deepest({name: address for address, name in names.items()}[function])
+    return deepest(addresses[function])
 
 
 def names_of(program: ELFFile) -> dict[int, str]:
@@ -67,14 +75,13 @@ def code_of(program: ELFFile) -> dict[int, list[int]]:
     return {address: half_words[(address - base) // 2 : (address - base + size) // 2].tolist() for address, size in functions}
 
 
-def called(code: list[int], start: int, functions: dict[int, str]) -> set[int]:
-    """Addresses of the functions that Thumb code calls (BL) or goes on with at its end (B). `start` is where the code lies."""
-    calls, jumps, i = set(), set(), 0
+def called(code: list[int], start: int) -> tuple[set[int], bool]:
+    """Addresses that Thumb code calls (BL) or jumps to (B), and whether it calls through a pointer. `start` is where the code lies."""
+    calls, jumps, by_pointer, i = set(), set(), False, 0
     while i < len(code):
         first, here = code[i], start + 2 * i + 4
         wide = first >> 11 in (0b11101, 0b11110, 0b11111)
-        if first & 0xFF00 == 0x4700 and first != 0x4770:  # BX or BLX to a register, but not to the link register
-            raise TinycourseError(f"{functions[start]} calls through a pointer, so its stack has no bound; call the function by its name.")
+        by_pointer |= first & 0xFF00 == 0x4700 and first != 0x4770  # BX or BLX to a register, but not to the link register
         if first >> 11 == 0b11100:  # B
             jumps.add(here + 2 * signed(first & 0x7FF, 11))
         if first >> 11 == 0b11110 and code[i + 1] & 0x9000 == 0x9000:  # BL, or the wide B
@@ -83,7 +90,7 @@ def called(code: list[int], start: int, functions: dict[int, str]) -> set[int]:
             aim = calls if second & 0x4000 else jumps
             aim.add(here + 2 * signed(sign << 23 | upper[0] << 22 | upper[1] << 21 | (first & 0x3FF) << 11 | second & 0x7FF, 24))
         i += 1 + wide
-    return (calls | jumps - {start}) & functions.keys()  # a jump to its own start is a loop
+    return calls | jumps - {start}, by_pointer  # a jump to its own start is a loop
 
 
 def signed(number: int, bits: int) -> int:

@@ -91,6 +91,7 @@ def measured(program: TransducerProgram, target: str, binary: Path) -> dict:
     buffers = program.stack * program.features + 2 * KEPT
     found = {
         "format": package.FORMAT,
+        "kind": "transducer",
         "target": target,
         "machine": front["machine"],
         "input": front["input"] | {"shape": [program.features]},
@@ -143,5 +144,5 @@ Made by tinycourse. Takes frames of {report["input"]["shape"][0]} features, int8
 
 def load(folder: str | Path) -> Transcriber:
     """Open what `export` wrote. Raises TinycourseError as `package.load` does."""
-    report = package.checked(folder)
+    report = package.checked(folder, "transducer")
     return Transcriber(TransducerProgram.load(Path(folder, "program.safetensors")), report["target"], Path(folder, report["binary"]))
