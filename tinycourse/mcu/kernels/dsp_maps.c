@@ -248,14 +248,48 @@ TC_INLINE void add_maps(const tc_add_params *p, const int8_t *a, const int8_t *b
     }
 }
 
+/* The first input of these parameters has one column, which stands for all: its share of a sum is computed once for each row. */
+TC_INLINE void add_rows(const tc_add_params *p, const int8_t *rows, const int8_t *map, int32_t full, int8_t *output)
+{
+    const int32_t channels = p->output.channels, width = p->output.width * channels;
+    for (int32_t c = 0; c < channels; c++) {
+        const int32_t of_map = p->multiplier_b[c], shift = p->shift[c];
+        const tc_activation limits = p->activation;
+        const int8_t *row = rows + c * p->stride_a.channels;
+        for (int32_t y = 0, i = c; y < p->output.height; y++, row += p->stride_a.height) {
+            const int32_t share = *row * p->multiplier_a[c] + p->bias[c];
+            for (const int32_t end = i + width; i < end; i += channels)
+                output[i] = tc_limit(((map[i] * of_map + share) >> shift) + limits.zero_point, &limits, full);
+        }
+    }
+}
+
+/* If one input has the output's shape, it is the second. */
+static void add_in_order(const tc_add_params *p, const int8_t *a, const int8_t *b, int32_t whole_a, int32_t whole_b, int8_t *output)
+{
+    const int32_t full = tc_is_full(&p->activation);
+    if (!whole_b || (!whole_a && p->stride_a.width != 0))
+        tc_add_plain(p, a, b, output);
+    else if (whole_a && full)
+        add_maps(p, a, b, 1, output);
+    else if (whole_a)
+        add_maps(p, a, b, 0, output);
+    else if (full)
+        add_rows(p, a, b, 1, output);
+    else
+        add_rows(p, a, b, 0, output);
+}
+
 void tc_add(const tc_add_params *p, const int8_t *a, const int8_t *b, int8_t *output)
 {
-    if (!is_whole(&p->stride_a, &p->output) || !is_whole(&p->stride_b, &p->output))
-        tc_add_plain(p, a, b, output);
-    else if (tc_is_full(&p->activation))
-        add_maps(p, a, b, 1, output);
-    else
-        add_maps(p, a, b, 0, output);
+    const int32_t whole_a = is_whole(&p->stride_a, &p->output), whole_b = is_whole(&p->stride_b, &p->output);
+    if (whole_a) {
+        tc_add_params turned = *p;
+        turned.stride_a = p->stride_b, turned.multiplier_a = p->multiplier_b;
+        turned.stride_b = p->stride_a, turned.multiplier_b = p->multiplier_a;
+        add_in_order(&turned, b, a, whole_b, whole_a, output);
+    } else
+        add_in_order(p, a, b, whole_a, whole_b, output);
 }
 
 /* Four at a time, so that counting costs less. */
