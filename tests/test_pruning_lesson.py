@@ -3,6 +3,7 @@
 import matplotlib
 import matplotlib.pyplot as plt
 import pytest
+import numpy as np
 import torch
 
 from tinycourse import models, plots_pruning, pruning
@@ -63,6 +64,18 @@ def test_measured_rows_become_a_line_for_each_way():
     rows += [{"way": way, "asked": s, "error": s / 10, **same} for way in ("gradual", "one-shot") for s in (0.5, 0.9)]
     figure = plots_pruning.measured(rows, ["m"], ("gradual", "one-shot"))
     assert [t.get_text() for t in figure.axes[0].get_legend().get_texts()] == ["dense, trained on as long", "gradual", "one-shot"]
+
+
+def test_lines_over_the_weights_that_are_left():
+    rows = [
+        {"model": "large", "way": way, "asked": asked, "parameters": left, "error": error}
+        for way, asked, left, error in (("dense", 0.0, 900, 0.02), ("8x1", 0.5, 500, 0.03), ("8x1", 0.5, 500, 0.05), ("8x1", 0.8, 200, 0.1))
+    ]
+    rows.append({"model": "small", "way": "dense", "asked": 0.0, "parameters": 200, "error": 0.2})
+    axes = plots_pruning.by_size(rows).axes[0]
+    (pruned, seeds), small = (line.get_xydata() for line in axes.lines[:2]), axes.lines[2].get_xydata()
+    assert np.allclose(pruned, [(900, 0.02), (500, 0.04), (200, 0.1)]) and len(seeds) == 4 and np.allclose(small, [(200, 0.2)])
+    assert [t.get_text() for t in axes.get_legend().get_texts()] == ["large, 8x1", "small, dense"]
 
 
 def test_bars_histograms_schedules_speed():

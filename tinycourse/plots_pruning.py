@@ -6,7 +6,7 @@ import matplotlib.pyplot as plt
 import numpy as np
 from matplotlib.colors import ListedColormap
 from matplotlib.figure import Figure
-from matplotlib.ticker import PercentFormatter
+from matplotlib.ticker import LogLocator, PercentFormatter, StrMethodFormatter
 from torch import Tensor
 
 STYLES = ("o-", "s--", "D:", "^-.", "v-", "x--")
@@ -150,4 +150,24 @@ def measured(rows: list[dict], models: list[str], ways: tuple[str, ...]) -> Figu
         for axis in (ax.xaxis, ax.yaxis):
             axis.set_major_formatter(PercentFormatter(1, decimals=0))
     axes[0][0].legend(fontsize=7)
+    return fig
+
+
+def by_size(rows: list[dict]) -> Figure:
+    """Error against the weights that are left in measured rows of transducers: a line for each model and way, a dot for each seed."""
+    fig, ax = plt.subplots(figsize=(6.5, 3.6))
+    pruned = dict.fromkeys((row["model"], row["way"]) for row in rows if row["asked"])
+    only_dense = dict.fromkeys((row["model"], "dense") for row in rows if row["model"] not in {model for model, _ in pruned})
+    for (model, way), style in zip([*pruned, *only_dense], STYLES):
+        mine = sorted((r["asked"], r["parameters"], r["error"]) for r in rows if r["model"] == model and r["way"] in (way, "dense"))
+        left = [mean(n for other, n, _ in mine if other == asked) for asked in sorted({asked for asked, *_ in mine})]
+        wrong = [mean(e for other, _, e in mine if other == asked) for asked in sorted({asked for asked, *_ in mine})]
+        line = ax.plot(left, wrong, style, ms=5, label=f"{model}, {way}")[0]
+        ax.plot([n for _, n, _ in mine], [e for *_, e in mine], ".", ms=3, color=line.get_color())
+    ax.set(xscale="log", xlabel="weights that are left", ylabel="digits that are wrong")
+    ax.xaxis.set_major_locator(LogLocator(subs=(1, 2, 4, 6)))
+    ax.xaxis.set_major_formatter(StrMethodFormatter("{x:,.0f}"))
+    ax.xaxis.set_minor_formatter("")
+    ax.yaxis.set_major_formatter(PercentFormatter(1, decimals=0))
+    ax.legend(fontsize=7)
     return fig
