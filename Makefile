@@ -71,7 +71,7 @@ $(VENV)/ready: pyproject.toml constraints.txt
 	@touch $@
 
 $(VENV)/ready-to-test: $(VENV)/ready
-	@$(PIP) install --quiet -c constraints.txt -e '.[lab,test]'
+	@$(PIP) install --quiet -c constraints.txt -e '.[lab,onnx,test]'
 	@touch $@
 
 .venv-colab/ready: pyproject.toml constraints-colab.txt

@@ -2,8 +2,8 @@
 
 import matplotlib
 import matplotlib.pyplot as plt
-import pytest
 import numpy as np
+import pytest
 import torch
 
 from tinycourse import models, plots_pruning, pruning
