@@ -395,7 +395,7 @@ print(f"digit errors, seeds {sorted({row['seed'] for row in digits['rows']})}; w
 print(pruning.table(digits["rows"]))
 
 # %% [markdown]
-# The left end of the picture asks the question that counts: given room for so many weights, which network? Go down the column above the small
+# The left end of the picture asks the question that counts: given room for so many weights, which network? Look at the column of the small
 # dense LSTM. Whoever prunes single weights gets far more out of the same number: to train large and prune beats training small. Blocks of
 # eight give most of that away again. Our layers have a hundred units or so, sixteen blocks to a column; the paper's have thousands,
 # and there a block of eight is a small thing. The cheap cells, nearly free in the paper, start here from a higher error, as they did in
