@@ -159,11 +159,11 @@ def by_size(rows: list[dict]) -> Figure:
     pruned = dict.fromkeys((row["model"], row["way"]) for row in rows if row["asked"])
     only_dense = dict.fromkeys((row["model"], "dense") for row in rows if row["model"] not in {model for model, _ in pruned})
     for (model, way), style in zip([*pruned, *only_dense], STYLES):
-        mine = sorted((r["asked"], r["parameters"], r["error"]) for r in rows if r["model"] == model and r["way"] in (way, "dense"))
-        left = [mean(n for other, n, _ in mine if other == asked) for asked in sorted({asked for asked, *_ in mine})]
-        wrong = [mean(e for other, _, e in mine if other == asked) for asked in sorted({asked for asked, *_ in mine})]
-        line = ax.plot(left, wrong, style, ms=5, label=f"{model}, {way}")[0]
-        ax.plot([n for _, n, _ in mine], [e for *_, e in mine], ".", ms=3, color=line.get_color())
+        mine = [row for row in rows if row["model"] == model and row["way"] in (way, "dense")]
+        seeds = [[row for row in mine if row["asked"] == asked] for asked in sorted({row["asked"] for row in mine})]
+        means = [[mean(row[k] for row in same) for same in seeds] for k in ("parameters", "error")]
+        line = ax.plot(*means, style, ms=5, label=f"{model}, {way}")[0]
+        ax.plot([row["parameters"] for row in mine], [row["error"] for row in mine], ".", ms=3, color=line.get_color())
     ax.set(xscale="log", xlabel="weights that are left", ylabel="digits that are wrong")
     ax.xaxis.set_major_locator(LogLocator(subs=(1, 2, 4, 6)))
     ax.xaxis.set_major_formatter(StrMethodFormatter("{x:,.0f}"))

@@ -26,10 +26,10 @@ def bound(elf: str | Path, function: str, pointers: Sequence[str] = ()) -> int:
         program = ELFFile(file)
         frames, code, names = frame_sizes(program), code_of(program), names_of(program)
     addresses = {name: address for address, name in names.items()}
-    anywhere = {addresses[name] for name in pointers}
+    anywhere, callers = {addresses[name] for name in pointers}, []
 
     @functools.cache
-    def deepest(address: int, callers: frozenset = frozenset()) -> int:
+    def deepest(address: int) -> int:
         if address in callers:
             raise TinycourseError(f"{names[address]} calls itself, so its stack has no bound; write it as a loop.")
         if address not in frames:
@@ -37,8 +37,10 @@ def bound(elf: str | Path, function: str, pointers: Sequence[str] = ()) -> int:
         callees, by_pointer = called(code[address], address)
         if by_pointer and not anywhere:
             raise TinycourseError(f"{names[address]} calls through a pointer, so its stack has no bound; call the function by its name.")
-        callees = callees & names.keys() | (anywhere if by_pointer else set())
-        return frames[address] + max((deepest(callee, callers | {address}) for callee in callees), default=0)
+        callers.append(address)
+        below = max(map(deepest, callees & names.keys() | (anywhere if by_pointer else set())), default=0)
+        callers.pop()
+        return frames[address] + below
 
     return deepest(addresses[function])
 
