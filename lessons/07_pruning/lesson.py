@@ -169,10 +169,10 @@ def train(config: PruneConfig, steps: int, watch: tuple[int, ...] = (), weight: 
 
 
 # %% [markdown]
-# Watch one layer while the network goes to ninety percent (shared out among the layers as section 6 says). Light: gone. Blue: there. Red: was gone in an
+# Watch one layer while the network goes to ninety percent (shared out among the layers as section 6 says). Light: gone. Blue: there. Pink: was gone in an
 # earlier picture, and is back. Below it is the same as a film: press play, or go to any moment yourself.
 
-# %% tags=["nbval-ignore-output"] alt="Six pictures of a mask of 32 outputs and 64 inputs: ever more cells go light, and a few red ones mark weights that came back."
+# %% tags=["nbval-ignore-output"] alt="Six pictures of a mask of 32 outputs and 64 inputs: ever more cells go light, and a few pink ones mark weights that came back."
 from tinycourse.widgets_pruning import MaskFilm
 
 steps = 60 if session.fast else 240
