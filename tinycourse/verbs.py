@@ -285,7 +285,8 @@ def evaluate_transducer(a, recogniser) -> None:
     task = sequences.open_for(recogniser.info, a.data, source=a.source, hold_out=a.hold_out)
     forms, speech, limits = {"float": recogniser}, task.speech(a.split), Limits(beam=a.beam) if a.beam else None
     if a.int8 or a.samples:
-        forms["int8"] = integers = integer_recogniser(recogniser, deploy.calibration_speech(recogniser, a.calibrate))
+        integers = integer_recogniser(recogniser, deploy.calibration_speech(recogniser, a.calibrate))
+        forms["int8, from samples" if a.samples else "int8"] = integers
     if a.samples:
         first = integers.network.encoder.front
         integers.frontend = IntegerFrontend(recogniser.frontend, first.tensors[first.input])
