@@ -178,7 +178,7 @@ def test_c_hears_samples_as_the_interpreter_does(target, hearing, tmp_path):
     if target.startswith("cortex"):
         assert len(transcriber.costs) == len(rows[-1]) and sum(transcriber.costs) == transcriber.instructions
         # most runs complete a frame that the encoder does not take yet
-        assert ears["instructions"] == pytest.approx(sorted(transcriber.costs)[len(rows[-1]) // 3], rel=0.1)
+        assert ears["instructions"] == pytest.approx(sorted(transcriber.costs)[len(rows[-1]) // 3], rel=0.02)
         slack = report["ram"]["total_bytes"] - report["ram"]["arena_bytes"] - report["ram"]["buffer_bytes"] - report["ram"]["stack_bytes"]
         assert 0 <= slack < 64
 

@@ -127,9 +127,10 @@ def measured(program: TransducerProgram, target: str, binary: Path) -> dict:
     if ears:
         found["parts"][EARS] = {"calls_per_second": program.rate, "weight_bytes": tables, "multiply_adds": 0, "instructions": None}
     if ears and transcriber.emulated:  # what no network took
-        spent = sum(rates[part] * r["instructions"] for part, r in parts.items())
-        spent += len(labels) * (parts["prediction"]["instructions"] + parts["joint"]["instructions"])
-        found["parts"][EARS]["instructions"] = round((transcriber.instructions - spent) / program.rate)
+        frames = ears.frames_after(x.size)
+        ran = {"front": frames // program.hop, "back": len(heard), "prediction": len(labels), "joint": len(heard) + len(labels)}
+        spent = sum(ran[part] * r["instructions"] for part, r in parts.items())
+        found["parts"][EARS]["instructions"] = round((transcriber.instructions - spent) / frames)
     if transcriber.emulated:
         most = transcriber.binary.stack_bound()
         found["ram"] |= {"stack_bytes": most, "total_bytes": transcriber.binary.sections[".bss"] + most}
