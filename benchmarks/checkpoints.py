@@ -41,8 +41,7 @@ def measure(name: str, splits: dict) -> dict:
             for form, scores in (("", checkpoint.in_batches(recogniser, clips.audio)), ("_int8", integers)):
                 row[split + form] = metrics.report(scores, clips.labels, recogniser.classes).accuracy
         report = package.export(program, "cortex-m4", f"{folder}/m4")
-    flash, ram = report["flash"], report["ram"]
-    row |= {"flash": flash["code_bytes"] + flash["weight_bytes"], "ram": ram["arena_bytes"] + (ram["stack_bytes"] or 0)}
+    row |= {"flash": report["flash"]["total_bytes"], "ram": report["ram"]["total_bytes"]}
     return row | {"instructions": report["instructions"]}
 
 

@@ -196,6 +196,8 @@ def test_export_reports_sizes(capsys, small, tmp_path):
     assert sum(layer["weight_bytes"] for layer in report["layers"]) == report["flash"]["weight_bytes"]
     status, out, _ = call(capsys, "export", small, "--target", "cortex-m4", "--out", tmp_path / "m")
     assert status == 0 and "blocks.0.first.grouped" in out and f"{report['instructions']:,} instructions" in out
+    code, constants = (int(line.split()[-2].replace(",", "")) for line in out.splitlines()[:2])
+    assert code + constants == report["flash"]["total_bytes"]
 
 
 def test_other_rates_and_channels_are_accepted(capsys, exported, tmp_path):

@@ -423,6 +423,15 @@ def test_pictures():
     plt.close("all")
 
 
+def test_the_legend_of_a_front_covers_no_point():
+    figure = figures.front([(0.54, 6_500), (0.38, 3_600), (0.3, 5_200)], [False, True, True], {"found": (0.04, 4_000)})
+    figure.canvas.draw()
+    ax = figure.axes[0]
+    box = ax.get_legend().get_window_extent()
+    assert not any(box.contains(*xy) for line in ax.lines for xy in ax.transData.transform(line.get_xydata()))
+    plt.close(figure)
+
+
 def test_effects_are_means_of_the_trained():
     seen = ((4_000, 0.4), (4_000, 0.6), (7_600, 0.2))
     made = [{"choices": {"high": h, "skip": True}, "design": {"stem": i}, "error": e} for i, (h, e) in enumerate(seen)]

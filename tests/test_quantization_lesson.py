@@ -49,7 +49,8 @@ def test_lines_bars_and_marks():
     assert len(left.lines) == 2 and list(right.lines[0].get_ydata()) == list(x / 9)
     top, bottom = figures.step_by_step({"float": x, "integer": x + 1}, {"integer": x * 0 + 1}, 0.5, "cell").axes
     assert list(top.lines[1].get_xdata()) == [0, 0.5, 1, 1.5] and bottom.lines[0].get_color() == "C1"
-    assert [line.get_ydata()[0] for line in figures.overflow({"c": x}, 64).axes[0].lines] == [0, -64, 64]
+    full = figures.overflow({"c": x}, 64)
+    assert [line.get_ydata()[0] for line in full.axes[0].lines] == [0, -64, 64] and {"64", "-64"} <= set(texts(full))
     report = [{"tensor": "input", "kind": "input", "path": "", "snr": 40.0}, {"tensor": "a", "kind": "conv", "path": "1", "snr": 30.0}]
     assert {"input  input", "1  conv"} <= set(texts(figures.snr(report)))
     assert list(figures.behind([1, 1.2], [1, 1], 3).axes[0].lines[2].get_ydata()) == [1, 1]

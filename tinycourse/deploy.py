@@ -18,7 +18,7 @@ from tinycourse.errors import TinycourseError
 from tinycourse.frontend import Frontend, FrontendConfig
 from tinycourse.integer_frontend import with_ears, with_samples
 from tinycourse.integer_rnnt import integer_recogniser
-from tinycourse.mcu import listener_package, package, transducer_package
+from tinycourse.mcu import firmware, listener_package, package, transducer_package
 from tinycourse.mcu.listener import BITS, Listener, between_pauses, chunks, hear, takes_samples
 from tinycourse.mcu.program import Program
 from tinycourse.mcu.transducer import TransducerProgram
@@ -190,7 +190,7 @@ def summary(report: dict) -> str:
     flash, ram = report["flash"], report["ram"]
     parts = [
         ("flash", "code", flash["code_bytes"]),
-        ("", "weights and constants", flash["weight_bytes"]),
+        ("", "weights and constants", firmware.constants(flash)),
         ("RAM", "arena", ram["arena_bytes"]),
         ("", "arena, lower bound", ram["lower_bound_bytes"]),
         ("", "buffers", ram.get("buffer_bytes")),

@@ -154,7 +154,7 @@ def trade_off(curves: dict[str, list[Operating]], hours: float, here: Operating 
     if here:
         ax.plot(max(here.false_alarms, least / 2), here.misses, "o", ms=12, mfc="none", mew=2, color="C5")
     ax.axvspan(least / 2.5, least * 0.75, color="0.93", lw=0)
-    ax.text(least / 1.85, 0.5, "no alarm heard", rotation=90, va="center", ha="center", fontsize=8, color="0.4")
+    ax.text(least / 1.6, 1, "no alarm heard", rotation=90, va="top", ha="center", fontsize=8, color="0.4")
     ax.set(xscale="log", xlabel="false alarms an hour", ylabel="keywords missed", ylim=(0, 1.04))
     ax.set_xlim(left=least / 2.5)
     ax.yaxis.set_major_formatter(lambda value, _: percent(value))

@@ -65,7 +65,7 @@ def board(entries: list[Entry], ranks: list[int], limits: dict[str, int]) -> Fig
         bars = ax.barh(labels, [getattr(entry, key) / unit for entry in entries])
         for bar, rank in zip(bars, ranks):
             bar.set(color="C0" if rank == 1 else "C4", hatch="" if rank else "///", edgecolor="white")
-        ax.bar_label(bars, fmt="%.1f", fontsize=8, padding=2)
+        ax.bar_label(bars, fmt="%.1f", fontsize=8, padding=2, bbox={"fc": "white", "ec": "none", "pad": 0.5})  # above the limit's line
         if key in limits:
             ax.axvline(limits[key] / unit, ls="--", lw=1, color="C5")
         ax.set(xlabel=label, xlim=(0, 1.25 * max([bar.get_width() for bar in bars] + [limits.get(key, 0) / unit])))

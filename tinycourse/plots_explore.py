@@ -83,7 +83,7 @@ def front(points: np.ndarray, best: np.ndarray, marks: dict[str, tuple[float, fl
     ax.set(xlabel="weights", ylabel="error")
     ax.yaxis.set_major_formatter(PercentFormatter(1, decimals=0))
     logarithmic(ax)
-    ax.legend(loc="upper right", fontsize=8)
+    ax.legend(loc="best", fontsize=8)  # upper right, unless a point lies there
     return ax.figure
 
 

@@ -104,6 +104,7 @@ def overflow(lines: dict[str, np.ndarray], limit: float) -> Figure:
         ax.plot(y, style, label=name)
     for edge in (-limit, limit):
         ax.axhline(edge, color="0.6", lw=0.8)
+        ax.text(1.01, edge, f"{edge:.0f}", transform=ax.get_yaxis_transform(), va="center", fontsize=8)
     ax.set(xlabel="frame", ylabel="cell state")
     ax.legend(fontsize=8)
     return fig

@@ -90,7 +90,7 @@ figures.staircase(x, coarse * (np.clip(np.rint(x / coarse) + middle, -8, 7) - mi
 # Weights are different from activations. They are spread evenly around zero, and they are multiplied with every input. So they get no zero point (it is 0): **symmetric** quantization, where the largest magnitude becomes
 # the largest integer. A product with a zero point z would need a correction,
 #
-# $$\sum_i w_i\,(q_i - z) = \sum_i w_i q_i - z \sum_i w_i,$$
+# $$\sum_i w_i\,(q_i - z) = \sum_i w_i q_i - z \sum_i w_i.$$
 #
 # For the inputs' zero point that is a constant, known before any input comes, and it is folded into the bias. For a zero point of the weights it would have to be computed anew for every input.
 #
@@ -146,7 +146,7 @@ figures.rows(largest, steps, snr);
 # ## 3. An outlier, and who watches the range
 #
 # The range of a weight can be looked up. That of an activation has to be *watched*, on recordings like those to come. This is **calibration**, and who watches is an **observer**. Smallest and largest number seen, what could be wrong with that? Here are the
-# activations behind a ReLU in DS-CNN-S. And into one of the recordings we put a single click.
+# activations behind a ReLU in DS-CNN-S. And into the map of one recording we put a single outlier, as a click would.
 
 # %% alt="A histogram with a spike at zero and a tail, one bar far out on the right; below it the ranges of four observers, that of min-max reaching the outlier."
 from tinycourse.observers import OBSERVERS
@@ -317,7 +317,7 @@ figures.step_by_step(lines, {way: lines[way] - lines["float"] for way in ("hybri
 #
 # ## 7. A cell that overflows
 #
-# Here is where an LSTM differs from all that we have quantized before. Its cell can **grow without end**: a forget gate that stays open adds up frame after frame. In float that is harmless, since tanh flattens it. An int16 is full at some point. Let us build such a cell, one unit that counts frames.
+# Here is where an LSTM differs from all that we have quantized before. Its cell can **grow without end**: a forget gate that stays open adds up frame after frame. In float that is harmless, since tanh flattens it. An int16 is full at some point: in the figure below, at the grey lines. Let us build such a cell, one unit that counts frames.
 
 # %% alt="Cell state over frames: the float line climbs on and on, the saturating one stays level at the grey line, the wrapping one jumps from the top to the bottom, the clipped one stays low."
 from dataclasses import replace
@@ -480,7 +480,7 @@ print(f"a row of its last layer has at most {most} different weights")
 # ## 10. Is it faster?
 #
 # Now the clock. One frame goes through a whole layer of the paper's encoder: 2,048 units, 640 inputs, a projection to 640 (Shangguan et al. 2019). A recogniser that listens to a stream does little else. All in one thread, on this machine, now, so only ratios count. Our C is first compared with its reference; integers, bit for bit (a hybrid layer may round an output to the neighbouring integer where floats differ in their last bit). The last bar
-# runs ahead to lesson 07: four in five of the blocks of eight outputs by one input are zero there, and left out.
+# goes back to lesson 07: four in five of the blocks of eight outputs by one input are zero there, and left out.
 
 # %%
 import time
@@ -518,7 +518,7 @@ with torch.no_grad():
 figures.speed({name: min(times) / min(taken["torch"]) for name, times in taken.items()});
 
 # %% [markdown]
-# Two things make the difference. Weights in int8 are a quarter of the bytes that have to come from memory. And many processors multiply and add whole rows of 8-bit numbers in one instruction; the bar called *plain C* does without. Hybrid is nearly as fast here: this computer has float units for the rest of the cell. On a chip without them that rest runs in software, slowly. And pruning pays beside all this, if enough is gone: lesson 07 shows where it begins.
+# Two things make the difference. Weights in int8 are a quarter of the bytes that have to come from memory. And many processors multiply and add whole rows of 8-bit numbers in one instruction; the bar called *plain C* does without. (Compare integers with *float, our C*, code of the same kind; torch is slower still for reasons that have nothing to do with bits.) Hybrid is about as fast as full int8 here: this computer has float units for the rest of the cell. On a chip without them that rest runs in software, slowly. And pruning pays beside all this, if enough is gone: lesson 07 showed where it begins.
 #
 # ## Play with it
 #
@@ -533,16 +533,17 @@ RoundingExplorer({name: getattr(layer, own) for name, (layer, own) in list(qat.m
 # ## An honest comparison
 #
 # What the paper reports and what we measured. Their transducer has 122.1M parameters, and its word error rates are those of three internal sets (Shangguan et al. 2019, tables). Their integer network needs about 30 % of the float one's time, the whole recogniser on a small core of a phone (same paper). Ours are strings
-# of digits; the time is that of one layer of the paper's size, on this computer.
+# of digits; the time is that of one layer of the paper's size, on this computer, and 1 is our own float C: against torch our integers would look better than they are.
 
 # %%
-ratio = {name: min(times) / min(taken["torch"]) for name, times in taken.items()}
 print(f"{'':9}{'paper: word error rate':>26}{'time':>7}   {'here: digit error rate':>24}{'time':>7}{'weights':>13}")
-ours = {"float": "torch", "hybrid": "hybrid: int8 weights", "integer": "full int8"}
+ours = {"float": "float, our C", "hybrid": "hybrid: int8 weights", "integer": "full int8"}
+ratio = {way: min(taken[name]) / min(taken["float, our C"]) for way, name in ours.items()}
+layers = [m for m in ways["hybrid"].network.modules() if isinstance(m, HybridRecurrent)]
 size = {"float": 4 * numbers, "integer": ways["integer"].network.weight_bytes}
+size["hybrid"] = size["float"] - sum(3 * w.numel() - 4 for m in layers for w in m.integers.values())  # one scale a matrix
 for way, theirs, speed in (("float", "6.6 / 19.5 / 8.1", "1"), ("hybrid", "", ""), ("integer", "", "0.30")):
-    weights = f"{size[way]:,} B" if way in size else ""
-    print(f"{way:9}{theirs:>26}{speed:>7}   {wrong[way].rate:24.2%}{ratio[ours[way]]:7.2f}{weights:>13}")
+    print(f"{way:9}{theirs:>26}{speed:>7}   {wrong[way].rate:24.2%}{ratio[way]:7.2f}{size[way]:11,} B")
 
 # %% [markdown]
 # Empty cells are numbers that we do not repeat because we could not check them against the paper. The claim itself, *integers cost a recogniser next to nothing*, holds on our digits, and it can be tested on any recogniser that you train: `integer_recogniser` is one line. What ours cannot show is a large vocabulary, where a close call between
@@ -554,20 +555,20 @@ for way, theirs, speed in (("float", "6.6 / 19.5 / 8.1", "1"), ("hybrid", "", ""
 #
 # **1. Activations behind a ReLU are quantized symmetrically, zero point 0. What is lost?**
 #
-# (a) Nothing. (b) One bit: all negative integers stay unused. (c) The zeros.
+# (a) Nothing. (b) The zeros. (c) One bit: all negative integers stay unused.
 #
 # <details><summary>Answer</summary>
 #
-# **(b).** Half of the integers stand for numbers that never come, so the steps are twice as large. (a) would be true of weights. (c): zero is exact in both schemes.
+# **(c).** Half of the integers stand for numbers that never come, so the steps are twice as large. (a) would be true of weights. (b): zero is exact in both schemes.
 # </details>
 #
 # **2. Weights get a scale for each row, inputs do not. Why?**
 #
-# (a) There are more weights. (b) A sum adds products of all inputs: they must have one unit. (c) Inputs are all alike.
+# (a) A sum adds products of all inputs: they must have one unit. (b) There are more weights. (c) Inputs are all alike.
 #
 # <details><summary>Answer</summary>
 #
-# **(b).** Within a row all products share the row's scale, so the sum has a unit. With a scale for each input they would have to be rescaled one by one, before they are added. (a) is true and no reason. (c) is false, as section 3 shows.
+# **(a).** Within a row all products share the row's scale, so the sum has a unit. With a scale for each input they would have to be rescaled one by one, before they are added. (b) is true and no reason. (c) is false, as section 3 shows.
 # </details>
 #
 # **3. An integer LSTM transcribes well for ten seconds, and then writes nonsense until it is started anew. What do you look at first?**

@@ -350,3 +350,8 @@ counted = np.array([count for _, count in rows], float)
 each, output = prices(products, outputs, counted)
 print(f"{each:.2f} instructions for a product, {output:.1f} for an output")
 figures.roofline({"1x1 convolutions": (products / outputs, products / counted)}, {"1x1 convolutions": (each, output)});
+
+# %% [markdown]
+# ## Done
+# You have planned memory, and found out what a product costs. The library does the same in `layouts.py` and `cost_model.py`, and its kernels for the M4 use SMLAD as you wrote it.
+# [The solutions](../solutions/09_on_the_chip.ipynb) show one way to write each.

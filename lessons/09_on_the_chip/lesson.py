@@ -82,7 +82,7 @@ torch.manual_seed(session.seed)
 page = to_program(Page(), torch.randn(50, 1, 6, 8))
 sources = codegen.generate(page)
 for op in page.operations:
-    print(f"{op.kind:13} {', '.join(op.inputs):12} -> {op.output:10} {page.tensors[op.output].shape}")
+    print(f"{op.kind:13} {', '.join(op.inputs):14} -> {op.output:14} {page.tensors[op.output].shape}")
 
 # %% [markdown]
 # Of the files that were made, `model.c` is what is particular to this network; the kernels are the same for all. Two excerpts tell nearly everything. The first is what the chip executes: one call after the other. There is no loop over layers, no interpreter, nothing to be looked up.
@@ -268,7 +268,7 @@ figures.arena({name: plans[name] for name in ("shared", "overwritten")});
 # %% [markdown]
 # ## 4. On two chips
 #
-# A **Cortex-M4** multiplies 32 x 32 bits to 64 in one instruction, and has the DSP instructions. A **Cortex-M0+** is smaller, cheaper and more frugal; it has neither. The emulator executes the compiled program of either and counts. What comes out is what they *need*, no board is asked.
+# A **Cortex-M4** multiplies 32 x 32 bits to 64 in one instruction, and has the DSP instructions. A **Cortex-M0+** is smaller, cheaper and more frugal; it has neither. The emulator executes the compiled program of either and counts. What comes out is what they *need*; no board is asked.
 
 # %%
 targets = {"M4": "cortex-m4", "M0+": "cortex-m0plus"}
@@ -283,7 +283,7 @@ print(f"At 80 million instructions a second: {total['M4'] / 80e3:.0f} ms on an M
 
 # %% [markdown]
 # (Instructions are not cycles. An M4 needs one cycle for most, and some more for loads and for jumps that are taken; the last line assumes one each.) The **stack** is not what this run happened to use, which would be no promise for the next. The compiler notes the frame of every function, the code
-# says who calls whom, and the deepest path from `model_run` is the most that any input can need (`tinycourse/mcu/stack.py`). That works because nothing here calls itself, or through a pointer. And the answers?
+# says who calls whom, and the deepest path from `model_run` is the most that any input can need (`tinycourse/mcu/stack.py`). That works because no function here calls itself, or calls another through a pointer. And the answers?
 
 # %% tags=["nbval-check-output"]
 inputs = deploy.inputs(program, clips["testing"].audio[::40])
@@ -406,7 +406,7 @@ ArenaExplorer({"one page": page, "TinySpeech-M": program, "DS-CNN-S": other})
 # ## An honest comparison
 #
 # TinySpeech-M was made for microcontrollers, under constraints that its paper states: validation accuracy of at least 90 %, fewer than 15K parameters, weights of 8 bits, and only operations that TensorFlow Lite for Microcontrollers has (paper, section 3.1). It did not say what the network takes on a chip: no flash, no RAM, no instructions. We
-# measured ours. It is another network with the same frame, as lessons 00 and 03 tell, and has ten classes.
+# measured ours. It is our reading of that network, as lessons 00 and 03 tell, and has ten classes.
 
 # %%
 tflm = {"conv", "linear", "max_pool", "average_pool", "add", "crop", "pad", "upsample", "reshape"}  # by other names
@@ -441,7 +441,7 @@ for what, limit, here, met in table:
 #
 # <details><summary>Answer</summary>
 #
-# **(b).** The arena holds activations, and the maps keep their sizes unless whole channels disappear. Weights are in flash. (c) is no reason either: the planner sees the same buffers as before.
+# **(b).** The arena holds activations, and the maps keep their sizes unless whole channels disappear. Weights are in flash, where (a) may be true. (c): every planner sees the same buffers as before.
 # </details>
 #
 # **2. Why may an addition write over one of its inputs, and a 3x3 convolution not?**
@@ -450,7 +450,7 @@ for what, limit, here, met in table:
 #
 # <details><summary>Answer</summary>
 #
-# **(b).** What matters is whether element $i$ is read after element $i$ was written. (c) is often not so, and then it still may not.
+# **(b).** What matters is whether element $i$ is read after element $i$ was written. (a) is about time, not about places. (c) is often not so, and then it still may not.
 # </details>
 #
 # **3. Two networks have equally many multiply-adds: one of 1x1 convolutions with many channels, the other of depthwise ones. Which is faster on the M4?**
@@ -459,7 +459,7 @@ for what, limit, here, met in table:
 #
 # <details><summary>Answer</summary>
 #
-# **(a).** They have many products for each output, so they come close to the ceiling; depthwise layers pay for an output after a few products. (c) is what the column of multiply-adds would make you believe.
+# **(a).** They have many products for each output, so they come close to the ceiling; depthwise layers, (b), pay for an output after a few products. (c) is what the column of multiply-adds would make you believe.
 # </details>
 #
 # **4. The planner's arena equals the lower bound. How can the network still be made to fit into less RAM?**
@@ -468,7 +468,7 @@ for what, limit, here, met in table:
 #
 # <details><summary>Answer</summary>
 #
-# **(c).** The bound is one of *these* buffers. Change the buffers, at the moment of the peak, and the bound changes. (a) cannot be: nothing lies below a lower bound.
+# **(c).** The bound is one of *these* buffers. Change the buffers, at the moment of the peak, and the bound changes; so (b) is wrong. (a) cannot be: nothing lies below a lower bound.
 # </details>
 #
 # ## Three take-aways

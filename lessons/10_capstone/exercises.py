@@ -313,3 +313,7 @@ for name in ("ds-cnn-s", "found-325", "found-337", "res8-narrow", "tinyspeech-m"
     board.append({"name": name, "error": error, "flash": cost.stored_parameters, "ram": cost.activation_bytes // 4, "alarms": 0})
 print("all:         ", ", ".join(winners(board, {})))
 print("RAM is short:", ", ".join(winners(board, {"ram": sorted(e["ram"] for e in board)[2]})))
+
+# %% [markdown]
+# ## Done
+# With these four you can say what your device proves, and judge those of others. [The solutions](../solutions/10_capstone.ipynb) show one way to write each. Now record your words.

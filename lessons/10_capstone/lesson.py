@@ -233,8 +233,8 @@ print(f"busiest chunk: {bill['worst']:,} instructions; a chip that does 80 milli
 plots_chip.memory(ways, leaderboard.LIMITS["ram"], "the limit of the board");
 
 # %% [markdown]
-# Three things to see. A whole second of samples does not fit beside a network; frames do, because a frame is smaller than the samples that it is made of. Everything is counted, also the ring and the buffers that papers leave out. And one chunk in ten pays for the network. If that takes
-# longer than a chunk lasts, samples have to wait somewhere, and a real device needs a second buffer for them.
+# Three things to see. A whole second of samples does not fit beside a network; frames do, because a frame is smaller than the samples that it is made of. Everything is counted, also the ring and the buffers that papers leave out. And one chunk in ten pays for the network. Here that takes
+# longer than the chunk lasts. So samples have to wait somewhere: a real device needs a second buffer for them.
 #
 # The emulated chip was compared with the interpreter in every chunk; a single different bit would have stopped the cell.
 #
@@ -280,11 +280,11 @@ print(f"what this excludes, with 95 % confidence: more than {limit:.0f} an hour"
 # The last number is the honest one, and it is disappointing: **a short test cannot prove a quiet device**, however quiet it was. ([Exercise 3](../exercises/10_capstone.ipynb).) The stream is also harder than life: somebody talks without a break, in single words. An hour in a kitchen has fewer words, but also doors,
 # television, and laughter, which were never practised on. Only a recording of the kitchen will tell.
 #
-# Compare the misses with those that validation promised. A stranger to the training costs more than any network can win back; here some of the testing voices even come from another synthesizer, as the last section tells. Had we chosen the threshold on this stream, we would not have noticed.
+# Compare the misses with those that validation promised. Training heard none of the voices in either stream; but some of those in testing come from another synthesizer, as the last section tells, and a voice of another kind is a harder stranger. Had we chosen the threshold on this stream, we would not have noticed.
 #
 # Here is a stretch of it. Words to detect have a green background, dots are hits, crosses false alarms. Which misses came close? That is where the next idea comes from.
 
-# %% alt="Twenty seconds of the test stream: the score of the best keyword over time, words that were said, hits and false alarms."
+# %% alt="Twenty-five seconds of the test stream: the score of the best keyword over time, words that were said, hits and false alarms."
 import torch
 
 means = stream.smooth(torch.from_numpy(said["testing"] / 2**14), s.windows)
@@ -387,20 +387,20 @@ print(f"test stream: {recording.hours:.2f} hours; misses {best.misses:.0%}, alar
 #
 # **1. You recorded two hundred takes of your word, all yourself. A random fifth of them tests. The accuracy is perfect. What do you know?**
 #
-# (a) The device understands the word. (b) It understands you, that day, with that microphone. (c) Nothing.
+# (a) The device understands the word. (b) Nothing. (c) It understands you, that day, with that microphone.
 #
 # <details><summary>Answer</summary>
 #
-# **(b).** That is something, and all that you need if nobody else will ever use it. (a) takes one voice for all. (c) is too modest: the split by recording still finds a network that learned nothing.
+# **(c).** That is something, and all that you need if nobody else will ever use it. (a) takes one voice for all. (b) is too modest: the split by recording still finds a network that learned nothing.
 # </details>
 #
 # **2. You chose the threshold on the test stream, because it was longer. What is wrong?**
 #
-# (a) Nothing, the network never saw it. (b) The misses you report are too few. (c) The misses you report are too many.
+# (a) The misses you report are too few. (b) The misses you report are too many. (c) Nothing, the network never saw it.
 #
 # <details><summary>Answer</summary>
 #
-# **(b).** Of all thresholds you took the one that fits this stream, its luck included. A threshold is a parameter like any other, even if it is only one.
+# **(a).** Of all thresholds you took the one that fits this stream, its luck included; so (b) is the wrong way round. (c): the network did not see it, but you did, and a threshold is a parameter like any other.
 # </details>
 #
 # **3. A rival's device misses fewer wake words than yours. What do you ask first?**
@@ -409,16 +409,16 @@ print(f"test stream: {recording.hours:.2f} hours; misses {best.misses:.0%}, alar
 #
 # <details><summary>Answer</summary>
 #
-# **(b).** A device that always fires misses nothing. Misses without false alarms are half a number; both on the same stream are a whole one.
+# **(b).** A device that always fires misses nothing. Misses without false alarms are half a number; both on the same stream are a whole one. (a) and (c) say what a device costs, not how well it listens.
 # </details>
 #
 # **4. Your network needs less RAM than the limit, your device does not. What did you forget?**
 #
-# (a) The weights. (b) What surrounds the network: samples, the ring of features, the stack. (c) The operating system.
+# (a) What surrounds the network: samples, the ring of features, the stack. (b) The weights. (c) The operating system.
 #
 # <details><summary>Answer</summary>
 #
-# **(b).** Ears need memory too, and they are never switched off. (a) lie in flash. (c) there is none.
+# **(a).** Ears need memory too, and they are never switched off. (b) lie in flash. (c): there is none.
 # </details>
 #
 # ## Three take-aways

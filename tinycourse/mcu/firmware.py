@@ -113,10 +113,15 @@ def row(report: dict) -> str:
     return f"the next {size} samples" if "ears" in report["parts"] else "a frame of features"
 
 
+def constants(flash: dict) -> int:
+    """Bytes of all constants of a report: in a chip's binary with the tables that say how large each layer is, else without them."""
+    return flash["weight_bytes"] if flash["total_bytes"] is None else flash["total_bytes"] - flash["code_bytes"]
+
+
 def sizes(report: dict) -> list[str]:
     """What a model needs, in words: of flash, of RAM, and on a chip of code, stack and instructions."""
     flash, ram = report["flash"], report["ram"]
-    found = [f"weights and constants {flash['weight_bytes']:,} bytes", f"arena {ram['arena_bytes']:,} bytes"]
+    found = [f"weights and constants {constants(flash):,} bytes", f"arena {ram['arena_bytes']:,} bytes"]
     found += [f"buffers {ram['buffer_bytes']:,} bytes"] if "buffer_bytes" in ram else []
     if report["instructions"]:
         found += [f"code {flash['code_bytes']:,} bytes", f"stack {ram['stack_bytes']:,} bytes"]
