@@ -21,18 +21,18 @@ def calls(program: TransducerProgram) -> dict[str, float]:
 class Transcriber:
     """A transducer's binary. `run` hears a recording row by row, as the chip does, and says what `TransducerProgram.run` says.
 
-    On an emulated chip `instructions` has the count of the last recording, `costs` those of each of its runs, `worst` the largest of them;
+    `when` has the row, counted from 0, after which each label of the last recording was said. On an emulated chip `instructions` has the count of the last recording, `costs` those of each of its runs, `worst` the largest of them;
     elsewhere they are None.
     """
 
     def __init__(self, program: TransducerProgram, target: str, binary: Path):
         self.program, self.binary = program, package.open_binary(target, binary)
         self.emulated = target.startswith("cortex")
-        self.instructions = self.costs = self.worst = None
+        self.when, self.instructions, self.costs, self.worst = [], None, None, None
 
     def run(self, rows: np.ndarray) -> tuple[list[int], np.ndarray]:
         """A recording from its beginning: int8 [T, features] or int16 [T, chunk] -> labels, what the encoder heard, int8 [T', outputs]."""
-        program, labels, heard, costs = self.program, [], [], []
+        program, labels, heard, costs, self.when = self.program, [], [], [], []
         kind, size = program.row
         if rows.dtype != kind or rows.shape[1:] != (size,):
             raise TinycourseError(f"This transducer takes {kind} [T, {size}], not {rows.dtype} {list(rows.shape)}.")
@@ -47,6 +47,7 @@ class Transcriber:
             if new:
                 kept = np.frombuffer(self.binary.read("labels", 2 * KEPT), np.int16)
                 labels += [int(kept[i % KEPT]) for i in new]
+                self.when += [number - 1] * len(new)
         if self.emulated:
             self.instructions, self.costs, self.worst = sum(costs), costs, max(costs, default=0)
         return labels, np.frombuffer(b"".join(heard), np.int8).reshape(-1, program.outputs)
