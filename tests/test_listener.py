@@ -10,8 +10,9 @@ import torch
 from tinycourse import stream
 from tinycourse.errors import TinycourseError
 from tinycourse.frontend import Frontend, FrontendConfig
-from tinycourse.integer_frontend import with_samples
+from tinycourse.integer_frontend import ears_program, with_samples
 from tinycourse.mcu import listener, listener_package, package
+from tinycourse.mcu.ears import Ears
 from tinycourse.mcu.fixed_point import fixed_point
 from tinycourse.mcu.listener import Compiled, Listener, Settings, without_samples
 from tinycourse.mcu.program import Operation, Program, Tensor
@@ -21,11 +22,13 @@ SHAPES = {
     "centred": FrontendConfig("log-mel", RATE, 100, 16, 128, 6, 6, high=700.0),
     "hop of a chunk, windows within": FrontendConfig("log-mel", RATE, 64, 32, 64, 4, 4, high=700.0, centred=False),
     "hop beyond a chunk": FrontendConfig("mfcc", RATE, 128, 64, 128, 6, 4, high=700.0),
+    "odd window": FrontendConfig("log-mel", RATE, 63, 32, 64, 4, 4, high=700.0),
 }
 SETTINGS = {
     "centred": Settings(hop=0.1, windows=3, threshold=0.4, refractory=0.5),
     "hop of a chunk, windows within": Settings(hop=0.02, windows=1, threshold=0.3, refractory=0.05),
     "hop beyond a chunk": Settings(hop=0.2, windows=2, threshold=0.4, refractory=0.0),
+    "odd window": Settings(hop=0.02, windows=1, threshold=0.3, refractory=0.05),
 }
 
 
@@ -72,6 +75,20 @@ def test_decisions_are_those_of_the_float_definitions(name):
     found = listening.decide(posteriors)
     assert [classes[word] for _, word, _ in found] == [d.word for d in expected]
     np.testing.assert_allclose([1 + run * s.hop for run, _, _ in found], [d.time for d in expected])
+
+
+@pytest.mark.parametrize("centred", [True, False])
+def test_samples_never_outgrow_their_buffer(centred):
+    for window in range(1, 33):
+        front = Frontend(FrontendConfig("log-mel", RATE, window, window, 64, 4, 4, high=700.0, centred=centred))
+        program = ears_program(front, Tensor("x", (1, 4, 1), 0.03, 5))
+        for chunk in range(1, 40):
+            ears, most = Ears(program, chunk), 0
+            for _ in range(2 + 2 * window // chunk):
+                count = len(ears.kept) + chunk  # as tc_ears_hear has it
+                most = max(most, count + ears.lead * (not ears.begun and count > ears.lead))
+                ears.hear(np.zeros(chunk, np.int16))
+            assert most <= ears.buffers()["kept"][1] <= most + window
 
 
 def test_softmax_in_integers():

@@ -311,7 +311,7 @@ typedef struct {
 typedef struct {
     const tc_features_params *features;
     int32_t chunk;   /* samples that come at a time */
-    int16_t *kept;   /* [window_size + chunk] samples */
+    int16_t *kept;   /* [chunk + window_size, or 2 * lead where that is more] samples */
     int8_t *scratch; /* of tc_frame() */
 } tc_ears_params;
 
@@ -388,12 +388,12 @@ void tc_sparse_rows(const tc_product *p, int32_t o, int32_t count, const int8_t 
 void tc_features(const tc_features_params *p, const int16_t *input, int8_t *output, int8_t *scratch);
 void tc_frame(const tc_features_params *p, const int16_t *input, int8_t *output, int8_t *scratch);
 
-/* Where the next chunk of samples goes, and what to call when it is there. */
 /* Where the next samples go; hear them; then take the features of every frame that they completed, until there is none (0). */
 int16_t *tc_ears_input(const tc_ears_params *p, const tc_ears *state);
 void tc_ears_hear(const tc_ears_params *p, tc_ears *state);
 int32_t tc_ears_frame(const tc_ears_params *p, tc_ears *state, int8_t *output);
 
+/* Hear a chunk, which lies where tc_ears_input says. */
 void tc_listen(const tc_listener_params *p, tc_listener *state);
 
 /* Shared by conv and linear: outputs [first, last) of one product. */
