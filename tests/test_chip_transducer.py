@@ -224,6 +224,22 @@ def test_a_front_end_of_another_network_is_refused(said):
         with_ears(said[0], Frontend(FrontendConfig()))
 
 
+@pytest.mark.parametrize("window, hop, refused", [(128, 64, True), (127, 64, True), (126, 64, False), (64, 64, False)])
+def test_no_run_may_complete_two_outputs_of_the_encoder(window, hop, refused, tmp_path):
+    cell = CellConfig(units=8)
+    network = Transducer(RNNTConfig(features=6, stack=1, hop=1, reduction=1, cell=cell, prediction=cell, joint=8), 3)
+    program = quantize_transducer(network.eval(), [torch.randn(60, 6)]).to_program()
+    front = Frontend(FrontendConfig("log-mel", 1600, window, hop, 128, 6, 6, high=700.0)).fit(torch.randn(2, 1600))
+    if refused:
+        with pytest.raises(TinycourseError, match="come two at a time"):
+            with_ears(program, front)
+    else:
+        program = with_ears(program, front)
+        transducer_package.export(program, "host", tmp_path / "t")
+        rows = transducer_package.noise(program)
+        assert program.rate == 25 and len(transducer_package.load(tmp_path / "t").run(rows)[1]) == program.heard_after(len(rows)) > 20
+
+
 def test_frames_of_another_kind_are_refused(said, tmp_path):
     program, frames, _ = said
     transducer_package.export(program, "wasm", tmp_path / "t")

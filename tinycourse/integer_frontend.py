@@ -35,13 +35,23 @@ def with_samples(program: Program, front: Frontend) -> Program:
 
 
 def with_ears(program: TransducerProgram, front: Frontend) -> TransducerProgram:
-    """The same for a transducer: it then takes the samples between two frames. Its networks stay as they are. Raises as `with_samples`."""
-    network = program.programs["front"]
-    if program.features != front.config.bands:
+    """The same for a transducer: it then takes the samples between two frames. Its networks stay as they are.
+
+    Raises TinycourseError as `with_samples`, and where one run could complete two outputs of the encoder: callers see the last one only.
+    """
+    network, config = program.programs["front"], front.config
+    if program.features != config.bands:
         raise TinycourseError(
-            f"This transducer takes {program.features} features, not the {front.config.bands} of its front end; train it again."
+            f"This transducer takes {program.features} features, not the {config.bands} of its front end; train it again."
         )
-    return dataclasses.replace(program, programs=program.programs | {EARS: ears_program(front, network.tensors[network.input])})
+    programs = program.programs | {EARS: ears_program(front, network.tensors[network.input])}
+    made = dataclasses.replace(program, programs=programs, rate=config.rate / config.hop)
+    if made.heard_after(made.ears.lead // config.hop + 1) > 1:  # the run that brings the mirror image may complete two frames
+        raise TinycourseError(
+            f"The first frames of {config.window} samples every {config.hop} come two at a time, and this transducer encodes each alone; "
+            "train one that joins frames, or with a window of which half is no whole number of hops."
+        )
+    return made
 
 
 def ears_program(front: Frontend, x: Tensor) -> Program:
