@@ -179,6 +179,9 @@ def test_c_hears_samples_as_the_interpreter_does(target, hearing, tmp_path):
     assert report["input"] == {"shape": [16], "type": "int16", "scale": 2.0**-15, "zero_point": 0} and report["rate"] == 1600
     assert report["flash"]["weight_bytes"] == sum(part["weight_bytes"] for part in (*networks, ears))
     assert report["ram"]["buffer_bytes"] > 2 * (100 + 16)
+    assert report["ram"]["arena_bytes"] == sum(part["arena_bytes"] for part in (*networks, ears))
+    header, readme = ((tmp_path / "t" / file).read_text() for file in ("model.h", "README.md"))
+    assert "the next 16 samples, int16, 1600 a second" in header and "the next 16 samples" in readme and "-ar 1600 FILE" in readme
     if target.startswith("cortex"):
         assert len(transcriber.costs) == len(rows[-1]) and sum(transcriber.costs) == transcriber.instructions
         # most runs complete a frame that the encoder does not take yet

@@ -1,7 +1,7 @@
 """Sound as it comes, some samples at a time: the front end of a listener, and of a transducer that takes samples.
 
-Samples that complete no frame yet are kept. The definitions are those of frontend.py, but for one thing: a recording begins with its
-mirror image, and it never ends, so that no frame looks beyond its end. tc_ears_hear and tc_ears_frame in kernels/ears.c are the same in C.
+Samples that complete no frame yet are kept. The definitions are those of frontend.py, but sound has no end here: before the first
+sample lies the mirror image, behind the last one nothing. tc_ears_hear and tc_ears_frame in kernels/ears.c are the same in C.
 """
 
 import numpy as np

@@ -126,7 +126,8 @@ def measured(program: TransducerProgram, target: str, binary: Path) -> dict:
         "metadata": program.metadata,
     }
     if ears:
-        found["parts"][EARS] = {"calls_per_second": program.rate, "weight_bytes": tables, "multiply_adds": 0, "instructions": None}
+        found["parts"][EARS] = {"calls_per_second": program.rate, "weight_bytes": tables, "arena_bytes": 0}
+        found["parts"][EARS] |= {"multiply_adds": 0, "instructions": None}
     if ears and transcriber.emulated:  # what no network took
         frames = ears.frames_after(x.size)
         ran = {"front": frames // program.hop, "back": len(heard), "prediction": len(labels), "joint": len(heard) + len(labels)}
@@ -144,18 +145,25 @@ def add(numbers) -> int | None:
     return None if None in numbers else sum(numbers)
 
 
+EARS_README = """\
+- `model_ears.h`: its front end, from samples to features.
+- The FILE below holds samples and nothing else: `ffmpeg -i WAV -f s16le -ac 1 -ar {rate:g} FILE`.
+"""
+
+
 def readme(report: dict) -> str:
     """What the folder holds, for somebody who finds it."""
+    ears = EARS_README.format(rate=report["rate"]) if EARS in report["parts"] else ""
     return f"""# A speech recogniser (RNN transducer, int8) in C, for {report["target"]}
 
 Made by tinycourse. Takes {firmware.takes(report)}, and gives labels:
 {", ".join(firmware.sizes(report))}.
 
 - `model.h`, `model.c`: the recogniser. Call `model_reset()`; then fill `model_input()`, which moves, with {firmware.row(report)}, call
-  `model_run()`, and so on. Labels so far are `model_count()`, label i is `model_labels()[i % MODEL_KEPT]`; what each says is in
-  `report.json`, under `metadata`.
+  `model_run()`, and so on. `model_count()` is how many labels were said so far, `model_labels()[i % MODEL_KEPT]` is label i, and
+  `words.h` has what each writes.
 - `model_front`, `model_back` (the encoder before and behind the joining of frames), `model_prediction`, `model_joint`: its networks.
-{package.rest_of_folder(report)}"""
+{ears}{package.rest_of_folder(report)}"""
 
 
 def load(folder: str | Path) -> Transcriber:

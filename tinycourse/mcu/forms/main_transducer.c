@@ -1,5 +1,5 @@
 /* SPDX-License-Identifier: Apache-2.0
- * Writes down a recording from a file, which holds, as raw integers of this computer, ${what}. */
+ * Writes down what a file holds, as raw integers of this computer: ${what}. */
 #include <stdio.h>
 
 #include "words.h"
