@@ -160,7 +160,8 @@ def test_ears_give_the_network_the_frames_of_their_front_end(said, hearing):
         near = said[0].quantize_input(front(audio)[0, 0].numpy())[3 : len(frames)]  # the first frames are mirrored and faint
         assert np.abs(frames[3:].astype(int) - near).max() <= 2
         x = program.programs["front"].tensors[program.programs["front"].input]
-        assert np.array_equal(program.quantize_input(IntegerFrontend(front, x)(audio)[0, 0].numpy()), frames)
+        rest = torch.nn.functional.pad(audio, (0, 15))  # of a chunk
+        assert np.array_equal(program.quantize_input(IntegerFrontend(front, x)(rest)[0, 0].numpy()), frames)
 
 
 @pytest.mark.parametrize("target", toolchain.TARGETS)

@@ -62,7 +62,10 @@ def ears_program(front: Frontend, x: Tensor) -> Program:
 
 
 class IntegerFrontend(nn.Module):
-    """A `Frontend` as a transducer on a chip has it: audio [N, S] -> features [N, 1, frames, bands], real numbers on the steps of x."""
+    """A `Frontend` as a transducer on a chip has it: audio [N, S] -> features [N, 1, frames, bands], real numbers on the steps of x.
+
+    Samples that fill no chunk are left out, as `deploy.rows` does.
+    """
 
     def __init__(self, front: Frontend, x: Tensor):
         super().__init__()
@@ -70,7 +73,8 @@ class IntegerFrontend(nn.Module):
         self.register_buffer("mean", front.mean)
 
     def forward(self, audio: torch.Tensor) -> torch.Tensor:
-        heard = np.stack([self.ears.recording(to_int16(one.numpy())) for one in audio])
+        whole = audio[:, : audio.shape[1] // self.ears.chunk * self.ears.chunk]
+        heard = np.stack([self.ears.recording(to_int16(one.numpy())) for one in whole])
         step, zero_point = self.ears.features.scale, self.ears.features.zero_point
         return torch.from_numpy((heard[:, None] - np.float32(zero_point)) * np.float32(step))
 

@@ -211,7 +211,7 @@ void {name}_run(void);
 int32_t {name}_count(void);
 const int16_t *{name}_labels(void);
 
-/* What the encoder heard last, from the run that brought it to the next one. */
+/* What the encoder heard last: there from the run that completed it until the next run. */
 const int8_t *{name}_output(void);
 
 #endif
