@@ -2,6 +2,7 @@
 """Block-sparse matrices and whole transducers on the chip: smaller, and the same on every bit."""
 
 import json
+from dataclasses import replace
 
 import numpy as np
 import pytest
@@ -189,6 +190,15 @@ def test_c_hears_samples_as_the_interpreter_does(target, hearing, tmp_path):
         assert ears["instructions"] == pytest.approx(sorted(transcriber.costs)[len(rows[-1]) // 3], rel=0.02)
         slack = report["ram"]["total_bytes"] - report["ram"]["arena_bytes"] - report["ram"]["buffer_bytes"] - report["ram"]["stack_bytes"]
         assert 0 <= slack < 64
+
+
+def test_ears_cost_the_same_however_much_is_said(hearing, tmp_path):
+    program, found = hearing[1], []
+    for penalty in (-100_000, 100_000):  # nothing, or as many labels as may be
+        report = transducer_package.export(replace(program, blank_penalty=penalty), "cortex-m4", tmp_path / str(penalty))
+        found.append((report["labels"], report["parts"]["ears"]["instructions"]))
+    (few, cost), (many, same) = found
+    assert few == 0 and many == program.symbols * program.heard_after(100) and same == pytest.approx(cost, rel=0.02)
 
 
 @pytest.mark.parametrize("layers, stack, hop, reduction", [(0, 4, 3, 1), (1, 5, 2, 3)])

@@ -1,5 +1,6 @@
 """A folder that holds a transducer ready to run, as package.py makes one of a single network: `export` writes it, `load` opens it."""
 
+from collections import Counter
 from functools import partial
 from pathlib import Path
 
@@ -129,8 +130,9 @@ def measured(program: TransducerProgram, target: str, binary: Path) -> dict:
         found["parts"][EARS] = {"calls_per_second": program.rate, "weight_bytes": tables, "arena_bytes": 0}
         found["parts"][EARS] |= {"multiply_adds": 0, "instructions": None}
     if ears and transcriber.emulated:  # what no network took
-        frames = ears.frames_after(x.size)
-        ran = {"front": frames // program.hop, "back": len(heard), "prediction": len(labels), "joint": len(heard) + len(labels)}
+        frames, full = ears.frames_after(x.size), sum(said == program.symbols for said in Counter(transcriber.when).values())
+        ran = {"front": frames // program.hop, "back": len(heard), "prediction": len(labels)}
+        ran["joint"] = len(heard) + len(labels) - full  # after `symbols` labels it is not asked again
         spent = sum(ran[part] * r["instructions"] for part, r in parts.items())
         found["parts"][EARS]["instructions"] = round((transcriber.instructions - spent) / frames)
     if transcriber.emulated:
