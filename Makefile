@@ -9,6 +9,7 @@ TORCH_INDEX := https://download.pytorch.org/whl/cpu
 # Ends after six seconds at the latest, also where a name server never answers.
 TORCH_INDEX_ANSWERS := import os, threading, urllib.request; threading.Timer(6, os._exit, [1]).start(); \
 	urllib.request.urlopen("$(TORCH_INDEX)/torch/", timeout=5); os._exit(0)
+TORCH_FROM = $(shell $(PYTHON) -c '$(TORCH_INDEX_ANSWERS)' 2>/dev/null && echo --extra-index-url $(TORCH_INDEX))
 # JupyterLab refuses to run as root, as in a container, unless told to.
 ROOT_FLAG := $(if $(filter 0,$(shell id -u)),--allow-root)
 # One thread each: several workers that share the cores would otherwise wait for one another.
@@ -76,6 +77,6 @@ $(VENV)/ready-to-test: $(VENV)/ready
 
 .venv-colab/ready: pyproject.toml constraints-colab.txt
 	@$(PYTHON) -m venv .venv-colab
-	@$(COLAB_BIN)/python -m pip install --quiet --extra-index-url $(TORCH_INDEX) -c constraints-colab.txt -e '.[test]'
+	@$(COLAB_BIN)/python -m pip install --quiet $(TORCH_FROM) -c constraints-colab.txt -e '.[test]'
 	@$(COLAB_BIN)/python -m tinycourse._torchaudio
 	@touch $@

@@ -1,8 +1,8 @@
-"""Whether the exported networks say the same everywhere: python benchmarks/bit_for_bit.py [NAME ...] [--clips 1000] [--samples]
+"""Whether what is exported says the same everywhere: python benchmarks/bit_for_bit.py [NAME ...] [--clips 1000] [--streams 100] [--samples]
 
 Real test clips go through the interpreter, and through its C on this machine, as WebAssembly, and on both emulated Cortex-M, there with the
-DSP kernels too. Counted are clips of which one bit of one score differs. A network takes some minutes; transducers have
-`chip_rnnt.py` and `integer_rnnt.py`, listeners `live.py`.
+DSP kernels too. Counted are clips of which one bit of one score differs; of a transducer, which has no DSP kernels, streams of which a
+label or a number of the encoder does. Each takes some minutes. Listeners have `live.py`.
 """
 
 import argparse
@@ -10,11 +10,13 @@ import sys
 import tempfile
 from pathlib import Path
 
+import numpy as np
 import torch
 from tqdm.auto import tqdm
 
-from tinycourse import checkpoint, data, deploy
-from tinycourse.mcu import package
+from tinycourse import checkpoint, data, deploy, sequences
+from tinycourse.mcu import package, transducer_package
+from tinycourse.models import TRANSDUCERS
 
 WAYS = {  # column: target, and whether with the DSP kernels
     "host": ("host", False),
@@ -39,24 +41,47 @@ def different(program, way: str, x, expected) -> int:
     return found
 
 
+def networks(recogniser, a) -> tuple[int, dict[str, int]]:
+    """How many clips a recogniser of words heard, and of how many each build differs."""
+    clips = data.open_for(recogniser.classes, "speech-commands").clips("testing")
+    clips = clips.subset(torch.randperm(len(clips), generator=torch.Generator().manual_seed(0))[: a.clips])
+    program = deploy.program_of(recogniser, deploy.calibration_audio(recogniser), samples=a.samples)
+    x = deploy.inputs(program, clips.audio)
+    expected = program.run(x)
+    return len(x), {way: different(program, way, x, expected) for way in WAYS}
+
+
+def transducers(recogniser, a) -> tuple[int, dict[str, int]]:
+    """The same of a recogniser of sentences."""
+    audio = sequences.open_for(recogniser.info, recogniser.info["data"]).speech("testing").audio[: a.streams]
+    program = deploy.transducer_program_of(recogniser, deploy.calibration_speech(recogniser), samples=a.samples)
+    streams = [deploy.rows(program, one) for one in audio]
+    expected, found = [program.run(rows) for rows in streams], {}
+    for way, (target, dsp) in WAYS.items():
+        with tempfile.TemporaryDirectory() as folder:
+            if not dsp:
+                transducer_package.export(program, target, Path(folder, "t"))
+                transcriber, found[way] = transducer_package.load(Path(folder, "t")), 0
+                for rows, (labels, heard) in zip(tqdm(streams, desc=way, leave=False), expected):
+                    said = transcriber.run(rows)
+                    found[way] += said[0] != labels or not np.array_equal(said[1], heard)
+    return len(streams), found
+
+
 def main() -> None:
     parser = argparse.ArgumentParser(description=__doc__.splitlines()[0])
     parser.add_argument("names", nargs="*", metavar="NAME")
     parser.add_argument("--clips", type=int, default=1000)
+    parser.add_argument("--streams", type=int, default=100)
     parser.add_argument("--samples", action="store_true", help="with the front end, in integers")
     a = parser.parse_args()
     torch.set_num_threads(1)
-    print(f"{'network':20}{'clips':>7}" + "".join(f"{way:>13}" for way in WAYS) + "   of them different", flush=True)
+    print(f"{'network':20}{'heard':>7}" + "".join(f"{way:>13}" for way in WAYS) + "   of them different", flush=True)
     differ = 0
-    for name in a.names or [*checkpoint.shipped(), *checkpoint.shipped("pruned")]:
+    for name in a.names or checkpoint.all_shipped():
         recogniser = checkpoint.load(name)
-        clips = data.open_for(recogniser.classes, "speech-commands").clips("testing")
-        clips = clips.subset(torch.randperm(len(clips), generator=torch.Generator().manual_seed(0))[: a.clips])
-        program = deploy.program_of(recogniser, deploy.calibration_audio(recogniser), samples=a.samples)
-        x = deploy.inputs(program, clips.audio)
-        expected = program.run(x)
-        found = {way: different(program, way, x, expected) for way in WAYS}
-        print(f"{name:20}{len(x):7,}" + "".join(f"{n:13,}" for n in found.values()), flush=True)
+        count, found = (transducers if recogniser.name in TRANSDUCERS else networks)(recogniser, a)
+        print(f"{name:20}{count:7,}" + "".join(f"{found.get(way, '-'):>13}" for way in WAYS), flush=True)
         differ += sum(found.values())
     sys.exit(differ > 0)
 

@@ -53,7 +53,7 @@ for sparsity in (0.0, 0.5, 0.8):
         transcribers = [transducer_package.load(f"{folder}/{target}") for target in ("host", "cortex-m4")]
         instructions, worst, labels = 0, 0, 0
         for audio in tqdm(streams, desc=f"{sparsity:.0%}", leave=False, delay=2):
-            frames = deploy.frames(program, audio)
+            frames = deploy.rows(program, audio)
             said, heard = program.run(frames)
             for transcriber in transcribers:
                 found = transcriber.run(frames)

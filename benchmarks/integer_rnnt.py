@@ -30,7 +30,7 @@ for name in sys.argv[1:] or checkpoint.shipped("transducers"):
             speech = task.speech(split)
             rates = [sequence_training.evaluate(one, speech) for one in (recogniser, integers)]
             for audio in tqdm(speech.audio, desc=f"{name} {split}", leave=False, delay=2):
-                frames = deploy.frames(program, audio)
+                frames = deploy.rows(program, audio)
                 said, heard = program.run(frames)
                 found = listener.run(frames)
                 assert found[0] == said and np.array_equal(found[1], heard), "C differs from the interpreter"

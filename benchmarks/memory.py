@@ -1,4 +1,4 @@
-"""Peak memory of every notebook, kernel and all of its processes together: Binder gives one to two gigabytes.
+"""Peak memory and time of every notebook, kernel and all of its processes together: Binder gives one to two gigabytes.
 
     python benchmarks/memory.py                     # with short trainings, as Binder's visitors will not wait either
     python benchmarks/memory.py --full 05 08        # some lessons, as a learner runs them
@@ -12,6 +12,7 @@ import os
 import subprocess
 import sys
 import time
+from collections import Counter
 
 import psutil
 
@@ -58,15 +59,17 @@ def main() -> int:
     a = p.parse_args()
     root = course.repository_root()
     lessons = [course.find(name) for name in a.lessons] or course.written(root)
-    rows, wrong = [], 0
+    rows, wrong, minutes = [], 0, Counter()
     for target in targets(root, lessons):
         if target.folder != "exercises" and target.path.is_file():
             peak, seconds, passed = measure(target.path, not a.full)
             verdict = ("too much" if peak > LIMIT_MB else "ok") if passed else "failed"
             wrong += verdict != "ok"
+            minutes[target.folder] += seconds / 60
             rows.append([target.name, f"{peak:,.0f}", f"{seconds:.0f}", verdict])
             print(*rows[-1], file=sys.stderr, flush=True)
     print(table(rows, ["notebook", "peak MB", "seconds", f"below {LIMIT_MB:,} MB"]))
+    print(", ".join(f"{folder}: {spent:.1f} minutes in all" for folder, spent in minutes.items()))
     return int(wrong > 0)
 
 

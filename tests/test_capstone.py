@@ -201,7 +201,7 @@ def test_the_whole_listener_is_counted_on_the_chip(tmp_path):
     bill = wake.on_chip(listening, x, "cortex-m4", tmp_path)
     names = listening.program.metadata["classes"]
     assert [(i, word) for i, word, _ in bill["heard"]] == [(i, names[word]) for i, word, _ in hear(listening, x)]
-    held = listening.ring.size + 2 * (listening.size + listening.chunk)  # features, samples
+    held = listening.ring.size + 2 * (listening.ears.size + listening.chunk)  # features, samples
     assert bill["ram"] > held + bill["stack"] > held and bill["flash"] > 1_000
     assert bill["worst"] < bill["instructions"] < bill["worst"] * LISTENER_RATE / listening.chunk
 

@@ -12,12 +12,15 @@ from test_integer_cells import transducer as random_transducer
 from test_sequences import digits, small_task  # noqa: F401
 
 from tinycourse import checkpoint, cli, deploy, sequence_training, sequences
-from tinycourse.audio import RATE
+from tinycourse.audio import RATE, to_int16
 from tinycourse.decoding import Greedy, Limits
 from tinycourse.errors import TinycourseError
+from tinycourse.frontend import Frontend, FrontendConfig
+from tinycourse.integer_frontend import IntegerFrontend, with_ears
 from tinycourse.integer_rnnt import quantize_transducer
 from tinycourse.mcu import codegen, package, selection, toolchain, transducer, transducer_package
 from tinycourse.mcu.fixed_point import fixed_point
+from tinycourse.mcu.listener import chunks
 from tinycourse.mcu.program import Operation, Program, Tensor
 from tinycourse.mcu.transducer import KEPT, PARTS, TransducerProgram
 from tinycourse.models.cells import CellConfig
@@ -39,6 +42,18 @@ def said():
     program = quantize_transducer(network, list(features)).to_program(LIMITS)
     frames = [program.quantize_input(one.numpy()) for one in features]
     return program, frames, [program.run(one) for one in frames]
+
+
+@pytest.fixture(scope="module")
+def hearing(said):
+    """The same network with ears, samples of three recordings as the chip is given them, and what it says to them."""
+    front = Frontend(FrontendConfig("log-mel", 1600, 100, 16, 128, 6, 6, high=700.0))
+    t = torch.arange(4000) / 1600
+    audio = torch.sin(torch.tensor([900.0, 1700.0, 3000.0])[:, None] * t + 5 * torch.sin(7 * t)) * torch.sin(2 * t) * 0.6
+    front.fit(audio)
+    program = with_ears(said[0], front)
+    rows = [chunks(to_int16(one.numpy()), 16) for one in audio]
+    return front, program, rows, [program.run(one) for one in rows]
 
 
 # ------------------------------------------------------------------------------------------ block-sparse matrices
@@ -129,6 +144,45 @@ def test_c_says_what_the_interpreter_says(target, said, tmp_path):
         assert transcriber.instructions is None
 
 
+def test_ears_give_the_network_the_frames_of_their_front_end(said, hearing):
+    """The recording as a whole, and chunk by chunk; real numbers that are within a step or two of the float front end's."""
+    front, program, rows, expected = hearing
+    assert len({tuple(labels) for labels, _ in expected}) > 1 and program.heard_after(len(rows[0])) == len(expected[0][1])
+    for one, (labels, heard) in zip(rows, expected):
+        ears, samples = program.ears, one.reshape(-1)
+        frames = ears.recording(samples)
+        assert np.array_equal(np.concatenate([ears.hear(chunk) for chunk in one]), frames) and len(frames) == ears.frames_after(
+            len(samples)
+        )
+        found = said[0].run(frames)
+        assert found[0] == labels and np.array_equal(found[1], heard)
+        audio = torch.from_numpy(samples)[None] / 32768
+        near = said[0].quantize_input(front(audio)[0, 0].numpy())[3 : len(frames)]  # the first frames are mirrored and faint
+        assert np.abs(frames[3:].astype(int) - near).max() <= 2
+        x = program.programs["front"].tensors[program.programs["front"].input]
+        assert np.array_equal(program.quantize_input(IntegerFrontend(front, x)(audio)[0, 0].numpy()), frames)
+
+
+@pytest.mark.parametrize("target", toolchain.TARGETS)
+def test_c_hears_samples_as_the_interpreter_does(target, hearing, tmp_path):
+    _, program, rows, expected = hearing
+    report = transducer_package.export(program, target, tmp_path / "t")
+    transcriber = transducer_package.load(tmp_path / "t")
+    for one, (labels, heard) in zip(rows, expected):
+        found = transcriber.run(one)
+        assert found[0] == labels and np.array_equal(found[1], heard)
+    ears, networks = report["parts"].pop("ears"), report["parts"].values()
+    assert report["input"] == {"shape": [16], "type": "int16", "scale": 2.0**-15, "zero_point": 0} and report["rate"] == 1600
+    assert report["flash"]["weight_bytes"] == sum(part["weight_bytes"] for part in (*networks, ears))
+    assert report["ram"]["buffer_bytes"] > 2 * (100 + 16)
+    if target.startswith("cortex"):
+        assert len(transcriber.costs) == len(rows[-1]) and sum(transcriber.costs) == transcriber.instructions
+        # most runs complete a frame that the encoder does not take yet
+        assert ears["instructions"] == pytest.approx(sorted(transcriber.costs)[len(rows[-1]) // 3], rel=0.02)
+        slack = report["ram"]["total_bytes"] - report["ram"]["arena_bytes"] - report["ram"]["buffer_bytes"] - report["ram"]["stack_bytes"]
+        assert 0 <= slack < 64
+
+
 @pytest.mark.parametrize("layers, stack, hop, reduction", [(0, 4, 3, 1), (1, 5, 2, 3)])
 def test_frames_overlap_and_labels_leave(layers, stack, hop, reduction, tmp_path):
     """More labels than the chip keeps, from a prediction network with or without a memory."""
@@ -148,8 +202,9 @@ def test_frames_overlap_and_labels_leave(layers, stack, hop, reduction, tmp_path
     assert len(heard) == 200 // hop // reduction
 
 
-def test_gcc_compiles_the_sources_too(said, tmp_path):
-    gcc_accepts(transducer.generate(said[0], "digits"), tmp_path)
+def test_gcc_compiles_the_sources_too(said, hearing, tmp_path):
+    for name, program in (("digits", said[0]), ("ears", hearing[1])):
+        gcc_accepts(transducer.generate(program, name), tmp_path)
     assert "digits_front_run();" in (tmp_path / "digits.c").read_text() and "#define DIGITS_STACK 3" in (tmp_path / "digits.h").read_text()
 
 
@@ -158,6 +213,11 @@ def test_a_transducer_that_differs_is_not_exported(said, tmp_path, monkeypatch):
     with pytest.raises(TinycourseError, match="differs from the interpreter"):
         transducer_package.export(said[0], "host", tmp_path / "t")
     assert not list(tmp_path.iterdir())
+
+
+def test_a_front_end_of_another_network_is_refused(said):
+    with pytest.raises(TinycourseError, match="takes 6 features, not the 40"):
+        with_ears(said[0], Frontend(FrontendConfig()))
 
 
 def test_frames_of_another_kind_are_refused(said, tmp_path):
@@ -180,32 +240,34 @@ def test_the_verbs(small_task, tmp_path, capsys):
     audio = small_task.speech("testing").audio[0]
     write(tmp_path / "said.wav", audio.numpy())
     results = {}
-    for target in ("host", "cortex-m4"):
+    for target, option in (("host", []), ("cortex-m4", []), ("wasm", ["--samples"])):
         folder = str(tmp_path / target)
-        assert cli.main(["export", str(tmp_path / "d.safetensors"), "--target", target, "--out", folder]) == 0
+        assert cli.main(["export", str(tmp_path / "d.safetensors"), "--target", target, "--out", folder, *option]) == 0
         words = capsys.readouterr().out
         assert "front.layer0" in words and ("in a second of noise" in words) == (target == "cortex-m4")
+        assert ("ears: 100.0 times a second" in words) == bool(option)
         assert cli.main(["run", folder, str(tmp_path / "said.wav"), "--json"]) == 0
         (results[target],) = json.loads(capsys.readouterr().out)["results"]
     assert results["host"].pop("instructions") is None and results["cortex-m4"].pop("instructions") > 1_000_000
     assert results["host"] == results["cortex-m4"] and results["host"]["text"]
+    assert results["wasm"]["text"]
     assert results["host"]["seconds"] == pytest.approx(len(audio) / RATE)
     assert cli.main(["run", str(tmp_path / "host"), str(tmp_path / "said.wav")]) == 0
     assert results["host"]["text"] in capsys.readouterr().out
 
 
 def test_real_streams(real_set, tmp_path):
-    """The shipped transducer on real digits, in C on this machine and on the chip."""
+    """The shipped transducer on real digits, from samples to labels, in C on this machine and on the chip."""
     real_set("spoken-digits")
     task = sequences.open_task("connected-digits")
-    program = deploy.transducer_program_of(checkpoint.load("rnnt-digits"), task.speech("training").audio[:20])
+    program = deploy.transducer_program_of(checkpoint.load("rnnt-digits"), task.speech("training").audio[:20], samples=True)
     speech, texts = task.speech("testing"), []
     for target, count in (("host", 5), ("cortex-m4", 1)):
         transducer_package.export(program, target, tmp_path / target)
         transcriber = transducer_package.load(tmp_path / target)
         for audio in speech.audio[:count]:
-            frames = deploy.frames(program, audio)
-            (labels, heard), (found, encoded) = program.run(frames), transcriber.run(frames)
+            rows = deploy.rows(program, audio)
+            (labels, heard), (found, encoded) = program.run(rows), transcriber.run(rows)
             assert labels == found and np.array_equal(heard, encoded)
             texts.append(Vocabulary(tuple(program.metadata["classes"])).decode(labels))
     assert sum(text == said for text, said in zip(texts[:5], speech.texts)) >= 4

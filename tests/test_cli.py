@@ -233,13 +233,11 @@ def test_bad_recordings_are_named(capsys, exported, tmp_path, content, words):
         (("export", NAME, "--target", "z80", "--out", "x"), "z80"),
         (("export", NAME, "--target", "host", "--as", "onnx", "--out", "x"), "leave out --target"),
         (("export", "rnnt-digits", "--as", "onnx", "--out", "x"), "no ONNX form of rnnt-digits"),
-        (("export", "rnnt-digits", "--target", "host", "--out", "x", "--samples"), "leave out --samples, --listen and --kernels"),
-        (("export", "rnnt-digits", "--target", "host", "--out", "x", "--listen"), "leave out --samples, --listen and --kernels"),
-        (("export", "rnnt-digits", "--target", "host", "--out", "x", "--kernels", "dsp"), "leave out --samples, --listen and --kernels"),
+        (("export", "rnnt-digits", "--target", "host", "--out", "x", "--listen"), "leave out --listen and --kernels"),
+        (("export", "rnnt-digits", "--target", "host", "--out", "x", "--kernels", "dsp"), "leave out --listen and --kernels"),
         (("export", NAME, "--as", "onnx", "--listen", "--out", "x"), "leave out --target, --samples, --listen and --kernels"),
         (("export", NAME, "--threshold", "0.5", "--out", "x"), "Only a listener takes --threshold; add --listen"),
         (("export", NAME, "--listen", "--threshold", "90", "--out", "x"), "choose one from 0 to 1"),
-        (("evaluate", "rnnt-digits", "--data", "connected-digits", "--samples"), "leave out --samples"),
     ],
 )
 def test_mistakes_get_one_sentence(capsys, tmp_path, monkeypatch, arguments, words):

@@ -18,7 +18,7 @@ from test_listener import SETTINGS, hearing, sound
 from tinycourse import checkpoint, data, deploy
 from tinycourse.errors import TinycourseError
 from tinycourse.frontend import Frontend, FrontendConfig
-from tinycourse.integer_frontend import with_samples
+from tinycourse.integer_frontend import with_ears, with_samples
 from tinycourse.integer_rnnt import quantize_transducer
 from tinycourse.mcu import codegen, firmware, listener_package, package, toolchain, transducer_package
 from tinycourse.mcu.listener import BITS, Listener, Settings, hear
@@ -28,8 +28,9 @@ from tinycourse.quantization import to_program
 
 RATE = 1600
 STRICT = ["-Wall", "-Wextra", "-Werror", "-pedantic"]
-NAMES = {"features": "TinySpeech", "samples": "Ears", "transducer": "RnntSmall", "listener": "Listener"}
-EXPORTERS = {"features": package, "samples": package, "transducer": transducer_package, "listener": listener_package}
+NAMES = {"features": "TinySpeech", "samples": "Ears", "transducer": "RnntSmall", "dictation": "RnntSmall", "listener": "Listener"}
+EXPORTERS = dict.fromkeys(("features", "samples"), package) | dict.fromkeys(("transducer", "dictation"), transducer_package)
+EXPORTERS["listener"] = listener_package
 MODELS = tuple(NAMES)
 
 
@@ -43,9 +44,13 @@ def features():
     return about(networks.program("tinyspeech"), "tiny-speech")
 
 
+def ears(mels=6):
+    front = Frontend(FrontendConfig("log-mel", RATE, 128, 64, 128, mels, 4, high=700.0))
+    return front.fit(torch.randn(4, RATE, generator=torch.Generator().manual_seed(0)))
+
+
 def samples():
-    front = Frontend(FrontendConfig("log-mel", RATE, 128, 64, 128, 6, 4, high=700.0))
-    front.fit(torch.randn(4, RATE, generator=torch.Generator().manual_seed(0)))
+    front = ears()
     torch.manual_seed(0)
     shape = front.config.shape  # (1, frames, bands)
     network = torch.nn.Sequential(torch.nn.Conv2d(1, 3, 3, padding=1), torch.nn.Flatten(), torch.nn.Linear(3 * shape[1] * shape[2], 4))
@@ -64,11 +69,16 @@ def transducer():
     return quantize_transducer(network, [torch.randn(200, 5)]).to_program(metadata=names)
 
 
+def dictation():
+    """The transducer, which takes samples."""
+    return with_ears(transducer(), ears(5))
+
+
 def listener():
     return Listener(about(hearing("centred").program, "listener"), SETTINGS["centred"])
 
 
-MAKE = {"features": features, "samples": samples, "transducer": transducer, "listener": listener}
+MAKE = {"features": features, "samples": samples, "transducer": transducer, "dictation": dictation, "listener": listener}
 
 
 def write(name, model, target, out, form="plain"):
@@ -132,15 +142,18 @@ def test_plain_c_hears_a_file(name, exported, objects, tmp_path):
     program, folder = exported(name, "plain")
     compiled(*STRICT, "-std=c99", folder / "main.c", *objects(name), "-o", tmp_path / "recognise.exe")
     noise = EXPORTERS[name].noise(program)
-    clips = np.random.default_rng(1).integers(-128, 128, (3, *noise.shape)).astype(noise.dtype) if name != "listener" else sound(4.01)
+    loudest = np.iinfo(noise.dtype).max + 1
+    clips = (
+        np.random.default_rng(1).integers(-loudest, loudest, (3, *noise.shape)).astype(noise.dtype) if name != "listener" else sound(4.01)
+    )
     (tmp_path / "clips").write_bytes(clips.tobytes())
     said = said_by(tmp_path / "recognise.exe", tmp_path / "clips")
     names = (program.program if name == "listener" else program).metadata["classes"]
     if name == "listener":
         found = [f"{(i + 1) * program.chunk / RATE:.2f} {names[word]} {score / 2**BITS:.5f}" for i, word, score in hear(program, clips)]
         assert said.splitlines() == found and len({word for _, word, _ in hear(program, clips)}) > 1
-    elif name == "transducer":
-        labels, _ = program.run(clips.reshape(-1, program.features))
+    elif name in ("transducer", "dictation"):
+        labels, _ = program.run(clips.reshape(-1, noise.shape[1]))
         assert said.splitlines() == ["".join(names[label].replace("▁", " ") for label in labels)] and len(labels) > 5
     else:
         rows, scores = [line.rsplit(": ", 1) for line in said.splitlines()], program.run(clips)
@@ -313,12 +326,14 @@ def test_examples_are_synthetic_speech():
     clip = deploy.example(program)
     assert clip.dtype == np.int8 and clip.shape == program.tensors[program.input].shape
     assert recogniser.classes[program.run(clip[None])[0].argmax()] not in (data.SILENCE, data.UNKNOWN)
-    ears = Listener(with_samples(program, recogniser.frontend), Settings(threshold=0.5))
-    ((_, word, _),) = hear(ears, deploy.example(ears))
-    assert ears.keywords[word]
-    program = deploy.transducer_program_of(checkpoint.load("rnnt-digits"), list(audio[:4]))
+    listening = Listener(with_samples(program, recogniser.frontend), Settings(threshold=0.5))
+    ((_, word, _),) = hear(listening, deploy.example(listening))
+    assert listening.keywords[word]
+    program = deploy.transducer_program_of(recogniser := checkpoint.load("rnnt-digits"), list(audio[:4]))
     clip = deploy.example(program)
     assert clip.dtype == np.int8 and clip.shape[1:] == (program.features,) and len(clip) > 50
+    dictation = with_ears(program, recogniser.frontend)
+    assert deploy.example(dictation).dtype == np.int16 and deploy.example(dictation).shape[1:] == (160,)
     assert deploy.example(replace(program, metadata=program.metadata | {"classes": ["<blank>", "▁ja"]})) is None
 
 

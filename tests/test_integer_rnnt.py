@@ -104,6 +104,10 @@ def test_the_verbs(small_task, tmp_path, capsys):
     figures = json.loads(said.out)
     assert figures["int8"] and figures["count"] == figures["float"]["count"] == 12 and "calibrating on 12" in said.err
     assert figures["word_error_rate"] == pytest.approx(figures["float"]["word_error_rate"], abs=0.3)
+    assert cli.main(["evaluate", str(path), "--data", "connected-digits", "--samples", "--json"]) == 0
+    heard = json.loads(capsys.readouterr().out)
+    assert heard["samples"] and heard["int8"] and heard["float"] == figures["float"] and not figures["samples"]
+    assert heard["word_error_rate"] == pytest.approx(figures["word_error_rate"], abs=0.3)
     assert cli.main(["evaluate", str(path), "--data", "connected-digits", "--int8", "--calibrate", "an5"]) == 1
     assert cli.main(["quantize", str(path), "--out", str(out), "--observer", "min-max", "--json"]) == 0
     figures = json.loads(capsys.readouterr().out)

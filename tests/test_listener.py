@@ -126,7 +126,7 @@ def test_an_exported_listener_hears_the_same_when_loaded(target, dsp, tmp_path):
     assert network["calls_per_second"] == 10 and rest["calls_per_second"] == 50
     assert report["multiply_adds"] == 10 * network["multiply_adds"] == 10 * 4 * listening.ring.size
     assert report["flash"]["weight_bytes"] == network["weight_bytes"] + rest["weight_bytes"]
-    held = listening.ring.size + 2 * (listening.size + listening.chunk)  # features, samples
+    held = listening.ring.size + 2 * (listening.ears.size + listening.chunk)  # features, samples
     assert held < report["ram"]["buffer_bytes"] < held + 2_000
     readme = (tmp_path / "m" / "README.md").read_text()
     assert "reaches 0.4" in readme and f"{report['ram']['buffer_bytes']:,}" in readme

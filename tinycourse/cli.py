@@ -93,7 +93,7 @@ def parser() -> argparse.ArgumentParser:
     v.add_argument("--split", default="testing", choices=("training", "validation", "testing"))
     v.add_argument("--beam", type=int, default=0, metavar="N", help="hypotheses of a transducer's beam search (default: greedy)")
     v.add_argument("--int8", action="store_true", help="as integers, by the interpreter that the chip agrees with")
-    v.add_argument("--samples", action="store_true", help="with the front end as integers too (implies --int8; recognisers of words)")
+    v.add_argument("--samples", action="store_true", help="with the front end as integers too (implies --int8)")
 
     v = verb("quantize", verbs.quantize, "a checkpoint in integers, and what each layer loses by it", given, calibrated)
     v.add_argument("--out", required=True, type=Path, metavar="F.safetensors")

@@ -16,10 +16,10 @@ from tinycourse.audio import fit_length, read_audio, to_int16
 from tinycourse.checkpoint import Recogniser, as_float, in_batches
 from tinycourse.errors import TinycourseError
 from tinycourse.frontend import Frontend, FrontendConfig
-from tinycourse.integer_frontend import with_samples
+from tinycourse.integer_frontend import with_ears, with_samples
 from tinycourse.integer_rnnt import integer_recogniser
 from tinycourse.mcu import firmware, listener_package, package, transducer_package
-from tinycourse.mcu.listener import BITS, Listener, between_pauses, hear, takes_samples
+from tinycourse.mcu.listener import BITS, Listener, between_pauses, chunks, hear, takes_samples
 from tinycourse.mcu.program import Program
 from tinycourse.mcu.transducer import TransducerProgram
 from tinycourse.quantization import channels_last, to_program
@@ -35,11 +35,14 @@ def program_of(recogniser: Recogniser, audio: Tensor, observer: str = "mean-squa
     return with_samples(program, recogniser.frontend) if samples else program
 
 
-def transducer_program_of(recogniser: Recogniser, audio: Sequence[Tensor], observer: str = "mean-square-error") -> TransducerProgram:
+def transducer_program_of(
+    recogniser: Recogniser, audio: Sequence[Tensor], observer: str = "mean-square-error", samples: bool = False
+) -> TransducerProgram:
     """The same of a recogniser of sentences, its ranges measured on recordings [samples] each."""
     config = recogniser.frontend.config
     network = integer_recogniser(recogniser, audio, observer).network
-    return network.to_program(rate=config.rate / config.hop, metadata=about(recogniser))
+    program = network.to_program(rate=config.rate / config.hop, metadata=about(recogniser))
+    return with_ears(program, recogniser.frontend) if samples else program
 
 
 def about(recogniser: Recogniser) -> dict:
@@ -88,8 +91,13 @@ def inputs(program: Program, audio: Tensor) -> np.ndarray:
 
 
 @torch.no_grad()
-def frames(program: TransducerProgram, audio: Tensor) -> np.ndarray:
-    """What the chip is given, one after the other, for audio [samples]: int8 [frames, bands]."""
+def rows(program: TransducerProgram, audio: Tensor) -> np.ndarray:
+    """What the chip is given, one row after the other, for audio [samples]: int8 [frames, bands].
+
+    Where it takes samples, int16 [chunks, chunk]; those that fill no chunk are left out.
+    """
+    if program.ears:
+        return chunks(to_int16(as_float(audio).numpy()), program.ears.chunk)
     return program.quantize_input(frontend_of(program)(as_float(audio)[None])[0, 0].numpy())
 
 
@@ -105,7 +113,7 @@ def example(model: Program | TransducerProgram | Listener) -> np.ndarray | None:
         digits = data.DIGITS[:3]
         if not set("".join(digits)) <= set("".join(classes)):
             return None
-        return frames(program, torch.from_numpy(np.concatenate([sequences.trim(spoken.load(cuts[word])) for word in digits])))
+        return rows(program, torch.from_numpy(np.concatenate([sequences.trim(spoken.load(cuts[word])) for word in digits])))
     first = None
     for word in sorted(cuts.keys() & {*classes} - {data.SILENCE, data.UNKNOWN}):
         if isinstance(model, Listener):
@@ -153,7 +161,7 @@ def write_down(folder: str | Path, files: list[Path]) -> list[dict]:
     vocabulary = Vocabulary(tuple(transcriber.program.metadata["classes"]))
     for file in files:
         audio = read_audio(file)
-        labels, _ = transcriber.run(frames(transcriber.program, torch.from_numpy(audio)))
+        labels, _ = transcriber.run(rows(transcriber.program, torch.from_numpy(audio)))
         text = vocabulary.decode(labels)
         results.append({"file": str(file), "text": text, "seconds": len(audio) / data.RATE, "instructions": transcriber.instructions})
     return results

@@ -1,14 +1,19 @@
-"""The float front end as an integer operation in front of a network: the program then takes int16 samples."""
+"""The float front end as an integer operation in front of a network, or of a transducer: the program then takes int16 samples."""
 
 import dataclasses
 
 import numpy as np
+import torch
+from torch import nn
 
+from tinycourse.audio import to_int16
 from tinycourse.errors import TinycourseError
 from tinycourse.frontend import FLOOR, Frontend
+from tinycourse.mcu.ears import Ears
 from tinycourse.mcu.fixed_point import fixed_point
 from tinycourse.mcu.frontend import LOG_BITS, MEL_BITS, POWER_BITS, twiddles
 from tinycourse.mcu.program import Operation, Program, Tensor
+from tinycourse.mcu.transducer import EARS, TransducerProgram
 
 SAMPLES = "samples"
 ENERGY_BITS = 30 + 2 * POWER_BITS + MEL_BITS  # log2 of the integer that an energy of 1 becomes: samples have 15 bits, squares 30
@@ -27,6 +32,37 @@ def with_samples(program: Program, front: Frontend) -> Program:
     samples = Tensor(SAMPLES, (config.rate,), 2.0**-15, 0, 16)
     operations = [features_operation(front, x), *program.operations]
     return dataclasses.replace(program, input=SAMPLES, tensors={SAMPLES: samples} | program.tensors, operations=operations)
+
+
+def with_ears(program: TransducerProgram, front: Frontend) -> TransducerProgram:
+    """The same for a transducer: it then takes the samples between two frames. Its networks stay as they are. Raises as `with_samples`."""
+    network = program.programs["front"]
+    if program.features != front.config.bands:
+        raise TinycourseError(
+            f"This transducer takes {program.features} features, not the {front.config.bands} of its front end; train it again."
+        )
+    return dataclasses.replace(program, programs=program.programs | {EARS: ears_program(front, network.tensors[network.input])})
+
+
+def ears_program(front: Frontend, x: Tensor) -> Program:
+    """What `front` does to the samples of one frame, in integers, with the scale and the zero point of x."""
+    samples = Tensor(SAMPLES, (front.config.window,), 2.0**-15, 0, 16)
+    features = Tensor("features", (1, front.config.bands, 1), x.scale, x.zero_point)
+    return Program(SAMPLES, features.name, {t.name: t for t in (samples, features)}, [features_operation(front, features)])
+
+
+class IntegerFrontend(nn.Module):
+    """A `Frontend` as a transducer on a chip has it: audio [N, S] -> features [N, 1, frames, bands], real numbers on the steps of x."""
+
+    def __init__(self, front: Frontend, x: Tensor):
+        super().__init__()
+        self.ears = Ears(ears_program(front, x), front.config.hop)
+        self.register_buffer("mean", front.mean)
+
+    def forward(self, audio: torch.Tensor) -> torch.Tensor:
+        heard = np.stack([self.ears.recording(to_int16(one.numpy())) for one in audio])
+        step, zero_point = self.ears.features.scale, self.ears.features.zero_point
+        return torch.from_numpy((heard[:, None] - np.float32(zero_point)) * np.float32(step))
 
 
 def features_operation(front: Frontend, out: Tensor) -> Operation:

@@ -155,6 +155,27 @@ def roofline(points: dict[str, tuple[np.ndarray, np.ndarray]], prices: dict[str,
     return fig
 
 
+def stream(costs: list[int], said: list[tuple[int, str]], levels: dict[str, int], seconds: float, budget: float) -> Figure:
+    """Instructions of every run of a program that listens, a bar each; runs that said something are hatched, what they said stands above.
+
+    said: (run, text). levels: {what ran: instructions}, named at the right. `seconds` lie between two runs, in which there is time for
+    `budget` instructions: the dashed line."""
+    fig, ax = plt.subplots(figsize=(8, 3.2))
+    times, heights = seconds * np.arange(1, len(costs) + 1), np.array(costs) / 1000
+    runs = [run for run, _ in said]
+    ax.bar(times, heights, 0.8 * seconds, color="C0")
+    ax.bar(times[runs], heights[runs], 2 * seconds, color="C1", hatch="////", edgecolor="white")
+    for run, text in said:
+        ax.annotate(text, (times[run], heights[run]), (0, 2), textcoords="offset points", ha="center", fontsize=8)
+    for name, level in levels.items():
+        ax.axhline(level / 1000, color="0.7", lw=0.6, zorder=0)
+        ax.annotate(f"{name}\n{level / 1000:,.0f}", (1.01, level / 1000), xycoords=("axes fraction", "data"), fontsize=7, va="center")
+    ax.axhline(budget / 1000, color="C3", ls="--", lw=1)
+    ax.annotate(f"time for {budget / 1000:,.0f}", (times[0], budget / 1000), (0, 2), textcoords="offset points", fontsize=8)
+    ax.set(xlabel="seconds", ylabel="thousand instructions", xlim=(0, times[-1] + seconds), ylim=(0, 1.12 * budget / 1000))
+    return fig
+
+
 def variants(counts: dict[str, float]) -> Figure:
     """Instructions for each product, a bar for each way to write a loop; those of a Cortex-M0+ are hatched."""
     fig, ax = plt.subplots(figsize=(7.5, 0.34 * len(counts) + 0.8))

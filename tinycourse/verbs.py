@@ -260,8 +260,6 @@ def evaluate(a) -> None:
 
     recogniser = checkpoint.load(a.checkpoint)
     if recogniser.name in TRANSDUCERS:
-        if a.samples:
-            raise TinycourseError(f"{recogniser.name} has no front end in integers; leave out --samples.")
         return evaluate_transducer(a, recogniser)
     clips, left_out = data.open_for(recogniser.classes, a.data).clips(a.split).restrict(recogniser.classes)
     if left_out:
@@ -281,15 +279,20 @@ def evaluate(a) -> None:
 def evaluate_transducer(a, recogniser) -> None:
     from tinycourse import deploy, sequence_training, sequences
     from tinycourse.decoding import Limits
+    from tinycourse.integer_frontend import IntegerFrontend
     from tinycourse.integer_rnnt import integer_recogniser
 
     task = sequences.open_for(recogniser.info, a.data, source=a.source, hold_out=a.hold_out)
     forms, speech, limits = {"float": recogniser}, task.speech(a.split), Limits(beam=a.beam) if a.beam else None
-    if a.int8:
-        forms["int8"] = integer_recogniser(recogniser, deploy.calibration_speech(recogniser, a.calibrate))
+    if a.int8 or a.samples:
+        integers = integer_recogniser(recogniser, deploy.calibration_speech(recogniser, a.calibrate))
+        forms["int8, from samples" if a.samples else "int8"] = integers
+    if a.samples:
+        first = integers.network.encoder.front
+        integers.frontend = IntegerFrontend(recogniser.frontend, first.tensors[first.input])
     found = {form: sequence_training.evaluate(one, speech, limits, beam=bool(a.beam)) for form, one in forms.items()}
-    asked = found["int8" if a.int8 else "float"]
-    figures = {"model": recogniser.name, "data": a.data, "split": a.split, "beam": a.beam, "int8": a.int8} | asked.as_dict()
+    asked, how = found[list(found)[-1]], {"int8": a.int8 or a.samples, "samples": a.samples}
+    figures = {"model": recogniser.name, "data": a.data, "split": a.split, "beam": a.beam} | how | asked.as_dict()
     figures |= {form: one.as_dict() for form, one in found.items() if one is not asked}
     rows = [[form, f"{e.rate:.2%}", e.substitutions, e.deletions, e.insertions] for form, e in found.items()]
     header = ["", "word error rate", "substituted", "lost", "invented"]

@@ -21,11 +21,9 @@ def export(a) -> None:
     package.need_target(target)
     clip = deploy.example if a.form in package.FIRMWARE else lambda model: None
     if recogniser.name in TRANSDUCERS:
-        if a.samples or a.listen or a.kernels != "plain":
-            raise TinycourseError(
-                f"{recogniser.name} takes features and has plain kernels only; leave out --samples, --listen and --kernels."
-            )
-        program = deploy.transducer_program_of(recogniser, deploy.calibration_speech(recogniser, a.calibrate))
+        if a.listen or a.kernels != "plain":
+            raise TinycourseError(f"{recogniser.name} listens anyway and has plain kernels only; leave out --listen and --kernels.")
+        program = deploy.transducer_program_of(recogniser, deploy.calibration_speech(recogniser, a.calibrate), samples=a.samples)
         report = transducer_package.export(program, target, a.out, a.form, clip(program))
     else:
         audio = deploy.calibration_audio(recogniser, a.calibrate)

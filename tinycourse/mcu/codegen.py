@@ -238,6 +238,16 @@ def constant(name: str, values: np.ndarray) -> str:
     return f"static const {C_TYPES[values.dtype.name]} {name}[{values.size}] = {{\n" + "\n".join(lines) + "\n};\n"
 
 
+def static(buffers: dict[str, tuple[np.dtype, int]]) -> str:
+    """Memory for so many numbers of a type under each name."""
+    return "\n".join(f"static {C_TYPES[kind.name]} {name}[{count}];" for name, (kind, count) in buffers.items())
+
+
+def bytes_of(buffers: dict[str, tuple[np.dtype, int]]) -> int:
+    """What `static` takes."""
+    return sum(kind.itemsize * count for kind, count in buffers.values())
+
+
 def wrap(words: list[str], indent: int = 4, width: int = 120) -> list[str]:
     """Comma-separated words in lines of at most `width` characters; a word of several lines has its own."""
     lines = [" " * indent + f"{words[0]},"]

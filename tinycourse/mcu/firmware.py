@@ -72,8 +72,8 @@ def fields(report: dict, header: str) -> dict:
     symbol = re.sub(r"\W+", "_", model).lower()
     symbol = symbol if symbol[0].isalpha() else f"m{symbol}"
     if kind == "transducer":
-        what, gives = f"frames of {x['shape'][0]} features, int8, {report['rate']:g} a second", "labels, which are pieces of words"
-        microphone = ", compute a frame of features, put it into model_input(), call model_run(), and so on."
+        what, gives = takes(report), "labels, which are pieces of words"
+        microphone = f", put {row(report)} into model_input(), call model_run(), and so on."
     elif kind == "listener":
         what, gives = f"chunks of {x['shape'][0]} samples, int16, {report['rate']:,} a second", "a word when it hears one"
         microphone = ", put the newest MODEL_CHUNK samples into model_input(), call model_run(), look at model_output(), and so on."
@@ -99,6 +99,18 @@ def fields(report: dict, header: str) -> dict:
         "sizes": ", ".join(sizes(report)),
         "chip": report["target"],
     }
+
+
+def takes(report: dict) -> str:
+    """What a transducer takes in one run after the other, in words."""
+    (size,), rate = report["input"]["shape"], f"{report['rate']:,g}"
+    return f"samples, int16, mono, {rate} a second" if "ears" in report["parts"] else f"frames of {size} features, int8, {rate} a second"
+
+
+def row(report: dict) -> str:
+    """What it takes in one of them."""
+    (size,) = report["input"]["shape"]
+    return f"the next {size} samples" if "ears" in report["parts"] else "a frame of features"
 
 
 def constants(flash: dict) -> int:

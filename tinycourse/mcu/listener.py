@@ -3,7 +3,7 @@
 Every 20 ms a chunk comes. Frames that it completes go into a ring buffer of features; every `hop` seconds the network judges the
 newest second of them; its posteriors are averaged over the last few times, and the best keyword fires where the mean reaches a
 threshold. Then the detector is deaf for a while, so that one word is one detection. These are the definitions of stream.py, on
-integers, but for one thing: a window's first and last frames see the sound around it, not its mirror image.
+integers, but for one thing: a window's first and last frames see the sound around it (ears.py), not its mirror image.
 
 `Listener.step` is the reference, `posteriors` and `decide` give the same for a recording as a whole, and `generate` writes it in C:
 `model_input()` takes a chunk, `model_run()` listens to it, `model_output()` is two numbers, the class that fired or -1, and its score.
@@ -18,7 +18,8 @@ from pathlib import Path
 import numpy as np
 
 from tinycourse.errors import TinycourseError
-from tinycourse.mcu import codegen, frontend, package, selection
+from tinycourse.mcu import codegen, package
+from tinycourse.mcu.ears import Ears
 from tinycourse.mcu.program import Program
 
 BITS = 14  # after the point of posteriors
@@ -68,18 +69,16 @@ class Listener:
     def __init__(self, program: Program, settings: Settings = Settings()):
         if not takes_samples(program):
             raise TinycourseError("A listener needs a program that takes samples; export the checkpoint with --samples.")
-        self.program, self.alone, self.settings, self.operation = program, without_samples(program), settings, program.operations[0]
-        p, rate = self.operation.parameters, program.tensors[program.input].size
-        self.rate = rate  # samples a second: the program takes a second of them
-        self.features, output = program.tensors[self.operation.output], program.tensors[program.output]
-        self.history = self.features.shape[0]
-        self.hop, self.lead, self.size = p["hop"], p["lead"], len(self.operation.arrays["window"])
-        self.chunk, self.stride = round(settings.chunk * rate), round(settings.hop * rate) // self.hop  # samples, frames
-        whole = np.isclose([self.chunk, self.stride * self.hop], [settings.chunk * rate, settings.hop * rate])
+        self.program, self.alone, self.settings = program, without_samples(program), settings
+        self.rate = rate = program.tensors[program.input].size  # samples a second: the program takes a second of them
+        self.chunk = round(settings.chunk * rate)  # samples
+        self.ears, output = Ears(program, self.chunk), program.tensors[program.output]
+        self.history, self.stride = self.ears.features.shape[0], round(settings.hop * rate) // self.ears.hop  # frames
+        whole = np.isclose([self.chunk, self.stride * self.ears.hop], [settings.chunk * rate, settings.hop * rate])
         if not whole.all() or self.chunk < 1 or self.stride < 1:
             times = f"Chunks of {settings.chunk} s, judged every {settings.hop} s"
             raise TinycourseError(f"{times}, are not whole samples and frames; choose other times.")
-        self.refractory = -int(-settings.refractory * rate // (self.stride * self.hop))  # in runs of the network, rounded up
+        self.refractory = -int(-settings.refractory * rate // (self.stride * self.ears.hop))  # in runs of the network, rounded up
         self.threshold = round(settings.threshold * 2**BITS)
         self.keywords = np.array([name not in settings.deaf_to for name in program.metadata["classes"]])
         if output.size != len(self.keywords) or not self.keywords.any():
@@ -89,9 +88,8 @@ class Listener:
 
     def reset(self) -> None:
         """As before the first chunk."""
-        self.kept = np.zeros(0, np.int16)  # samples, from the beginning of the next frame on
-        self.begun = False  # whether the mirror image of the beginning stands before them
-        self.ring = np.zeros((self.history, self.features.shape[1]), np.int8)  # frame i is in row i % history
+        self.ears.reset()
+        self.ring = np.zeros((self.history, self.ears.bands), np.int8)  # frame i is in row i % history
         self.frames, self.runs, self.deaf = 0, 0, 0  # frames and runs so far; runs that it stays deaf for
         self.recent = np.zeros((self.settings.windows, len(self.keywords)), np.int64)  # posteriors of run i in row i % windows
         self.scores = np.zeros(len(self.keywords), np.int16)  # their mean, units of 2**-14
@@ -103,20 +101,14 @@ class Listener:
 
     def step(self, chunk: np.ndarray) -> tuple[int, int]:
         """One chunk int16 [chunk]: the class that fires or -1, and its score, the mean posterior in units of 2**-14 (else 0)."""
-        self.kept, found = np.append(self.kept, chunk), (NOTHING, 0)
-        if not self.begun and len(self.kept) > self.lead:
-            self.kept, self.begun = np.append(self.kept[self.lead : 0 : -1], self.kept), True
-        while self.begun and len(self.kept) >= self.size:
-            self.ring[self.frames % self.history] = self.frame(self.kept[: self.size])
-            self.kept, self.frames = self.kept[self.hop :], self.frames + 1
+        found = NOTHING, 0
+        for frame in self.ears.hear(chunk):
+            self.ring[self.frames % self.history] = frame
+            self.frames += 1
             if self.frames >= self.history and (self.frames - self.history) % self.stride == 0:
                 heard = self.judge()
                 found = heard if found[0] == NOTHING else found
         return found
-
-    def frame(self, samples: np.ndarray) -> np.ndarray:
-        """Features int8 [bands] of the samples of one frame."""
-        return frontend.frames(self.operation, samples[None], self.features.zero_point)[0]
 
     def judge(self) -> tuple[int, int]:
         """Run the network on the ring, its oldest frame first, and decide."""
@@ -144,9 +136,7 @@ class Listener:
 
     def posteriors(self, samples: np.ndarray) -> np.ndarray:
         """The posteriors [N, classes] of every run on a recording int16 [S], its features computed at once."""
-        frames = (len(samples) + self.lead - self.size) // self.hop + 1  # those that need nothing behind the end
-        features = frontend.recording(self.operation, samples, frames, self.features.zero_point)
-        maps = np.lib.stride_tricks.sliding_window_view(features, self.history, 0)[:: self.stride].transpose(0, 2, 1)
+        maps = np.lib.stride_tricks.sliding_window_view(self.ears.recording(samples), self.history, 0)[:: self.stride].transpose(0, 2, 1)
         return self.softmax(np.concatenate([self.network(maps[i : i + BATCH]) for i in range(0, len(maps), BATCH)]))
 
     def decide(self, posteriors: np.ndarray) -> list[tuple[int, int, int]]:
@@ -162,45 +152,34 @@ class Listener:
 
     def ready(self, run: int) -> int:
         """How many samples run `run` of the network waits for."""
-        return (run * self.stride + self.history - 1) * self.hop - self.lead + self.size
+        return (run * self.stride + self.history - 1) * self.ears.hop - self.ears.lead + self.ears.size
 
 
 # -------------------------------------------------------------------------------------------------------------- in C
 
 
-def ears(listener: Listener) -> selection.Kernel:
-    """The kernel of the front end."""
-    return selection.features(listener.operation, [listener.program.tensors[listener.program.input]], listener.features)
-
-
 def tables(listener: Listener) -> dict[str, np.ndarray]:
-    """The constants beside those of the network."""
-    return ears(listener).arrays | {"exponential": listener.exponential, "keywords": listener.keywords.astype(np.int8)}
+    """The constants beside those of ears and network."""
+    return {"exponential": listener.exponential, "keywords": listener.keywords.astype(np.int8)}
 
 
 def buffers(listener: Listener) -> dict[str, tuple[np.dtype, int]]:
-    """The memory beside the network's arena: {name: (type, count)}."""
-    sizes = {
-        "kept": ("int16", listener.size + listener.chunk),
-        "ring": ("int8", listener.ring.size),
-        "recent": ("int16", listener.recent.size),
-        "mean": ("int16", listener.scores.size),
-        "scratch": ("int32", -(-ears(listener).scratch // 4)),
+    """The memory beside that of ears and network: {name: (type, count)}."""
+    return {
+        "ring": (np.dtype("int8"), listener.ring.size),
+        "recent": (np.dtype("int16"), listener.recent.size),
+        "mean": (np.dtype("int16"), listener.scores.size),
     }
-    return {name: (np.dtype(kind), count) for name, (kind, count) in sizes.items()}
 
 
 def generate(listener: Listener, name: str = "model", dsp: bool = False) -> dict[str, str]:
     """C sources of a listener: {file name: text}; the network's symbols begin with `name`_network. See `codegen.generate`."""
-    network, kernel = f"{name}_network", ears(listener)
+    network = f"{name}_network"
     arrays = "".join(codegen.constant(f"{name}_{k}", a) for k, a in tables(listener).items())
-    parameters = "\n".join(codegen.wrap([f".{k} = {codegen.initialiser(v, name)}" for k, v in kernel.fields.items()]))
-    fields = {k: getattr(listener, k) for k in ("chunk", "history", "stride", "refractory", "threshold")}
-    fields |= {"classes": len(listener.keywords), "windows": listener.settings.windows}
-    sizes = buffers(listener)
-    memory = "\n".join(f"static {codegen.C_TYPES[kind.name]} {key}[{size}];" for key, (kind, size) in sizes.items())
-    pointers = [f".{k} = {name}_{k}" for k in ("exponential", "keywords")] + [f".{k} = {k}" for k in sizes if k != "scratch"]
-    pointers += [".scratch = (int8_t *)scratch", *(f".{k} = {network}_{k}" for k in ("input", "output", "run"))]
+    fields = {k: getattr(listener, k) for k in ("history", "stride", "refractory", "threshold")}
+    fields |= {"bands": listener.ears.bands, "classes": len(listener.keywords), "windows": listener.settings.windows}
+    pointers = [f".{k} = {name}_{k}" for k in tables(listener)] + [f".{k} = {k}" for k in buffers(listener)]
+    pointers += [f".{k} = {network}_{k}" for k in ("input", "output", "run")]
     text = "\n".join(codegen.wrap([".ears = &ears", *(f".{k} = {v}" for k, v in fields.items()), *pointers]))
     body = f"""\
 /* Generated by tinycourse; do not edit. The kernels are Apache-2.0; the weights belong to whoever trained them. */
@@ -209,18 +188,15 @@ def generate(listener: Listener, name: str = "model", dsp: bool = False) -> dict
 #include "kernels.h"
 #include "{network}.h"
 
-{arrays}static const tc_features_params ears = {{
-{parameters}
-}};
-
-{memory}
+{listener.ears.generate(name)}
+{arrays}{codegen.static(buffers(listener))}
 static tc_listener state;
 
 static const tc_listener_params listener = {{
 {text}
 }};
 
-int16_t *{name}_input(void) {{ return tc_listener_input(&listener, &state); }}
+int16_t *{name}_input(void) {{ return tc_ears_input(&ears, &state.ears); }}
 
 const int16_t *{name}_output(void) {{ return state.found; }}
 
@@ -237,7 +213,7 @@ int32_t {name}_row(void) {{ return state.row; }}
 const int16_t *{name}_scores(void) {{ return mean; }}
 """
     sizes = {k: getattr(listener, k) for k in ("rate", "chunk", "history")}
-    sizes |= {"bands": listener.ring.shape[1], "classes": len(listener.keywords)}
+    sizes |= {"bands": listener.ears.bands, "classes": len(listener.keywords)}
     header = HEADER.format(name=name, upper=name.upper(), **sizes)
     return codegen.generate(listener.alone, network, dsp) | {f"{name}.h": header, f"{name}.c": body}
 

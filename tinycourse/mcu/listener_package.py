@@ -8,7 +8,7 @@ from pathlib import Path
 import numpy as np
 
 from tinycourse.errors import TinycourseError
-from tinycourse.mcu import firmware, listener, package
+from tinycourse.mcu import codegen, firmware, listener, package
 from tinycourse.mcu.listener import BITS, Compiled, Listener, Settings
 from tinycourse.mcu.program import Program
 
@@ -53,7 +53,7 @@ def export(
 
 def noise(listening: Listener) -> np.ndarray:
     """Seeded noise, int16 [S]: the second that fills the ring, and then another, or as much more as the last hop needs."""
-    rate, hop, chunk = listening.rate, listening.stride * listening.hop, listening.chunk
+    rate, hop, chunk = listening.rate, listening.stride * listening.ears.hop, listening.chunk
     samples = rate + math.ceil(rate / hop) * hop
     return np.random.default_rng(0).integers(-(2**15), 2**15, math.ceil(samples / chunk) * chunk, np.int16)
 
@@ -79,9 +79,9 @@ def measured(listening: Listener, target: str, dsp: bool, binary: Path) -> dict:
     package.measure(listening.alone, target, binary, network, "model_network")
     compiled = Compiled(listening, package.open_binary(target, binary))
     bill, x = compare(compiled, noise(listening)), listening.program.tensors[listening.program.input]
-    runs = listening.rate / (listening.stride * listening.hop)
-    tables = sum(a.nbytes for a in listener.tables(listening).values())
-    buffers = sum(kind.itemsize * count for kind, count in listener.buffers(listening).values())
+    runs = listening.rate / (listening.stride * listening.ears.hop)
+    tables = sum(a.nbytes for a in (*listener.tables(listening).values(), *listening.ears.kernel.arrays.values()))
+    buffers = codegen.bytes_of(listening.ears.buffers() | listener.buffers(listening))
     rest = bill["instructions"] and bill["instructions"] - round(runs * network["instructions"])
     return network | {
         "kind": "listener",

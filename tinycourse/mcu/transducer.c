@@ -1,5 +1,5 @@
 /* SPDX-License-Identifier: Apache-2.0
- * A transducer that listens: a frame of features in, and now and then a label out. Four networks, each a model of its own,
+ * A transducer that listens: a frame of features, or the next samples, in, and now and then a label out. Four networks, each a model of its own,
  * do the work; here are the frames between them, and greedy search. What it computes is defined bit for bit by
  * TransducerProgram.run in tinycourse/mcu/transducer.py. */
 #include "model.h"
@@ -9,6 +9,11 @@
 #include "model_front.h"
 #include "model_joint.h"
 #include "model_prediction.h"
+#if MODEL_TAKES_SAMPLES
+#include "model_ears.h"
+
+static tc_ears ear;
+#endif
 
 static int8_t frames[MODEL_STACK * MODEL_FEATURES]; /* the last ones, which wait for their neighbours */
 static int32_t waiting;                             /* how many */
@@ -50,22 +55,8 @@ static void search(void)
     }
 }
 
-void model_reset(void)
-{
-    waiting = MODEL_STACK - MODEL_HOP;
-    joined = 0;
-    count = 0;
-    tc_fill(MODEL_INPUT_ZERO_POINT, waiting * MODEL_FEATURES, frames); /* silence was there */
-    model_front_reset();
-    model_back_reset();
-    model_joint_reset();
-#if MODEL_PREDICTION_REMEMBERS
-    model_prediction_reset();
-#endif
-    predict(MODEL_BLANK);
-}
-
-void model_run(void)
+/* Take in the frame behind those that wait. */
+static void listen(void)
 {
     if (++waiting < MODEL_STACK)
         return;
@@ -82,7 +73,38 @@ void model_run(void)
     search();
 }
 
+void model_reset(void)
+{
+    waiting = MODEL_STACK - MODEL_HOP;
+    joined = 0;
+    count = 0;
+#if MODEL_TAKES_SAMPLES
+    ear = (tc_ears){0};
+#endif
+    tc_fill(MODEL_INPUT_ZERO_POINT, waiting * MODEL_FEATURES, frames); /* silence was there */
+    model_front_reset();
+    model_back_reset();
+    model_joint_reset();
+#if MODEL_PREDICTION_REMEMBERS
+    model_prediction_reset();
+#endif
+    predict(MODEL_BLANK);
+}
+
+#if MODEL_TAKES_SAMPLES
+int16_t *model_input(void) { return tc_ears_input(&ears, &ear); }
+
+void model_run(void)
+{
+    tc_ears_hear(&ears, &ear);
+    while (tc_ears_frame(&ears, &ear, frames + waiting * MODEL_FEATURES))
+        listen();
+}
+#else
 int8_t *model_input(void) { return frames + waiting * MODEL_FEATURES; }
+
+void model_run(void) { listen(); }
+#endif
 
 const int8_t *model_output(void) { return model_back_output(); }
 

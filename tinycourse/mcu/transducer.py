@@ -1,7 +1,7 @@
 """A whole transducer on the chip: four programs, the frames that wait between them, and greedy search.
 
-`TransducerProgram.run` is the definition. transducer.c is the same for a chip that hears one frame at a time, and agrees with it on
-every label and on every number of the encoder.
+`TransducerProgram.run` is the definition. transducer.c is the same for a chip that hears one frame at a time, or the samples that come
+between two frames, and agrees with it on every label and on every number of the encoder.
 """
 
 import json
@@ -14,20 +14,23 @@ import numpy as np
 from safetensors.numpy import save as to_bytes
 
 from tinycourse.mcu import codegen
+from tinycourse.mcu.ears import Ears
 from tinycourse.mcu.program import Program, read
 
 FORMAT = "tinycourse-transducer-1"
 PARTS = "front", "back", "prediction", "joint"
+EARS = "ears"  # the program that makes frames of samples, where there is one
 BLANK = 0
 KEPT = 64  # labels that the chip remembers
 
 
 @dataclass
 class TransducerProgram:
-    """Features in integers to labels.
+    """Features in integers, or samples, to labels.
 
     `programs` by PARTS: front takes `stack` frames of features every `hop`, back `reduction` outputs of the front; prediction takes a
-    label, joint what was heard and as its state what may follow. Blank (label 0) has to lead by `blank_penalty` units of the logits, and
+    label, joint what was heard and as its state what may follow. A fifth one called EARS makes it take samples
+    (`integer_frontend.with_ears`). Blank (label 0) has to lead by `blank_penalty` units of the logits, and
     after `symbols` labels comes the next frame. `rate` is how many frames of features a second has, for reports; `metadata` is free JSON.
     """
 
@@ -41,6 +44,18 @@ class TransducerProgram:
     metadata: dict = field(default_factory=dict)
 
     @property
+    def ears(self) -> Ears | None:
+        """What makes frames of samples, as new; None where the chip is given frames."""
+        if EARS not in self.programs:
+            return None
+        return Ears(self.programs[EARS], chunk=self.programs[EARS].operations[0].parameters["hop"])
+
+    @property
+    def row(self) -> tuple[np.dtype, int]:
+        """The type and the number of what a run takes: a frame of features, or the samples between two frames."""
+        return (np.dtype("int16"), self.ears.chunk) if self.ears else (np.dtype("int8"), self.features)
+
+    @property
     def features(self) -> int:
         """Numbers in a frame."""
         return self.programs["front"].tensors[self.programs["front"].input].size // self.stack
@@ -50,16 +65,18 @@ class TransducerProgram:
         """Numbers in what the encoder gives for a frame."""
         return self.programs["back"].tensors[self.programs["back"].output].size
 
-    def heard_after(self, frames: int) -> int:
-        """How many outputs the encoder has given after so many frames of features."""
-        return frames // self.hop // self.reduction
+    def heard_after(self, rows: int) -> int:
+        """How many outputs the encoder has given after so many runs."""
+        ears = self.ears
+        return (ears.frames_after(rows * ears.chunk) if ears else rows) // self.hop // self.reduction
 
     def quantize_input(self, features: np.ndarray) -> np.ndarray:
         """Real features [T, features] to the integers that the chip is given."""
         return self.programs["front"].quantize_input(features)
 
-    def run(self, frames: np.ndarray) -> tuple[list[int], np.ndarray]:
-        """A recording from its beginning: int8 [T, features] -> labels, and what the encoder heard, int8 [T', outputs]."""
+    def run(self, rows: np.ndarray) -> tuple[list[int], np.ndarray]:
+        """A recording from its beginning: int8 [T, features] or int16 [T, chunk] -> labels, what the encoder heard, int8 [T', outputs]."""
+        frames = self.ears.recording(rows.reshape(-1)) if self.ears else rows
         front, back = self.programs["front"], self.programs["back"]
         silence = np.full((self.stack - self.hop, self.features), front.tensors[front.input].zero_point, np.int8)
         heard = steps(front, together(np.concatenate([silence, frames]), self.stack, self.hop))
@@ -135,6 +152,8 @@ def generate(transducer: TransducerProgram, name: str = "model") -> dict[str, st
     sources = {}
     for part in PARTS:
         sources |= codegen.generate(transducer.programs[part], f"{name}_{part}")
+    if transducer.ears:
+        sources |= {f"{name}_ears.h": NOTICE + transducer.ears.generate(f"{name}_ears")}
     text = Path(__file__).with_name("transducer.c").read_text(encoding="utf-8")
     text = re.sub(r"\bmodel(?=[_.])", name, re.sub(r"\bMODEL(?=_)", name.upper(), text))
     return {f"{name}.h": header(transducer, name), f"{name}.c": text} | sources
@@ -146,15 +165,22 @@ def functions(transducer: TransducerProgram) -> list[str]:
     return ["run", "input", "output", "reset", "count", "labels", *networks]
 
 
+NOTICE = "/* Generated by tinycourse; do not edit. */\n"
+
+
 def header(transducer: TransducerProgram, name: str) -> str:
     t, programs = transducer, transducer.programs
     x, y, logits = (programs[part].tensors[which(programs[part])] for part, which in ENDS)
-    upper = name.upper()
+    upper, (kind, size) = name.upper(), t.row
+    takes = f"{size} samples, {t.rate * size:g} a second" if t.ears else "a frame of features"
     return f"""/* Generated by tinycourse; do not edit. The kernels are Apache-2.0; the weights belong to whoever trained them. */
 #ifndef {upper}_H
 #define {upper}_H
 
 #include <stdint.h>
+
+#define {upper}_TAKES_SAMPLES {int(t.ears is not None)}
+#define {upper}_INPUT_BYTES {kind.itemsize * size} /* that a run takes: {takes} */
 
 /* Features, int8: real value = SCALE * (number - ZERO_POINT). */
 #define {upper}_FEATURES {t.features} /* in a frame */
@@ -176,9 +202,9 @@ def header(transducer: TransducerProgram, name: str) -> str:
 #define {upper}_SYMBOLS {t.symbols} /* labels that one output of the encoder may say */
 #define {upper}_KEPT {KEPT} /* labels that are remembered */
 
-/* Call {name}_reset() before a recording; then for every frame fill {name}_input(), which moves, and call {name}_run(). */
+/* Call {name}_reset() before a recording; then fill {name}_input(), which moves, with {takes}, call {name}_run(), and so on. */
 void {name}_reset(void);
-int8_t *{name}_input(void);
+{codegen.C_TYPES[kind.name]} *{name}_input(void);
 void {name}_run(void);
 
 /* Labels so far: how many, and the last {upper}_KEPT of them, label i in place i % {upper}_KEPT. */

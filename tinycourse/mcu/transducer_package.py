@@ -6,8 +6,8 @@ from pathlib import Path
 import numpy as np
 
 from tinycourse.errors import TinycourseError
-from tinycourse.mcu import firmware, package, transducer
-from tinycourse.mcu.transducer import KEPT, PARTS, TransducerProgram
+from tinycourse.mcu import codegen, firmware, package, transducer
+from tinycourse.mcu.transducer import EARS, KEPT, PARTS, TransducerProgram
 
 COUNTER = package.COUNTER + "; for one second of sound in which nothing is said"
 
@@ -19,25 +19,26 @@ def calls(program: TransducerProgram) -> dict[str, float]:
 
 
 class Transcriber:
-    """A transducer's binary. `run` hears a recording frame by frame, as the chip does, and says what `TransducerProgram.run` says.
+    """A transducer's binary. `run` hears a recording row by row, as the chip does, and says what `TransducerProgram.run` says.
 
-    On an emulated chip `instructions` has the count of the last recording, `worst` that of its longest run for one frame; elsewhere
-    they are None.
+    `when` has the row, counted from 0, after which each label of the last recording was said. On an emulated chip `instructions` has the count of the last recording, `costs` those of each of its runs, `worst` the largest of them;
+    elsewhere they are None.
     """
 
     def __init__(self, program: TransducerProgram, target: str, binary: Path):
         self.program, self.binary = program, package.open_binary(target, binary)
         self.emulated = target.startswith("cortex")
-        self.instructions = self.worst = None
+        self.when, self.instructions, self.costs, self.worst = [], None, None, None
 
-    def run(self, frames: np.ndarray) -> tuple[list[int], np.ndarray]:
-        """A recording from its beginning: int8 [T, features] -> labels, and what the encoder heard, int8 [T', outputs]."""
-        program, labels, heard, costs = self.program, [], [], [0]
-        if frames.dtype != np.int8 or frames.shape[1:] != (program.features,):
-            raise TinycourseError(f"This transducer takes int8 [T, {program.features}], not {frames.dtype} {list(frames.shape)}.")
+    def run(self, rows: np.ndarray) -> tuple[list[int], np.ndarray]:
+        """A recording from its beginning: int8 [T, features] or int16 [T, chunk] -> labels, what the encoder heard, int8 [T', outputs]."""
+        program, labels, heard, costs, self.when = self.program, [], [], [], []
+        kind, size = program.row
+        if rows.dtype != kind or rows.shape[1:] != (size,):
+            raise TinycourseError(f"This transducer takes {kind} [T, {size}], not {rows.dtype} {list(rows.shape)}.")
         self.binary.call("reset")
-        for number, frame in enumerate(frames, start=1):
-            output = self.binary.run(frame.tobytes(), program.outputs)
+        for number, row in enumerate(rows, start=1):
+            output = self.binary.run(row.tobytes(), program.outputs)
             if program.heard_after(number) > len(heard):
                 heard.append(output)
             if self.emulated:
@@ -46,23 +47,25 @@ class Transcriber:
             if new:
                 kept = np.frombuffer(self.binary.read("labels", 2 * KEPT), np.int16)
                 labels += [int(kept[i % KEPT]) for i in new]
+                self.when += [number - 1] * len(new)
         if self.emulated:
-            self.instructions, self.worst = sum(costs), max(costs)
+            self.instructions, self.costs, self.worst = sum(costs), costs, max(costs, default=0)
         return labels, np.frombuffer(b"".join(heard), np.int8).reshape(-1, program.outputs)
 
 
 def export(program: TransducerProgram, target: str, out: str | Path, form: str = "plain", clip: np.ndarray | None = None) -> dict:
     """Write a transducer for `target` into the folder `out`, as `package.export` does; returns the report.
 
-    The binary hears a second of noise, and has to say what the interpreter says. `clip` is int8 [frames, features].
+    The binary hears a second of noise, and has to say what the interpreter says. `clip` is what `TransducerProgram.run` takes.
     """
     package.need_target(target)
     return package.install(out, partial(write, program, target, form, noise(program) if clip is None else clip))
 
 
 def noise(program: TransducerProgram) -> np.ndarray:
-    """A second of seeded noise, int8 [frames, features]."""
-    return np.random.default_rng(0).integers(-128, 128, (round(program.rate), program.features), np.int8)
+    """A second of seeded noise, as `TransducerProgram.run` takes it."""
+    (kind, size), rows = program.row, round(program.rate)
+    return np.random.default_rng(0).integers(np.iinfo(kind).min, np.iinfo(kind).max + 1, (rows, size), kind)
 
 
 def write(program: TransducerProgram, target: str, form: str, clip: np.ndarray, folder: Path) -> dict:
@@ -88,15 +91,20 @@ def measured(program: TransducerProgram, target: str, binary: Path) -> dict:
     rates = calls(program)
     front, back = parts["front"], parts["back"]
     flash, ram = ({k: add(r[area][k] for r in parts.values()) for k in front[area]} for area in ("flash", "ram"))
-    buffers = program.stack * program.features + 2 * KEPT
+    buffers, ears, (kind, size) = program.stack * program.features + 2 * KEPT, program.ears, program.row
+    takes = front["input"] | {"shape": [size]}
+    if ears:
+        buffers += codegen.bytes_of(ears.buffers())
+        flash["weight_bytes"] += (tables := sum(a.nbytes for a in ears.kernel.arrays.values()))
+        takes |= {"type": kind.name, "scale": ears.samples.scale, "zero_point": ears.samples.zero_point}
     found = {
         "format": package.FORMAT,
         "kind": "transducer",
         "target": target,
         "machine": front["machine"],
-        "input": front["input"] | {"shape": [program.features]},
+        "input": takes,
         "output": back["output"],
-        "rate": program.rate,
+        "rate": program.rate * size if ears else program.rate,
         "flash": flash | {k: front["flash"][k] for k in ("code_bytes", "total_bytes")},  # those of the binary, in every report
         "ram": ram | {"buffer_bytes": buffers, "stack_bytes": None, "total_bytes": None},
         "multiply_adds": round(sum(rates[part] * r["multiply_adds"] for part, r in parts.items())),
@@ -117,6 +125,13 @@ def measured(program: TransducerProgram, target: str, binary: Path) -> dict:
         "layers": [layer | {"part": part, "path": f"{part}.{layer['path']}"} for part, r in parts.items() for layer in r["layers"]],
         "metadata": program.metadata,
     }
+    if ears:
+        found["parts"][EARS] = {"calls_per_second": program.rate, "weight_bytes": tables, "multiply_adds": 0, "instructions": None}
+    if ears and transcriber.emulated:  # what no network took
+        frames = ears.frames_after(x.size)
+        ran = {"front": frames // program.hop, "back": len(heard), "prediction": len(labels), "joint": len(heard) + len(labels)}
+        spent = sum(ran[part] * r["instructions"] for part, r in parts.items())
+        found["parts"][EARS]["instructions"] = round((transcriber.instructions - spent) / frames)
     if transcriber.emulated:
         most = transcriber.binary.stack_bound()
         found["ram"] |= {"stack_bytes": most, "total_bytes": transcriber.binary.sections[".bss"] + most}
@@ -133,11 +148,12 @@ def readme(report: dict) -> str:
     """What the folder holds, for somebody who finds it."""
     return f"""# A speech recogniser (RNN transducer, int8) in C, for {report["target"]}
 
-Made by tinycourse. Takes frames of {report["input"]["shape"][0]} features, int8, {report["rate"]:g} a second, and gives labels:
+Made by tinycourse. Takes {firmware.takes(report)}, and gives labels:
 {", ".join(firmware.sizes(report))}.
 
-- `model.h`, `model.c`: the recogniser. Call `model_reset()`; then for every frame fill `model_input()` and call `model_run()`. Labels so
-  far are `model_count()`, label i is `model_labels()[i % MODEL_KEPT]`; what each says is in `report.json`, under `metadata`.
+- `model.h`, `model.c`: the recogniser. Call `model_reset()`; then fill `model_input()`, which moves, with {firmware.row(report)}, call
+  `model_run()`, and so on. Labels so far are `model_count()`, label i is `model_labels()[i % MODEL_KEPT]`; what each says is in
+  `report.json`, under `metadata`.
 - `model_front`, `model_back` (the encoder before and behind the joining of frames), `model_prediction`, `model_joint`: its networks.
 {package.rest_of_folder(report)}"""
 

@@ -16,8 +16,8 @@ static const char *hear_clip(bool *same)
     text[0] = 0;
     *same = true;
     model_reset();
-    for (size_t frame = 0; frame < sizeof clip; frame += MODEL_FEATURES) {
-        memcpy(model_input(), clip + frame, MODEL_FEATURES);
+    for (size_t heard = 0; heard < sizeof clip; heard += MODEL_INPUT_BYTES) {
+        memcpy(model_input(), (const char *)clip + heard, MODEL_INPUT_BYTES);
         model_run();
         for (; said < model_count(); said++) {
             const int16_t label = model_labels()[said % MODEL_KEPT];

@@ -1,5 +1,5 @@
 /* SPDX-License-Identifier: Apache-2.0
- * Writes down a recording from a file: frames of MODEL_FEATURES features, int8, one after the other. */
+ * Writes down a recording from a file, which holds, as raw integers of this computer, ${what}. */
 #include <stdio.h>
 
 #include "words.h"
@@ -9,12 +9,12 @@ int main(int count, char **arguments)
 {
     FILE *file = count == 2 ? fopen(arguments[1], "rb") : NULL;
     if (!file) {
-        fprintf(stderr, "usage: %s FILE, which holds frames of %d features, int8\n", arguments[0], MODEL_FEATURES);
+        fprintf(stderr, "usage: %s FILE, which holds ${what}\n", arguments[0]);
         return 1;
     }
     model_reset();
     int32_t said = 0;
-    while (fread(model_input(), MODEL_FEATURES, 1, file) == 1) {
+    while (fread(model_input(), MODEL_INPUT_BYTES, 1, file) == 1) {
         model_run();
         for (; said < model_count(); said++)
             printf("%s", words[model_labels()[said % MODEL_KEPT]]);

@@ -307,21 +307,33 @@ typedef struct {
     const int8_t *shift;              /* [bands] */
 } tc_features_params;
 
+/* Ears: some samples at a time in, frames of features out. See mcu/ears.py. */
+typedef struct {
+    const tc_features_params *features;
+    int32_t chunk;   /* samples that come at a time */
+    int16_t *kept;   /* [window_size + chunk] samples */
+    int8_t *scratch; /* of tc_frame() */
+} tc_ears_params;
+
+/* What ears remember beside the samples; all 0 before the first of them. */
+typedef struct {
+    int32_t count, next; /* samples in `kept`, and where the next frame begins */
+    int32_t begun;       /* whether the mirror image of the beginning is in `kept` */
+} tc_ears;
+
 /* A listener: chunks of samples in, words out. See mcu/listener.py. */
 typedef struct {
-    const tc_features_params *ears;
-    int32_t chunk;            /* samples that come at a time */
+    const tc_ears_params *ears;
+    int32_t bands;            /* features of a frame */
     int32_t history, stride;  /* frames that the network judges, and that come between two of its runs */
     int32_t classes, windows; /* posteriors are averaged over so many runs */
     int32_t refractory;       /* runs between two detections */
     int32_t threshold;        /* of the mean posterior, 14 bits after the point */
     const int16_t *exponential;             /* [256]: exp(-i * scale of the scores), 14 bits after the point */
     const int8_t *keywords;                 /* [classes]: whether a class may fire */
-    int16_t *kept;                          /* [window_size + chunk] samples, from the beginning of the next frame on */
     int8_t *ring;                           /* [history][bands]: frame i is in row i modulo history */
     int16_t *recent;                        /* [windows][classes] posteriors, a ring as well */
     int16_t *mean;                          /* [classes]: of those posteriors, after the newest run */
-    int8_t *scratch;                        /* of tc_frame() */
     int8_t *(*input)(void);                 /* the network */
     const int8_t *(*output)(void);
     void (*run)(void);
@@ -329,12 +341,11 @@ typedef struct {
 
 /* What a listener remembers beside its buffers; all 0 before the first chunk. */
 typedef struct {
-    int32_t count;         /* samples in `kept` */
+    tc_ears ears;
     int32_t row, run_row;  /* where the next frame and the next posteriors go */
     int32_t frames, runs;  /* so far, up to what fills their buffers */
     int32_t wait;          /* frames until the next run */
     int32_t deaf;          /* runs that cannot fire */
-    int16_t begun;         /* whether the mirror image of the beginning is in `kept` */
     int16_t found[2];      /* by the last chunk: a class or -1, and its score */
 } tc_listener;
 
@@ -378,7 +389,11 @@ void tc_features(const tc_features_params *p, const int16_t *input, int8_t *outp
 void tc_frame(const tc_features_params *p, const int16_t *input, int8_t *output, int8_t *scratch);
 
 /* Where the next chunk of samples goes, and what to call when it is there. */
-int16_t *tc_listener_input(const tc_listener_params *p, const tc_listener *state);
+/* Where the next samples go; hear them; then take the features of every frame that they completed, until there is none (0). */
+int16_t *tc_ears_input(const tc_ears_params *p, const tc_ears *state);
+void tc_ears_hear(const tc_ears_params *p, tc_ears *state);
+int32_t tc_ears_frame(const tc_ears_params *p, tc_ears *state, int8_t *output);
+
 void tc_listen(const tc_listener_params *p, tc_listener *state);
 
 /* Shared by conv and linear: outputs [first, last) of one product. */

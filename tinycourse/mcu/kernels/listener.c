@@ -1,8 +1,6 @@
 /* SPDX-License-Identifier: Apache-2.0
- * Listening without end: samples to frames, frames to a ring buffer, the network on the ring, a mean of posteriors, a decision. */
+ * Listening without end: frames to a ring buffer, the network on the ring, a mean of posteriors, a decision. */
 #include "kernels.h"
-
-int16_t *tc_listener_input(const tc_listener_params *p, const tc_listener *state) { return p->kept + state->count; }
 
 /* a / b with 14 bits after the point, rounded down, for 0 <= a <= b: long division, for a Cortex-M0+ has no other. */
 static int32_t ratio(int32_t a, int32_t b)
@@ -55,7 +53,7 @@ static void decide(const tc_listener_params *p, tc_listener *s)
 /* Run the network on the frames of the ring, the oldest first. */
 static void judge(const tc_listener_params *p, tc_listener *s)
 {
-    const int32_t bands = p->ears->bands, old = (p->history - s->row) * bands;
+    const int32_t bands = p->bands, old = (p->history - s->row) * bands;
     tc_copy(p->ring, s->row * bands, tc_copy(p->ring + s->row * bands, old, p->input()));
     p->run();
     softmax(p, p->output(), p->recent + s->run_row * p->classes);
@@ -66,21 +64,10 @@ static void judge(const tc_listener_params *p, tc_listener *s)
 
 void tc_listen(const tc_listener_params *p, tc_listener *s)
 {
-    const int32_t lead = p->ears->lead;
-    int16_t *next = p->kept; /* the beginning of the next frame */
     s->found[0] = -1;
     s->found[1] = 0;
-    s->count += p->chunk;
-    if (!s->begun && s->count > lead) { /* sound before the first sample: the mirror image of what follows it */
-        for (int32_t i = s->count - 1; i >= 0; i--)
-            next[i + lead] = next[i];
-        for (int32_t i = 0; i < lead; i++)
-            next[i] = next[2 * lead - i];
-        s->count += lead;
-        s->begun = 1;
-    }
-    for (; s->begun && s->count >= p->ears->window_size; next += p->ears->hop, s->count -= p->ears->hop) {
-        tc_frame(p->ears, next, p->ring + s->row * p->ears->bands, p->scratch);
+    tc_ears_hear(p->ears, &s->ears);
+    while (tc_ears_frame(p->ears, &s->ears, p->ring + s->row * p->bands)) {
         s->row = s->row + 1 < p->history ? s->row + 1 : 0;
         s->frames = s->frames < p->history ? s->frames + 1 : p->history;
         if (s->frames == p->history && s->wait-- == 0) {
@@ -88,6 +75,4 @@ void tc_listen(const tc_listener_params *p, tc_listener *s)
             judge(p, s);
         }
     }
-    if (next != p->kept)
-        tc_copy((const int8_t *)next, s->count * 2, (int8_t *)p->kept);
 }
