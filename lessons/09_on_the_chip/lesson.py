@@ -35,7 +35,7 @@
 # %% [markdown]
 # ## Before you start
 #
-# You need [lesson 00](00_word_to_chip.ipynb) and the first half of [lesson 08](08_quantization.ipynb): scale, zero point, requantization. Some C is good to have seen; nothing deeper than a loop and an array comes up. The kernels are
+# You need [lesson 00](00_word_to_chip.ipynb) and the first half of [lesson 08](08_quantization.ipynb): scale, zero point, requantization; for section 7 also the transducer of lessons 05 to 07. Some C is good to have seen; nothing deeper than a loop and an array comes up. The kernels are
 # written in the manner of CMSIS-NN (Lai et al. 2018, [arXiv 1801.06601](https://arxiv.org/abs/1801.06601)).
 #
 # ## Time and machine
