@@ -191,3 +191,11 @@ def test_every_control_changes_the_picture(control, value):
     before = bytes(made.picture.value)
     getattr(made, control).value = value
     assert before.startswith(b"\x89PNG") and bytes(made.picture.value) != before
+
+
+def test_a_stream_has_a_bar_for_each_run_and_says_what_was_said():
+    figure = plots_chip.stream([40_000, 500_000, 40_000], [(1, "three")], {"front end": 40_000}, seconds=0.01, budget=800_000)
+    *bars, word = figure.axes[0].patches
+    assert [bar.get_height() for bar in (*bars, word)] == [40, 500, 40, 500] and word.get_hatch() and not bars[1].get_hatch()
+    assert word.get_center()[0] == pytest.approx(bars[1].get_center()[0]) == pytest.approx(0.02)
+    assert {"three", "front end\n40", "time for 800"} <= set(texts(figure))

@@ -171,6 +171,10 @@ def test_c_hears_samples_as_the_interpreter_does(target, hearing, tmp_path):
     for one, (labels, heard) in zip(rows, expected):
         found = transcriber.run(one)
         assert found[0] == labels and np.array_equal(found[1], heard)
+        assert len(transcriber.when) == len(labels)
+        for said in range(0, len(labels), 10):  # a label is there after its row, and was not before
+            before, after = (len(program.run(one[: transcriber.when[said] + i])[0]) for i in (0, 1))
+            assert before <= said < after
     ears, networks = report["parts"].pop("ears"), report["parts"].values()
     assert report["input"] == {"shape": [16], "type": "int16", "scale": 2.0**-15, "zero_point": 0} and report["rate"] == 1600
     assert report["flash"]["weight_bytes"] == sum(part["weight_bytes"] for part in (*networks, ears))

@@ -98,7 +98,7 @@ print(own.excerpt(c, "static union"), "\n")
 print(own.excerpt(c, "void model_run"), "\n")
 for i in range(len(page.operations)):
     print(own.excerpt(c, f"model_layer_{i}(void)"))
-print("\n", c[c.index("/* 1:") : c.index("/* 2:")])
+print(f"\n{c[c.index('/* 1:') : c.index('/* 2:')]}")
 
 # %% [markdown]
 # One number in there is not in the program: the bias. A product needs $\sum_i (x_i - z)\, w_i + b$, where $z$ is the zero point of the input. But $\sum_i x_i w_i + (b - z \sum_i w_i)$ is the same, and its bracket depends on nothing that the chip hears. So it is computed

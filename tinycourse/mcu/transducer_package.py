@@ -21,8 +21,8 @@ def calls(program: TransducerProgram) -> dict[str, float]:
 class Transcriber:
     """A transducer's binary. `run` hears a recording row by row, as the chip does, and says what `TransducerProgram.run` says.
 
-    `when` has the row, counted from 0, after which each label of the last recording was said. On an emulated chip `instructions` has the count of the last recording, `costs` those of each of its runs, `worst` the largest of them;
-    elsewhere they are None.
+    `when` has the row, counted from 0, after which each label of the last recording was said. On an emulated chip `instructions` has
+    the count of that recording, `costs` those of its runs, `worst` the largest of them; elsewhere they are None.
     """
 
     def __init__(self, program: TransducerProgram, target: str, binary: Path):
