@@ -7,7 +7,7 @@ from matplotlib.ticker import PercentFormatter, ScalarFormatter
 
 from tinycourse import findings
 
-TICKS = (500, 1_000, 2_000, 3_000, 5_000, 10_000, 20_000, 50_000)
+TICKS = (500, 1_000, 2_000, 3_000, 5_000, 7_000, 10_000, 20_000, 50_000)
 STYLES = {"random": ("C1", ":"), "nsga2": ("C2", "--"), "tpe": ("C0", "-")}
 
 
@@ -157,7 +157,8 @@ def rivals(series: dict[str, dict[str, tuple[int, float]]]) -> Figure:
         if points:
             ax.plot(*zip(*points.values()), marker, ms=size, color=colour, mec="black", mew=0.5, label=label)
         for name, point in points.items():
-            ax.annotate(name, point, xytext=(6, -9), textcoords="offset points", fontsize=7.5)
+            above = marker == "*"  # stars say their name above, so that close neighbours can say theirs below
+            ax.annotate(name, point, xytext=(6, 6 if above else -9), textcoords="offset points", fontsize=7.5)
     ax.set(xlabel="weights", ylabel="accuracy on test clips")
     ax.set_xscale("log")
     ax.margins(0.15)
