@@ -127,7 +127,7 @@ def effects(table: dict[str, dict[str, float]], overall: float) -> Figure:
                 str(value), (means[value], y), xytext=(ends[1], 0), textcoords="offset points", ha=ends[0], va="center", fontsize=7.5
             )
     ax.set_yticks(range(len(table)), [name.replace("_", " ") for name in table], fontsize=8)
-    ax.set(xlabel="mean error of the networks with this value", ylim=(len(table) - 0.5, -0.5))
+    ax.set(xlabel="mean error of the networks with this value (dashed: of all networks)", ylim=(len(table) - 0.5, -0.5))
     ax.xaxis.set_major_formatter(PercentFormatter(1, decimals=0))
     ax.margins(x=0.12)
     return fig

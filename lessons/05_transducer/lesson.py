@@ -378,7 +378,7 @@ for size in (1, 7, 50):
 late = latency.delays(shipped, spoken)
 everything = torch.tensor([x for values in late.values() for x in values])
 print(f"{len(everything)} digits; median {everything.median():+.2f} s, one in ten later than {everything.quantile(0.9):+.2f} s")
-print(f"the encoder gives a frame every {latency.frame_seconds(shipped):.2f} s: earlier than that it cannot know")
+print(f"the encoder gives a frame every {latency.frame_seconds(shipped):.2f} s: times are no finer than that")
 figures.delays({word: late[word] for word in data.DIGITS if word in late});
 
 # %% [markdown]
