@@ -332,7 +332,7 @@ for name, one in {"with unknown and silence": recogniser, "eight words alone": o
 draw.acceptance(fired);
 
 # %% [markdown]
-# A threshold alone repairs much, but not all: the two classes teach the network *where words end*. They cost, too: look at the column
+# A threshold alone repairs much, but not all: the two classes teach the network *what is not one of its words*. They cost, too: look at the column
 # *unknown* of the confusion matrix. Every keyword in it is a word that the device will ignore.
 #
 # ## 6. A device that never stops listening

@@ -377,7 +377,7 @@ CondenserExplorer(recogniser, words)
 #
 # The paper's four networks, and ours as shipped. The differences: the paper has twelve classes and all of Speech Commands, here are ten classes and a subset of it, so the accuracies
 # stand side by side but do not compete. The weights are counted for twelve classes in both. Our multiply-adds are lower since our stem pools once more: its map has 26 x 10 places and not
-# 51 x 20. Looking aside is ours, and so are log-mel instead of MFCC, batch norm in M (it is folded away in the end), SiLU, and the recipe of training.
+# 51 x 20. Looking aside is ours, and so are log-mel instead of MFCC, batch norm in M (it is folded away in the end), the activation SiLU (a smooth ReLU), and the recipe of training.
 
 # %% alt="Accuracy over number of weights: hollow circles for the four networks of the paper, filled squares for those shipped here."
 shipped = {letter: checkpoint.load(name) for letter in "xyzm" if (name := f"tinyspeech-{letter}") in checkpoint.shipped()}
