@@ -198,4 +198,4 @@ def test_a_stream_has_a_bar_for_each_run_and_says_what_was_said():
     *bars, word = figure.axes[0].patches
     assert [bar.get_height() for bar in (*bars, word)] == [40, 500, 40, 500] and word.get_hatch() and not bars[1].get_hatch()
     assert word.get_center()[0] == pytest.approx(bars[1].get_center()[0]) == pytest.approx(0.02)
-    assert {"three", "front end\n40", "time for 800"} <= set(texts(figure))
+    assert {"three", "front end\n40", "800: all that there is time for between two runs"} <= set(texts(figure))

@@ -68,7 +68,9 @@ def test_kept_and_logarithm_show_what_they_are_given():
 
 
 def test_bars_of_frames_and_of_the_stream_stand_where_they_belong(word):
-    bars = plots_frontend.framing(word, 100, 4, 480, 160).axes[0].patches
+    framed = plots_frontend.framing(word, 100, 4, 480, 160).axes[0]
+    bars = framed.patches
+    assert {text.get_color() for text in framed.texts} == {"black"}  # readable on light bars
     assert [bar.get_x() for bar in bars] == [0, 10, 20, 30] and {bar.get_width() for bar in bars} == {30}
     gone, kept, *frames = plots_frontend.stream(512, 160, arrived=910, frames=3, kept=430).axes[0].patches
     assert gone.get_width() == kept.get_x() == frames[3].get_x() == 30

@@ -292,6 +292,7 @@ def run(name: str, place: str, settings: Settings, target: int, workers: int, fo
                         with starting():
                             processes[index].start()
                 time.sleep(0.5)
+            bar.set_postfix_str(summary(study))  # the last candidates count, too
             bar.update(target - bar.n)
         finally:
             stop(list(processes.values()))

@@ -68,10 +68,11 @@ def standings(entries: list[Entry], limits: dict[str, int] = LIMITS) -> list[int
 def table(entries: list[Entry], limits: dict[str, int] = LIMITS) -> str:
     """The board as text, first ranks first, within a rank the more accurate first."""
     rows = sorted(zip(standings(entries, limits), entries), key=lambda row: (row[0] or 10**6, -row[1].accuracy))
-    lines = [f"{'rank':>4}  {'name':28}{'accuracy':>9}{'missed':>8}{'alarms/h <':>12}{'flash':>9}{'RAM':>9}{'instructions/s':>16}"]
+    width = max([28, *(len(e.name) + 1 for e in entries)])
+    lines = [f"{'rank':>4}  {'name':{width}}{'accuracy':>9}{'missed':>8}{'alarms/h <':>12}{'flash':>9}{'RAM':>9}{'instructions/s':>16}"]
     for rank, e in rows:
         shares = f"{e.accuracy:9.1%}{e.misses:8.1%}{e.alarms:12.1f}"
-        lines.append(f"{rank or 'out':>4}  {e.name:28}{shares}{e.flash:9,}{e.ram:9,}{e.instructions:16,}")
+        lines.append(f"{rank or 'out':>4}  {e.name:{width}}{shares}{e.flash:9,}{e.ram:9,}{e.instructions:16,}")
     return "\n".join(lines)
 
 

@@ -3,6 +3,7 @@
 import matplotlib.pyplot as plt
 import numpy as np
 from matplotlib.figure import Figure
+from matplotlib.font_manager import FontProperties
 from torch import Tensor
 
 from tinycourse.metrics import Detection, Operating, Spoken
@@ -45,6 +46,7 @@ def accuracy_against_size(published: tuple[Published, ...], ours: list[tuple[str
             if accuracy < LOWEST:
                 ax.annotate(f"{name}: {accuracy:.1f} %", at, (8, -3), textcoords="offset points", fontsize=7, color="C5")
         ax.set(xscale="log", xlabel=label, ylabel="accuracy (%)", ylim=(LOWEST - 0.4, 99.5))
+        ax.margins(x=0.1)
         ax.grid(color="0.93")
         marks = [*place.values(), *((row[2 if key == "parameters" else 3], max(row[1], LOWEST)) for row in ours)]
         write_beside(ax, {names[name]: at for name, at in place.items()}, marks)
@@ -55,10 +57,11 @@ def accuracy_against_size(published: tuple[Published, ...], ours: list[tuple[str
 def write_beside(ax, labels: dict[str, tuple[float, float]], marks: list[tuple[float, float]]) -> None:
     """Each text beside its point, where it hides neither one of the marks nor another text if that can be helped."""
     ax.figure.canvas.draw()
+    renderer, font = ax.figure.canvas.get_renderer(), FontProperties(size=7.5)
     taken = [(x - 4, y - 4, x + 4, y + 4) for x, y in ax.transData.transform(marks)]
     for text, at in sorted(labels.items(), key=lambda item: item[1][1]):
         x, y = ax.transData.transform(at)
-        width, height = 4.6 * len(text), 9
+        width, height, _ = renderer.get_text_width_height_descent(text, font, False)
         corners = [(x + dx, y + dy) for dy in (-4, 4, -12, 11, -20) for dx in (6, -width - 6)] + [(x - width / 2, y + d) for d in (7, -16)]
         boxes = [(left, low, left + width, low + height) for left, low in corners]
         box = min(boxes, key=lambda b: sum(b[0] < t[2] and t[0] < b[2] and b[1] < t[3] and t[1] < b[3] for t in taken))

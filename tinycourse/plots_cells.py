@@ -67,12 +67,13 @@ def half_lives(layers: dict[str, Tensor], frame: float) -> Figure:
 
 def coupling(kept: Tensor, let_in: Tensor) -> Figure:
     """How often an LSTM keeps and lets in which shares [N] each; on the dashed line it does as CIFG must."""
-    fig, ax = plt.subplots(figsize=(3.9, 3.3))
+    fig, ax = plt.subplots(figsize=(4.6, 3.3))
     counts, _, _ = np.histogram2d(np.asarray(kept), np.asarray(let_in), bins=24, range=((0, 1), (0, 1)))
-    ax.imshow(np.log1p(counts).T, origin="lower", extent=(0, 1, 0, 1), cmap=plt.get_cmap("Blues", 12), interpolation="nearest")
+    image = ax.imshow(np.log1p(counts).T, origin="lower", extent=(0, 1, 0, 1), cmap=plt.get_cmap("Blues", 12), interpolation="nearest")
     ax.plot([0, 1], [1, 0], "--", color="#D55E00", lw=1.5, label="i = 1 - f")
     ax.set(xlabel="kept, f", ylabel="let in, i")
-    ax.legend(loc="lower left")
+    fig.colorbar(image, ticks=[], label="seldom to often (logarithm)")
+    ax.legend(loc="upper right", fontsize=8)
     return fig
 
 

@@ -171,7 +171,8 @@ def stream(costs: list[int], said: list[tuple[int, str]], levels: dict[str, int]
         ax.axhline(level / 1000, color="0.7", lw=0.6, zorder=0)
         ax.annotate(f"{name}\n{level / 1000:,.0f}", (1.01, level / 1000), xycoords=("axes fraction", "data"), fontsize=7, va="center")
     ax.axhline(budget / 1000, color="C3", ls="--", lw=1)
-    ax.annotate(f"time for {budget / 1000:,.0f}", (times[0], budget / 1000), (0, 2), textcoords="offset points", fontsize=8)
+    words = f"{budget / 1000:,.0f}: all that there is time for between two runs"
+    ax.annotate(words, (times[0], budget / 1000), (0, 2), textcoords="offset points", fontsize=8)
     ax.set(xlabel="seconds", ylabel="thousand instructions", xlim=(0, times[-1] + seconds), ylim=(0, 1.12 * budget / 1000))
     return fig
 

@@ -7,7 +7,7 @@ from matplotlib.ticker import PercentFormatter, ScalarFormatter
 
 from tinycourse import findings
 
-TICKS = (500, 1_000, 2_000, 3_000, 5_000, 10_000, 20_000, 50_000)
+TICKS = (500, 1_000, 2_000, 3_000, 5_000, 7_000, 10_000, 20_000, 50_000)
 STYLES = {"random": ("C1", ":"), "nsga2": ("C2", "--"), "tpe": ("C0", "-")}
 
 
@@ -127,7 +127,7 @@ def effects(table: dict[str, dict[str, float]], overall: float) -> Figure:
                 str(value), (means[value], y), xytext=(ends[1], 0), textcoords="offset points", ha=ends[0], va="center", fontsize=7.5
             )
     ax.set_yticks(range(len(table)), [name.replace("_", " ") for name in table], fontsize=8)
-    ax.set(xlabel="mean error of the networks with this value", ylim=(len(table) - 0.5, -0.5))
+    ax.set(xlabel="mean error of the networks with this value (dashed: of all networks)", ylim=(len(table) - 0.5, -0.5))
     ax.xaxis.set_major_formatter(PercentFormatter(1, decimals=0))
     ax.margins(x=0.12)
     return fig
@@ -157,7 +157,8 @@ def rivals(series: dict[str, dict[str, tuple[int, float]]]) -> Figure:
         if points:
             ax.plot(*zip(*points.values()), marker, ms=size, color=colour, mec="black", mew=0.5, label=label)
         for name, point in points.items():
-            ax.annotate(name, point, xytext=(6, -9), textcoords="offset points", fontsize=7.5)
+            above = marker == "*"  # stars say their name above, so that close neighbours can say theirs below
+            ax.annotate(name, point, xytext=(6, 6 if above else -9), textcoords="offset points", fontsize=7.5)
     ax.set(xlabel="weights", ylabel="accuracy on test clips")
     ax.set_xscale("log")
     ax.margins(0.15)

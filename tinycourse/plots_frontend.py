@@ -49,8 +49,7 @@ def stages(samples: Tensor, frame: int, windowed: Tensor, power: Tensor, bank: T
     spectrum.set(title="3  its power spectrum", xlabel="frequency (Hz)", ylabel="dB", xlim=(0, 8_000))
     energies = np.asarray(mel[frame])
     bands.bar(range(len(energies)), energies - energies.min(), color="C1", width=0.8)
-    low, high = (int(np.flatnonzero(np.asarray(bank).sum(1))[i]) for i in (0, -1))
-    said = f"4  the logarithm of its energy in {bank.shape[1]} mel bands, {hertz[low]:.0f} to {hertz[high]:.0f} Hz"
+    said = f"4  the logarithm of its energy in {bank.shape[1]} mel bands"
     bands.set(title=said, xlabel="mel band", ylabel="above lowest", xlim=(-0.6, len(energies) - 0.4))
     picture(log_mel, mel, hop, "mel band", "5  the same for every frame: log-mel")
     cepstral(cepstrum, mfcc, hop, "6  its cosine transform: MFCC (without coefficient 0)")
@@ -67,7 +66,7 @@ def framing(samples: Tensor, first: int, count: int, size: int, hop: int) -> Fig
     for i in range(count):
         at = -1.5 - 0.55 * i
         ax.add_patch(Rectangle((i * hop / 16, at), size / 16, 0.4, color=f"C{i % 2}", alpha=0.75))
-        ax.text((i * hop + size / 2) / 16, at + 0.19, f"frame {i}", ha="center", va="center", fontsize=8, color="white")
+        ax.text((i * hop + size / 2) / 16, at + 0.19, f"frame {i}", ha="center", va="center", fontsize=8)
     ax.set(xlabel="time (ms)", yticks=[], xlim=(0, len(stretch) / 16))
     ax.spines["left"].set_visible(False)
     return fig
@@ -176,7 +175,7 @@ def correlations(matrices: dict[str, Tensor]) -> Figure:
     fig, axes = plt.subplots(1, len(matrices), figsize=(2.9 * len(matrices), 2.5), squeeze=False)
     for ax, (name, matrix) in zip(axes[0], matrices.items()):
         image = ax.imshow(np.asarray(matrix), origin="lower", cmap="RdBu", vmin=-1, vmax=1, interpolation="nearest")
-        ax.set(title=name, xlabel="number", ylabel="number" if ax is axes[0, 0] else "")
+        ax.set(title=name, xlabel="band or coefficient", ylabel="band or coefficient" if ax is axes[0, 0] else "")
     fig.colorbar(image, ax=axes[0, -1], label="correlation")
     return fig
 

@@ -33,7 +33,7 @@ def curves(lines: dict[str, list[tuple[float, float]]], ylabel: str, chance: flo
     if chance is not None:
         ax.axhline(chance, color="0.5", lw=0.8, ls=":")
         ax.text(0.0, chance, "chance ", fontsize=7, va="bottom")
-    ax.set(xlabel="sparsity", ylabel=ylabel)
+    ax.set(xlabel="sparsity", ylabel=ylabel, xticks=sorted({sparsity for points in lines.values() for sparsity, _ in points}))
     for axis in (ax.xaxis, ax.yaxis):
         axis.set_major_formatter(PercentFormatter(1, decimals=0))
     ax.legend(fontsize=8)

@@ -140,7 +140,7 @@ def maps(panels: dict[str, Tensor], words: Sequence[str], way: Sequence[tuple[in
         if way is not None:
             way_on(ax, [(t, u) for t, u in way if t < len(nodes)], lw=1.5)
         ax.set(title=title, xlabel="frame t" if ax in axes[-1] else "")
-        ax.set_yticks(range(len(words) + 1), ["", *(f"+ {word}" for word in words)])
+        ax.set_yticks(range(len(words) + 1), ["nothing yet", *(f"+ {word}" for word in words)])
     return fig
 
 
@@ -216,7 +216,7 @@ def alignment(
         if after > u:
             box = {"boxstyle": "round,pad=0.15", "fc": "white", "ec": "none", "alpha": 0.85}
             middle.text(t + 0.008 * frames, u + 0.5, words[u], color=WAY, weight="bold", va="center", fontsize=9, bbox=box, zorder=3)
-    middle.set_yticks(range(len(words) + 1), ["", *(f"+ {word}" for word in words)])
+    middle.set_yticks(range(len(words) + 1), ["nothing yet", *(f"+ {word}" for word in words)])
     middle.set(xlabel="frame t", title=said if mel is None else "")
     middle.xaxis.get_major_locator().set_params(integer=True)
     spoken = [after > u for (_, u), (_, after) in zip(way, way[1:])]

@@ -51,8 +51,9 @@ class MaskFilm(Explorer):
 
     def __init__(self, masks: dict[int, Tensor]):
         self.masks, self.steps = masks, sorted(masks)
-        self.moment = w.IntSlider(value=0, min=0, max=len(masks) - 1, description="moment")
-        self.play = w.Play(value=0, min=0, max=len(masks) - 1, interval=400)
+        last = len(masks) - 1  # where the course of it can be seen without playing
+        self.moment = w.IntSlider(value=last, min=0, max=last, description="moment")
+        self.play = w.Play(value=last, min=0, max=last, interval=400)
         w.jslink((self.play, "value"), (self.moment, "value"))
         super().__init__((self.moment,), below=(self.play,))
 

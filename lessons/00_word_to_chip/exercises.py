@@ -117,8 +117,8 @@ print(f"Spoken: {clips.classes[clips.labels[one]]}.")
 print(f"With and without softmax, the label is the same for {same} of {len(clips)} clips.")
 
 # %% [markdown]
-# What probabilities add is a measure of doubt. A device that acts only when it is sure makes fewer mistakes, and has to be told
-# more often twice. Here is that trade: the smallest probability at which the device acts, against what it then gets right and
+# What probabilities add is a measure of doubt. A device that acts only when it is sure makes fewer mistakes, but more often
+# has to be told twice. Here is that trade: the smallest probability at which the device acts, against what it then gets right and
 # how often it stays silent.
 
 # %% alt="Two curves over the smallest probability at which a device acts: the share it gets right and the share it acts on."

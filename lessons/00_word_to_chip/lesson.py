@@ -294,8 +294,8 @@ WordExplorer(recogniser, words)
 #
 # What the paper reports, and what we measured. They are not the same experiment: the paper has twelve classes and the whole of
 # Speech Commands, we have ten classes and a part of it. And the paper leaves things open: how its grouped convolution looks, and
-# how the condenser pools. One reading gives the published number of weights exactly. The network here is
-# another: its grouped convolutions are three by three, it listens to log-mel energies instead of MFCC, and its pools are ours.
+# how the condenser pools. One reading fits the published numbers of weights, and the network here has just those weights. What the
+# paper leaves open we chose: where its convolutions look, and how it pools. And it listens to log-mel energies instead of MFCC.
 # Lesson 03 compares the readings.
 
 # %%

@@ -146,7 +146,7 @@ compare("power spectrum", power, theirs.MelSpectrogram.spectrogram(word).T)
 # that sound so. Bands of equal width in mel are narrow at the bottom and wide at the top. Each is a triangle, and neighbours overlap by
 # half.
 #
-# The paper listens from 20 Hz to 4 kHz, (TinySpeech paper, section 3). Forty bands are the usual choice.
+# The paper listens from 20 Hz to 4 kHz (TinySpeech paper, section 3). Forty bands are the usual choice.
 
 # %% alt="Above, mel over hertz with even steps; below, forty triangles, narrow at low and wide at high frequencies."
 mels = 40
@@ -172,7 +172,7 @@ log_mel = (energy + 1e-6).log()  # [101, 40]
 print(f"energies from {energy.min():.1e} to {energy.max():.1e}, logarithms from {log_mel.min():.1f} to {log_mel.max():.1f}")
 figures.logarithm(energy, floor=1e-6);
 # %% [markdown]
-# This is the **log-mel** map, and many recognisers stop here. **MFCC** go one step further. Neighbouring bands say nearly the
+# This is the **log-mel** map, and many recognisers stop here. **MFCC**, mel frequency cepstral coefficients, go one step further. Neighbouring bands say nearly the
 # same, and the classifiers of the nineteen-eighties wanted numbers that do not. The cosine transform asks of each frame's 40 values: how
 # much of a constant is in you, of half a wave, of a whole one, ...? Low numbers describe the coarse shape, which is that of the mouth,
 # high ones the fine ripple, which is that of the voice. Scaled so that the matrix is orthonormal, it is nothing but a rotation:
@@ -244,14 +244,14 @@ figures.settings(accuracy);
 # How to read it. The dots of one setting lie a point or two apart; a smaller difference between settings says nothing. A few epochs on a
 # part of the data are a short training: it rewards features that make learning easy.
 #
-# - **Window and hop.** A slightly shorter window changes nothing that three seeds could show. Twice the hop halves the work of the network,
-#   and accuracy stays, or rises.
+# - **Window and hop.** A slightly shorter window changes nothing that three seeds could show. Twice the hop, with a longer window,
+#   halves the work of the network, and accuracy stays, or rises.
 # - **Ten coefficients beat forty**, by much in the 2-D network. The other thirty carry ripple. A network with weights for each
 #   coefficient can learn to ignore them. One that slides the same filters over all of them cannot.
 # - **Log-mel beats forty MFCC**, by little in the 1-D network, by more in the 2-D one, and by far in TinySpeech.
 #   (Trained with noise it does not: section 8.)
 # - **Higher bands** mostly help on clean clips: there the *s* lives. In noise that nobody trained for, they cost more than they bring.
-# - **PCEN** is ahead everywhere. What it is comes in section 8.
+# - **PCEN** is ahead on clean clips, and by far in noise. What it is comes in section 8.
 #
 # ### Why the network decides
 #

@@ -124,8 +124,8 @@ draw.accuracy_against_size(published.PUBLISHED, ours);
 
 # %% [markdown]
 # The two panels do not tell the same story. A network can be small and slow: few weights, used at very many places. Or large and quick.
-# *Small* is three questions, one for each kind of memory and one for time. And everywhere the newest networks win on all three.
-# So what did they leave out?
+# *Small* is three questions, one for each kind of memory and one for time. Yet in both panels the upper left edge belongs
+# mostly to the newest networks. So what did they leave out?
 #
 # ## 3. The ideas
 #
@@ -296,8 +296,9 @@ draw.learning({name: history for name, (_, history) in trained.items()});
 
 # %% [markdown]
 # Look at the gap between the lines, not at either of them. **Overfitting** is when practice goes on getting better and the rest does not: on the left
-# the network has learned its few clips by heart. More clips help, because there is more to learn by heart. Disturbing them helps, because
-# what is never twice the same cannot be learned by heart. Were *both* lines bad, the network would be too small or too briefly
+# the network has learned its few clips by heart. More clips help, because there is more to learn by heart. Disturbing them brings the two losses
+# closer together, because what is never twice the same cannot be learned by heart. Accuracy on these clips, all alike, gains nothing by it;
+# section 6 shows where it does. Were *both* lines bad, the network would be too small or too briefly
 # trained: **underfitting**, and more data would not help.
 #
 # ### Who is taken for whom?
@@ -331,7 +332,7 @@ for name, one in {"with unknown and silence": recogniser, "eight words alone": o
 draw.acceptance(fired);
 
 # %% [markdown]
-# A threshold alone repairs much, but not all: the two classes teach the network *where words end*. They cost, too: look at the column
+# A threshold alone repairs much, but not all: the two classes teach the network *what is not one of its words*. They cost, too: look at the column
 # *unknown* of the confusion matrix. Every keyword in it is a word that the device will ignore.
 #
 # ## 6. A device that never stops listening

@@ -46,7 +46,7 @@ print(f"V is {list(v.shape)}: clips, channels, frames, bands; channel {shown} is
 # <!-- card condense difficulty=1 importance=4 minutes=10 points=2 -->
 #
 # Condensation makes a large map small and keeps what is strong: of every window of `pool` frames and bands only the maximum stays. The windows
-# stand side by side. **Write `condense`.** One thing asks for care. Maps seldom divide evenly: 101 frames, halved and halved again, are an odd number of frames.
+# stand side by side. **Write `condense`.** One thing asks for care. Maps seldom divide evenly: 101 frames are an odd number, and so are the 51 behind the stem.
 # The last window of a row or column may then hold fewer values, but it counts; whoever drops it drops the end of every word.
 
 

@@ -139,10 +139,10 @@ print(f"V {list(v.shape[1:])}, A {list(a.shape[1:])}, V' {list(chosen.shape[1:])
 
 # %% [markdown]
 # Here are all five maps, four channels of each; time runs to the right, pitch goes up. Q is V in coarse. K no longer looks like the word: it says
-# things such as "the energy is not where it was a moment ago". A is K stretched to the frames of V, every column twice. V' has the details of V
-# again, where V had something to say.
+# things such as "the energy is not where it was a moment ago". A is K stretched to the frames of V, every column twice. V' looks nearly like
+# A: in these channels, what the condenser thinks outweighs what came in.
 
-# %% alt="A grid of small maps: five rows for V, Q, K, A and V', four columns for channels; Q and K are coarser, A is blocky, V' fine again."
+# %% alt="A grid of small maps: five rows for V, Q, K, A and V', four columns for channels; Q and K are coarser, A is blocky, V' much like A."
 maps = {step: m[0] for step, m in anatomy.dissect(condenser, v).items()}
 figures.steps(maps, channels=(0, 1, 2, 3));
 
@@ -216,7 +216,7 @@ plots.layer_costs(list(rows.values()), (("parameters", "parameters"), ("thousand
 # - whether the batch norms that are drawn are counted;
 # - whether a 1x1 convolution behind the expansion brings A back to the channels of V.
 #
-# Five questions with two answers each. Nobody answers our mail, but we can count. Every reading gives four numbers, and a reading that misses
+# Five questions with two answers each. The paper does not answer them, but we can count. Every reading gives four numbers, and a reading that misses
 # one of them is not the paper's. Before you run the next cell, take a guess: how many of the readings will survive?
 
 # %% alt="Thirty-two lines over the four networks, each a count divided by the published one; one line stays at one, all others rise above."
@@ -347,7 +347,7 @@ figures.seeds(ablation.by_variant(measured["rows"]), {name: variant.choice for n
 # How to read it: the distance of a bar from the dashed line is the effect, the distance between the dots of a row is the noise. The last column of the table is strict. It says
 # *better* or *worse* only where not one seed of the variant reaches one of ours. All the others: **no difference that three seeds can see**, and whoever reports one reports noise.
 #
-# Three rows deserve a second look. *Straight*, the reading to the letter, has every weight that ours has, and shut eyes; 3x3 kernels buy some of the sight back, and pay with
+# Three rows deserve a second look. *Straight*, the reading to the letter, has every weight that ours has, and shut eyes; 3x3 kernels buy the accuracy back, and pay with
 # weights. The *gate*, which the limit had ruled out, is behind: the sentence in the paper and the experiment point the same way. And $S = 0$ throws V away altogether, so that
 # $V' = A$. If you expected a disaster there, ask what carries V past both condensers anyway: the skip around the block. In a short training less may even be easier to learn.
 #
@@ -377,7 +377,7 @@ CondenserExplorer(recogniser, words)
 #
 # The paper's four networks, and ours as shipped. The differences: the paper has twelve classes and all of Speech Commands, here are ten classes and a subset of it, so the accuracies
 # stand side by side but do not compete. The weights are counted for twelve classes in both. Our multiply-adds are lower since our stem pools once more: its map has 26 x 10 places and not
-# 51 x 20. Looking aside is ours, and so are log-mel instead of MFCC, batch norm in M (it is folded away in the end), SiLU, and the recipe of training.
+# 51 x 20. Looking aside is ours, and so are log-mel instead of MFCC, batch norm in M (it is folded away in the end), the activation SiLU (a smooth ReLU), and the recipe of training.
 
 # %% alt="Accuracy over number of weights: hollow circles for the four networks of the paper, filled squares for those shipped here."
 shipped = {letter: checkpoint.load(name) for letter in "xyzm" if (name := f"tinyspeech-{letter}") in checkpoint.shipped()}

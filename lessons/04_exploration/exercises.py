@@ -418,8 +418,8 @@ print(f"{trials} designs, {len(trained)} of them small enough to be trained; lea
 
 # %% [markdown]
 # ### What did it do?
-# Every design in the order in which it was tried. On so few bundled words, and in so short a time, errors are high and noisy; watch where the crosses become rare. In
-# the lesson the same idea runs on real recordings, for longer.
+# Every design in the order in which it was tried. On so few bundled words, and in so short a time, errors are high and noisy; watch where the crosses become rare.
+# The long search of the lesson had another sampler, real recordings and more time.
 
 # %% alt="Error of every design in the order tried; those above the dashed line were turned away untrained."
 figure, axes = plt.subplots(figsize=(7, 2.6))

@@ -77,8 +77,8 @@ plots.layer_costs(parts, (("parameters", "weights"), ("thousands", "thousand mul
 # ## 2. The space
 #
 # A search can find only what its space contains. Ours has all that lesson 03 left open, the kernels and pools of the paper's relatives, and different ends. It is **a fixed list of
-# choices**, since samplers like that best. Thirty free numbers of channels would drown them, so here all channels follow from a few: width, growth, bottleneck and copies. One
-# point of the space, drawn at random, is marked.
+# choices**, since samplers like that best. Thirty free numbers of channels would drown them, so here all channels follow from a few: width, growth, bottleneck and copies. In the
+# names, *near* is the first condenser of a block and *far* the second, and *high* is the upper edge of the front end in Hz. One point of the space, drawn at random, is marked.
 
 # %% alt="A table with a row for each choice, such as stem, blocks, width or kernel, and all its values; one value in each row is filled."
 from random import Random
@@ -149,7 +149,8 @@ for name, limits in costs.PRESETS.items():
     print(f"{name:14}", ", ".join(f"{what} over by {share:.0%}" for what, share in excess.items()) or "fits")
 
 # %% [markdown]
-# How much does that save? Here is everything that the long search proposed, by its costs. Every cross was turned away within two seconds, and the search was told why.
+# How much does that save? Here is everything that the long search proposed, by its costs. Every cross was turned away within two seconds, and the search was told why. (Designs that were
+# proposed more than once count once.)
 
 # %% alt="Multiply-adds over weights of all proposals on logarithmic axes: dots below a staircase of limits were trained, crosses were not."
 long = findings.read_record(findings.STUDY)
@@ -181,7 +182,7 @@ print(f"{best.sum()} of {len(few)} networks are on the front; together they beat
 # %% [markdown]
 # The **hypervolume** is that area, and grows whenever the front gets better anywhere. It makes fronts comparable, at a price: somebody has to choose the reference, and whether a small network counts as
 # much as a good one. **NetScore**, the paper's choice (TinySpeech paper, section 3.1), is harsher. It makes one number of each network, $20 \log_{10}(\text{accuracy}^2 / \sqrt{\text{weights} \cdot \text{multiply-adds}})$,
-# and with it one winner. See whom it picks, and why the paper asked for a least accuracy besides.
+# and with it one winner. See whom it picks, and why the paper demanded a minimum accuracy as well.
 
 # %%
 scores = [net_score(100 * (1 - row["error"]), row["costs"]["parameters"], row["costs"]["multiply_adds"]) for row in trained]
@@ -293,7 +294,7 @@ figures.foretelling(*([row[name] for row in measured["rows"]] for name in ("shor
 # Read the left panel first: a rising cloud says that the short training orders designs as the long one does, and its width says how far to trust it. Then the bars. The two at the top of the grey ones are
 # trivial signs. **Whatever is not longer than these two has told us nothing but size.**
 #
-# And depth? Here are the designs that did best in the long training.
+# And depth? Here are the designs that did best in the long training. (It knew ten classes, so they have fewer weights here than above.)
 
 # %%
 blocks = {f"trial {row['number']}": row["choices"]["blocks"] for row in trained}
@@ -360,6 +361,9 @@ for name in names:
 figures.rivals(series);
 
 # %% [markdown]
+# Near each TinySpeech stands a network of the machine that errs less; only in int8 the largest one does not. BC-ResNet-1 remains the most accurate of all, and BC-ResNet-0.625 is about level with found-337, but the chip
+# works several times as long for them. And the largest find was not the best one: what a short training promises, a long one need not keep.
+#
 # ## Quiz
 #
 # Decide first, then open the answer.

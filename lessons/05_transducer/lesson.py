@@ -378,7 +378,7 @@ for size in (1, 7, 50):
 late = latency.delays(shipped, spoken)
 everything = torch.tensor([x for values in late.values() for x in values])
 print(f"{len(everything)} digits; median {everything.median():+.2f} s, one in ten later than {everything.quantile(0.9):+.2f} s")
-print(f"the encoder gives a frame every {latency.frame_seconds(shipped):.2f} s: earlier than that it cannot know")
+print(f"the encoder gives a frame every {latency.frame_seconds(shipped):.2f} s: times are no finer than that")
 figures.delays({word: late[word] for word in data.DIGITS if word in late});
 
 # %% [markdown]
@@ -430,7 +430,7 @@ print(one.info["command"].replace(" && ", "\n"))
 # %% [markdown]
 # The parameters in the left column are counted by our code from the paper's layer sizes; the paper says 122.1M (paper, table 1). The widths of embedding and joint network, which it does not state, are our fit. And mind what our numbers mean. The digits' test strings are new, but **all speakers are known from training**. AN4 (letters, numbers and dates, read by some seventy people) is tested on strangers, and so it errs far more often.
 #
-# AN4 has few recordings, and spelled words have no grammar. What helped most there is told by the commands behind the checkpoint, printed last: a first network only finds *where* each word ends (the best path through its lattice, as in section 3). Along these cuts every recording falls into words, and half of what the last network trains on are new sentences, joined of
+# AN4 has few recordings, and spelled words have no grammar. A recurrent prediction network would learn its sentences by heart; this one has no layers and remembers the last word only. What helped most there is told by the commands behind the checkpoint, printed last: a first network only finds *where* each word ends (the best path through its lattice, as in section 3). Along these cuts every recording falls into words, and half of what the last network trains on are new sentences, joined of
 # words of one speaker (`tinycourse/splicing.py`). It was made against one kind of error above all: "four four", heard as one, because a word seldom follows itself in those sentences.
 #
 # And a voice that was never heard? The lower table keeps one of the six speakers out of training, and tests on that one alone. Each of its numbers is a training of some minutes, so they were made before, by `benchmarks/voices.py`.

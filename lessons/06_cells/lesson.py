@@ -147,7 +147,7 @@ print(f"i + f is {float((seen['i'] + seen['f']).mean()):.2f} on average; CIFG fo
 figures.coupling(seen["f"].flatten(), seen["i"].flatten());
 
 # %% [markdown]
-# **CIFG**, the *coupled input and forget gate* (Greff et al. 2015, [arXiv 1503.04069](https://arxiv.org/abs/1503.04069)), puts the whole cloud onto the line: $i = 1 - f$. A quarter of the gates' weights is gone. And the cell becomes a running mean,
+# **CIFG**, the *coupled input and forget gate* (Greff et al. 2015, [arXiv 1503.04069](https://arxiv.org/abs/1503.04069)), puts the whole cloud onto the line: $i = 1 - f$. Ours is not on it, so to force it there is a real loss of freedom; section 6 asks what it costs. A quarter of the gates' weights is gone. And the cell becomes a running mean,
 #
 # $$c \leftarrow f\,c + (1 - f)\,g,$$
 #
@@ -254,7 +254,7 @@ print(gates.table(measured["rows"]))
 figures.results(gates.by_pair(measured["rows"]));
 
 # %% [markdown]
-# How to read it: dots are seeds, and their distance is the noise. The last column of the table speaks up only where *every* seed of a pair is on one side of *every* seed of LSTM / LSTM. Everything else is: no difference that three seeds can see. Ten words are an easy task, too; where both are nearly perfect, they cannot differ.
+# How to read it: dots are seeds, and their distance is the noise. The last column of the table speaks up only where *every* seed of a pair is on one side of *every* seed of LSTM / LSTM. Where it is empty, three seeds see no difference. Ten words are an easy task, too; where both are nearly perfect, they cannot differ.
 #
 # What the table leaves out is **layer normalisation**, which the paper uses throughout: before the sigmoid, the sums of each gate are brought to mean 0 and spread 1 over its units. It makes training calmer. In an SRU it costs nothing in speed, as long as it is kept away from c: there it would make every frame wait for the last one again. The library
 # has all three cells with it: `tinycourse train rnnt-digits-ln-cifg-sru` is one more row for the patient.
@@ -290,7 +290,7 @@ for what, pair in replaced.items():
 
 # %% [markdown]
 # So the order is the paper's. **CIFG for LSTM in the encoder is a gift**: a fifth of all weights gone, and nothing lost that three seeds could show. SRU costs something in the prediction network and more in the encoder. One thing differs: the paper gives its prediction network to an SRU nearly for free, and ours pays for it. Its network was trained to the end on a great deal of speech; ours
-# for a short while, a quarter of what the shipped recogniser got. An SRU may only learn more slowly. To find out, train longer: `gates.train` takes the recipe.
+# for a short while, a quarter of what the shipped recogniser got. An SRU may only learn more slowly; but the pair of CIFG and SRU in [lesson 07](07_pruning.ipynb), trained to the end, still errs more than LSTMs do. To try the others, train longer: `gates.train` takes the recipe.
 #
 # ## Quiz
 #

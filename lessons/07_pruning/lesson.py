@@ -298,7 +298,7 @@ for scope in ("layer", "lamp", "global"):
 # %% [markdown]
 # ## 7. Does it get faster?
 #
-# Now in C, on this machine, with one thread. `FloatProduct` and `IntegerProduct` lay the same weights out in panels of eight outputs, dense or
+# Now in C, on this machine, with one thread. `FloatProduct` and `HybridProduct` (int8 weights, float results) lay the same weights out in panels of eight outputs, dense or
 # without their empty blocks, and multiply with one vector, as a recurrent layer does at every frame. Each is compared with its numpy
 # reference first: a fast wrong answer is worth nothing. The matrix has the size of one gate of the paper's layers, 2048 units fed
 # by 640 numbers (Shangguan et al. 2019).
@@ -342,7 +342,7 @@ figures.speed(ratios);
 # %% [markdown]
 # Read the second line carefully. Dense int8 is already fast: it moves a quarter of the bytes, and a register takes four times as many
 # products. At half sparsity the sparse product has half the multiplications, but it has to look up which input each block meets, and
-# gains little or nothing. From three quarters on it pays. So: **quantize first, prune second, and measure**. On matrices as small as
+# gains little, or even loses. From three quarters on it pays. So: **quantize first, prune second, and measure**. On matrices as small as
 # those of our own networks the call itself takes longer than the product; `benchmarks/sparse.py` has both sizes.
 #
 # ## Play with it
@@ -369,7 +369,7 @@ MaskExplorer(checkpoint.load("ds-cnn-s").network, accuracy)
 #
 # Half of the gates' weights go nearly for free; four of five cost a good tenth of the errors more (paper, as above). Their sets are
 # private. Ours are people's voices too. First two keyword networks, as shipped, each trained on for a few epochs while it is pruned; the
-# command that measured them is printed.
+# command that measured them is printed. It took one seed, so small differences say nothing.
 
 # %% alt="Error over sparsity for each keyword network, lines for gradual and one-shot pruning and for blocks of 1x1 and 8x1."
 from tinycourse import pruning
@@ -399,7 +399,7 @@ print(pruning.table(digits["rows"]))
 # dense LSTM. Whoever prunes single weights gets far more out of the same number: to train large and prune beats training small. Blocks of
 # eight give most of that away again. Our layers have a hundred units or so, sixteen blocks to a column; the paper's have thousands,
 # and there a block of eight is a small thing. The cheap cells, nearly free in the paper, start here from a higher error, as they did in
-# lesson 06, and pruned they end up about where an LSTM of as many weights does.
+# lesson 06. Pruned by half they still err more than a pruned LSTM of as many weights; only at four fifths are the two about level.
 
 # %% [markdown]
 # ### Half of it on the chip

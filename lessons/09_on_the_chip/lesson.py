@@ -35,7 +35,7 @@
 # %% [markdown]
 # ## Before you start
 #
-# You need [lesson 00](00_word_to_chip.ipynb) and the first half of [lesson 08](08_quantization.ipynb): scale, zero point, requantization. Some C is good to have seen; nothing deeper than a loop and an array comes up. The kernels are
+# You need [lesson 00](00_word_to_chip.ipynb) and the first half of [lesson 08](08_quantization.ipynb): scale, zero point, requantization; for section 7 also the transducer of lessons 05 to 07. Some C is good to have seen; nothing deeper than a loop and an array comes up. The kernels are
 # written in the manner of CMSIS-NN (Lai et al. 2018, [arXiv 1801.06601](https://arxiv.org/abs/1801.06601)).
 #
 # ## Time and machine
@@ -409,7 +409,8 @@ for i in (0, 1, 3):
     text, same = Vocabulary(writer.classes).decode(labels), labels == truth and (heard == encoded).all()
     print(f"said {strings.texts[i]}\nchip {text}\n     {'every bit as the interpreter' if same else 'the interpreter differs'}")
 busy = ear.instructions / (len(rows) * 0.01) / 80e6
-print(f"flash {bill['flash']['total_bytes']:,} bytes, RAM {bill['ram']['total_bytes']:,}; at 80 MHz busy for {busy:.0%} of the time ({source})")
+flash, ram = (bill[memory]["total_bytes"] for memory in ("flash", "ram"))
+print(f"flash {flash:,} bytes, RAM {ram:,}; at 80 MHz busy for {busy:.0%} of the time ({source})")
 
 # %% [markdown]
 # (*Busy* assumes one instruction for each cycle once more.) A mean hides what matters to whoever listens: between two rows there are ten milliseconds, and when they are over, the next samples are there. Here is the last string again, run by run.
