@@ -388,7 +388,7 @@ figures.memory(flash, 64 * 1024, "the course's limit for TinySpeech-M", "flash")
 #
 # ## 7. From sound to a sentence
 #
-# Until now the chip was given a map of features, a second at a time. A recogniser of sentences gets no such map: sound comes, and does not end. So the *front end* of lesson 01 has to be on the chip too, in integers: a Hann window in 16 bits, an FFT that halves its numbers at every stage so that none
+# Until now the chip was given a map of features, a second at a time. A recogniser of sentences gets no such map: sound comes, and does not end. So the *front end* of lesson 01 has to be on the chip too, in integers: a Hann window in 16 bits, an FFT that halves its numbers at all stages but the first two, so that none
 # overflows, sums of energies, a logarithm from a table of 33 numbers. Behind it goes the transducer of lessons 05 to 08 in its last form: CIFG cells in the encoder, SRU in the prediction network, 8x1 blocks of the gates pruned, integers throughout, greedy search. `samples=True` puts the ears in front. The chip takes 160 samples, ten milliseconds, and says a label when it has heard one.
 
 # %%
