@@ -44,7 +44,7 @@ class Live(anywidget.AnyWidget):
 
 def described(listening: Listener) -> dict:
     """What live.js must know beside the module: sizes, times, names and colours."""
-    x = listening.features
+    x = listening.ears.features
     low, high = (int(np.clip(x.zero_point + side * DEVIATIONS / x.scale, -128, 127)) for side in (-1, 1))
     frames = round(RATE / listening.ears.hop)
     return {

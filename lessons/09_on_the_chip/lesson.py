@@ -425,6 +425,8 @@ steps = {
 }
 levels = dict(zip(steps, np.cumsum(list(steps.values()))))
 print(f"the dearest run takes {ear.worst:,} instructions: {ear.worst / 80e3:.1f} of its 10 ms at 80 MHz")
+most = max(levels.values()) + (sentences.symbols - 1) * list(steps.values())[-1]
+print(f"with {sentences.symbols} labels for one output of the encoder, the most that the search allows: {most:,}")
 figures.stream(ear.costs, list(zip(ear.when, text.split())), levels, seconds=0.01, budget=800_000);
 
 # %% [markdown]

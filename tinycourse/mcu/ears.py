@@ -54,7 +54,8 @@ class Ears:
     def buffers(self) -> dict[str, tuple[np.dtype, int]]:
         """The memory that C needs for it: {name: (type, count)}."""
         kept = max(self.size, 2 * self.lead) + self.chunk  # twice the lead is one more than a centred window of odd length
-        return {"kept": (np.dtype("int16"), kept), "scratch": (np.dtype("int32"), -(-self.kernel.scratch // 4))}
+        scratch = self.kernel.scratch - 2 * self.size  # a frame is read where it was kept
+        return {"kept": (np.dtype("int16"), kept), "scratch": (np.dtype("int32"), -(-scratch // 4))}
 
     def generate(self, name: str) -> str:
         """C text that defines `ears` of type tc_ears_params, with its tables, whose names begin with `name`, and its buffers."""

@@ -119,7 +119,7 @@ def readme(report: dict) -> str:
     return f"""# A keyword listener (front end, int8 network, detector) in C, for {report["target"]}
 
 Made by tinycourse. Takes chunks of {report["input"]["shape"][0]} samples, int16, {report["rate"]:,} a second, and says when it hears
-a word: {", ".join(firmware.sizes(report))}.
+a word. It needs: {", ".join(firmware.sizes(report))}.
 
 A word fires where its posterior, averaged over {s.windows} runs of the network, one every {s.hop:g} s, reaches {s.threshold:g}; then
 nothing fires for {s.refractory:g} s.

@@ -337,7 +337,7 @@ def readme(report: dict) -> str:
     x, y, sizes = report["input"], report["output"], ", ".join(firmware.sizes(report))
     return f"""# An int8 network in C, for {report["target"]}
 
-Made by tinycourse. Takes {x["type"]} {x["shape"]}, gives int8 {y["shape"]}: {sizes}.
+Made by tinycourse. Takes {x["type"]} {x["shape"]}, gives int8 {y["shape"]}. It needs: {sizes}.
 
 - `model.h`, `model.c`: the network. Fill `model_input()`, call `model_run()`, read `model_output()`.
 {rest_of_folder(report)}"""

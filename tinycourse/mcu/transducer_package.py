@@ -158,7 +158,7 @@ def readme(report: dict) -> str:
     ears = EARS_README.format(rate=report["rate"]) if EARS in report["parts"] else ""
     return f"""# A speech recogniser (RNN transducer, int8) in C, for {report["target"]}
 
-Made by tinycourse. Takes {firmware.takes(report)}, and gives labels:
+Made by tinycourse. Takes {firmware.takes(report)}, and gives labels. It needs:
 {", ".join(firmware.sizes(report))}.
 
 - `model.h`, `model.c`: the recogniser. Call `model_reset()`; then fill `model_input()`, which moves, with {firmware.row(report)}, call

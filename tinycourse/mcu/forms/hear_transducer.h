@@ -26,7 +26,7 @@ static const char *hear_clip(bool *same)
         }
     }
     *same = *same && said == ${labels};
-    return text;
+    return text[0] == ' ' ? text + 1 : text;
 }
 
 #endif

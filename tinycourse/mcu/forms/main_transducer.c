@@ -16,8 +16,10 @@ int main(int count, char **arguments)
     int32_t said = 0;
     while (fread(model_input(), MODEL_INPUT_BYTES, 1, file) == 1) {
         model_run();
-        for (; said < model_count(); said++)
-            printf("%s", words[model_labels()[said % MODEL_KEPT]]);
+        for (; said < model_count(); said++) {
+            const char *word = words[model_labels()[said % MODEL_KEPT]];
+            printf("%s", said == 0 && *word == ' ' ? word + 1 : word);
+        }
     }
     printf("\n");
     fclose(file);
