@@ -430,7 +430,7 @@ print(f"with {sentences.symbols} labels for one output of the encoder, the most 
 figures.stream(ear.costs, list(zip(ear.when, text.split())), levels, seconds=0.01, budget=800_000);
 
 # %% [markdown]
-# Every row costs the front end. Every third one completes a stack of frames for the lower layer of the encoder, every sixth a pair of its outputs for the upper one; and only where a label is said does the prediction network run at all. That is why a transducer suits a chip: its work comes in portions of known size, the largest of them has to fit between two rows, and speech costs hardly more than silence.
+# Every row costs the front end. Every third one completes a stack of frames for the lower layer of the encoder, every sixth a pair of its outputs for the upper one; and only where a label is said does the prediction network run at all. That is why a transducer suits a chip: its work comes in portions of known size, and speech costs hardly more than silence. Compare the last number printed with the dashed line before you promise anything: nobody says three digits within one output of the encoder, but who may never be late has to allow for it, with fewer labels, a buffer for one more row, or a faster clock.
 #
 # ## Play with it
 #
