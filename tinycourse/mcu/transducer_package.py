@@ -127,18 +127,22 @@ def measured(program: TransducerProgram, target: str, binary: Path) -> dict:
         "metadata": program.metadata,
     }
     if ears:
-        found["parts"][EARS] = {"calls_per_second": program.rate, "weight_bytes": tables, "arena_bytes": 0}
-        found["parts"][EARS] |= {"multiply_adds": 0, "instructions": None}
-    if ears and transcriber.emulated:  # what no network took
-        frames, full = ears.frames_after(x.size), sum(said == program.symbols for said in Counter(transcriber.when).values())
-        ran = {"front": frames // program.hop, "back": len(heard), "prediction": len(labels)}
-        ran["joint"] = len(heard) + len(labels) - full  # after `symbols` labels it is not asked again
-        spent = sum(ran[part] * r["instructions"] for part, r in parts.items())
-        found["parts"][EARS]["instructions"] = round((transcriber.instructions - spent) / frames)
+        found["parts"][EARS] = {"calls_per_second": program.rate, "weight_bytes": tables, "arena_bytes": 0, "multiply_adds": 0}
+        found["parts"][EARS]["instructions"] = of_ears(transcriber, parts, len(heard)) if transcriber.emulated else None
     if transcriber.emulated:
         most = transcriber.binary.stack_bound()
         found["ram"] |= {"stack_bytes": most, "total_bytes": transcriber.binary.sections[".bss"] + most}
     return found
+
+
+def of_ears(transcriber: Transcriber, parts: dict[str, dict], heard: int) -> int:
+    """Instructions of the ears for a frame: those of the last recording, in which the encoder gave `heard` outputs, that no network took."""
+    program, labels = transcriber.program, len(transcriber.when)
+    frames = program.ears.frames_after(len(transcriber.costs) * program.ears.chunk)
+    full = sum(said == program.symbols for said in Counter(transcriber.when).values())  # then the joint network is not asked again
+    ran = {"front": frames // program.hop, "back": heard, "prediction": labels, "joint": heard + labels - full}
+    spent = sum(ran[part] * report["instructions"] for part, report in parts.items())
+    return round((transcriber.instructions - spent) / frames)
 
 
 def add(numbers) -> int | None:
