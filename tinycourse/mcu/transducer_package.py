@@ -136,7 +136,7 @@ def measured(program: TransducerProgram, target: str, binary: Path) -> dict:
 
 
 def of_ears(transcriber: Transcriber, parts: dict[str, dict], heard: int) -> int:
-    """Instructions of the ears for a frame: those of the last recording, in which the encoder gave `heard` outputs, that no network took."""
+    """Instructions of the ears for a frame: those of the last recording that no network took; the encoder gave `heard` outputs."""
     program, labels = transcriber.program, len(transcriber.when)
     frames = program.ears.frames_after(len(transcriber.costs) * program.ears.chunk)
     full = sum(said == program.symbols for said in Counter(transcriber.when).values())  # then the joint network is not asked again
