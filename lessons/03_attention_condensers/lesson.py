@@ -139,7 +139,7 @@ print(f"V {list(v.shape[1:])}, A {list(a.shape[1:])}, V' {list(chosen.shape[1:])
 
 # %% [markdown]
 # Here are all five maps, four channels of each; time runs to the right, pitch goes up. Q is V in coarse. K no longer looks like the word: it says
-# things such as "the energy is not where it was a moment ago". A is K stretched to the frames of V, every column twice. V' looks nearly like
+# things such as "there is more energy above than below". A is K stretched to the frames of V, every column twice. V' looks nearly like
 # A: in these channels, what the condenser thinks outweighs what came in.
 
 # %% alt="A grid of small maps: five rows for V, Q, K, A and V', four columns for channels; Q and K are coarser, A is blocky, V' much like A."
