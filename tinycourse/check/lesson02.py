@@ -508,6 +508,12 @@ def windows_as_seconds(score, hop, spoken, threshold, refractory, tolerance):
     return misses, alarms * 3600 / len(score)
 
 
+def first_window_forgotten(score, hop, spoken, threshold, refractory, tolerance):
+    """The first window alone lasts a second: N windows last 1 + (N - 1) * hop seconds, not N * hop."""
+    misses, alarms = alarms_not_per_hour(score, hop, spoken, threshold, refractory, tolerance)
+    return misses, alarms * 3600 / (len(score) * hop)
+
+
 def alarms_not_per_hour(score, hop, spoken, threshold, refractory, tolerance):
     """This is the number of false alarms: divide by the hours that the recording lasts."""
     _, found, alarms = matching(firing(score, hop, threshold, refractory), spoken, tolerance)
@@ -535,6 +541,7 @@ SLOT = 28  # windows that each event of a trial has for itself
         share_of_detections,
         hits_instead_of_misses,
         windows_as_seconds,
+        first_window_forgotten,
         alarms_not_per_hour,
         per_window,
     ],

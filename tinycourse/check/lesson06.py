@@ -55,6 +55,11 @@ def feeds_back_the_cell(kind, inputs, units, projection):
     return weights(GATES[kind], inputs, units, units, projection, kind != "sru")
 
 
+def nothing_goes_back(kind, inputs, units, projection):
+    """Without a projection the output is as wide as the cell: then `units` numbers go back, not 0."""
+    return weights(GATES[kind], inputs, units, projection, projection, kind != "sru")
+
+
 def projection_forgotten(kind, inputs, units, projection):
     """The projection has weights, too: units x projection."""
     return weights(GATES[kind], inputs, units, projection or units, 0, kind != "sru")
@@ -78,7 +83,16 @@ def sru_has_three(kind, inputs, units, projection):
 
 @exercise(
     reference=slow_layer_weights,
-    wrong=[bias_forgotten, bias_twice, feeds_back_the_cell, projection_forgotten, four_of_everything, sru_looks_back, sru_has_three],
+    wrong=[
+        bias_forgotten,
+        bias_twice,
+        feeds_back_the_cell,
+        nothing_goes_back,
+        projection_forgotten,
+        four_of_everything,
+        sru_looks_back,
+        sru_has_three,
+    ],
 )
 def layer_weights(candidate, random):
     """layer_weights(kind, inputs, units, projection) -> int. Whole numbers: nothing is rounded."""

@@ -141,6 +141,12 @@ def row_by_row(weight, rows, sparsity):
     return torch.cat([masked(part.abs().mean(0, keepdim=True), rows, sparsity) for part in in_blocks(weight, rows)])
 
 
+def tiled(weight, rows, sparsity):
+    """The mask of the blocks was repeated as a whole: each of its rows has to stand `rows` times, one below the other."""
+    scores = in_blocks(weight, rows).abs().mean(1)
+    return masked(scores, 1, sparsity).repeat(rows, 1)
+
+
 def inverted(weight, rows, sparsity):
     """The mask is the wrong way round: True stays."""
     return ~masked(in_blocks(weight, rows).abs().mean(1), rows, sparsity)
@@ -148,7 +154,7 @@ def inverted(weight, rows, sparsity):
 
 @exercise(
     reference=slow_block_mask,
-    wrong=[signed, one_by_one, along_inputs, largest_go, strongest, row_by_row, inverted],
+    wrong=[signed, one_by_one, along_inputs, largest_go, strongest, row_by_row, tiled, inverted],
 )
 def block_mask(candidate, random):
     """block_mask(weight float32 [outputs, inputs], rows, sparsity) -> bool [outputs, inputs]. Drawn means differ by far more than
