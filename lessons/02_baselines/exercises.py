@@ -271,7 +271,7 @@ for name, layer in {
 
 # %% [markdown]
 # Strides also save work, as later layers run at fewer places; dilations keep every instant. `res15` takes dilations, TC-ResNet
-# takes strides, and both are right about what they want.
+# takes strides, each for its own reason.
 
 # %% [markdown]
 # ## Exercise 4: make batch norm vanish
