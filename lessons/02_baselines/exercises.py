@@ -42,7 +42,7 @@ print(f"{sum(isinstance(m, nn.Conv2d) for m in network.modules())} convolutions,
 # Before you train a network, you want to know whether it fits. A convolution puts `c_out` kernels down, one after the other, at
 # every place of a padded map, or at every `stride`-th along both axes. Each kernel is square and looks at `c_in / groups` channels.
 # The map is padded by `kernel // 2` on all sides, `kernel` is odd. **Count its parameters, and its multiply-adds.** One multiplication
-# and the addition behind it are one multiply-add; the sum starts at the bias, so the bias costs none.
+# and the addition after it are one multiply-add; the sum starts at the bias, so the bias costs none.
 
 
 # %%
@@ -271,7 +271,7 @@ for name, layer in {
 
 # %% [markdown]
 # Strides also save work, as later layers run at fewer places; dilations keep every instant. `res15` takes dilations, TC-ResNet
-# takes strides, and both are right about what they want.
+# takes strides, each for its own reason.
 
 # %% [markdown]
 # ## Exercise 4: make batch norm vanish
@@ -290,7 +290,7 @@ for name, layer in {
 def fold_norm(
     layer: torch.Tensor, scale: torch.Tensor, shift: torch.Tensor, mean: torch.Tensor, variance: torch.Tensor, eps: float
 ) -> torch.Tensor:
-    """The layer that does what `layer` and the batch norm behind it do.
+    """The layer that does what `layer` and the batch norm after it do.
 
     layer: float32 [D, n + 1], the weights of output d and, in the last column, its bias.
     scale, shift, mean, variance: float32 [D] each. Returns float32 [D, n + 1].
@@ -363,8 +363,8 @@ print(f"{stored[0]:,} numbers, then {stored[1]:,}; the answers differ by {differ
 # <!-- card operating_point difficulty=4 importance=5 minutes=20 points=4 -->
 #
 # A device that waits for one word looks at the last second of sound every `hop` seconds, so that window $i$ ends, and is judged, at
-# $1 + i \cdot \mathit{hop}$ seconds. It *fires* when the score reaches the threshold, unless it fired less than `refractory` seconds ago: until then it is deaf.
-# The word was really spoken at some times. The first time that the device fires between the start of a word and `tolerance` seconds behind its
+# $1 + i \cdot \mathit{hop}$ seconds. It *fires* when the score reaches the threshold, unless it fired less than `refractory` seconds before: for that long it is deaf.
+# The word was really spoken at some times. The first time that the device fires between the start of a word and `tolerance` seconds after its
 # end, it has found that word; firing at any other time, also twice for one word, is a false alarm. **What
 # share of the words was missed, and how many false alarms were there in an hour?** The recording lasts until the last window ends.
 
@@ -378,8 +378,8 @@ def operating_point(
     score: float32 [N], of the window that ends at 1 + i * hop seconds. spoken: (start, end) of every word, in seconds, in order.
     Returns (share of the words that were missed, false alarms in an hour).
 
-    >>> score = torch.tensor([0.1, 0.9, 0.8, 0.2, 0.1, 0.7, 0.1, 0.1, 0.1])  # at 1.0, 1.5, ... 5.0 seconds
-    >>> operating_point(score, 0.5, [(0.6, 1.6), (4.0, 5.0)], threshold=0.7, refractory=1.0, tolerance=0.5)
+    >>> score = torch.tensor([0.1, 0.9, 0.8, 0.2, 0.1, 0.75, 0.1, 0.1, 0.1])  # at 1.0, 1.5, ... 5.0 seconds
+    >>> operating_point(score, 0.5, [(0.6, 1.6), (4.0, 5.0)], threshold=0.75, refractory=1.0, tolerance=0.5)
     (0.5, 720.0)
     """
     ### BEGIN SOLUTION

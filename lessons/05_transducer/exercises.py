@@ -16,7 +16,7 @@
 #
 # [Lesson 05](../notebooks/05_transducer.ipynb) walked through a lattice. Here you write what walks: `transitions` finds the steps, `two_frames`
 # lists all ways through the smallest lattice worth the name, `alpha` adds up the ways through any, `step_shares` turns them into a
-# gradient, and `greedy` speaks. At the end the five train a transducer and let it talk, and no line of it is the library's.
+# gradient, and `greedy` speaks. At the end four of them train a transducer and let it talk, and no line of that is the library's.
 #
 # **How it works.** Write your answer where it says `YOUR CODE HERE` and remove the line `raise NotImplementedError()`.
 # Run the cell, then the check below it. The check draws new inputs each time and says *passed*, or what it expected, what it
@@ -285,7 +285,7 @@ print(f"two frames, listed: {-two_frames(both):.4f}; by alpha: {alpha(both)[-1, 
 # $$\exp\bigl(\alpha(t, u) + \mathrm{label}(t, u) + \beta(t, u + 1) - \beta(0, 0)\bigr)$$
 #
 # since $\beta(0, 0)$ is the log-probability of all alignments together. For a blank, the next node is (t + 1, u). Out of the last frame a blank leads only from
-# (T - 1, U), where everything is said: behind it lies the end, of probability 1. **Write `step_shares`.** The whole gradient of the loss is made of it.
+# (T - 1, U), where everything is said: it leads to the end, of probability 1. **Write `step_shares`.** The whole gradient of the loss is made of it.
 
 
 # %%
@@ -323,7 +323,7 @@ assert torch.allclose(only[0], torch.tensor([[0.0, 1.0], [1.0, 0.0]]))
 # <details>
 # <summary>Hint 1</summary>
 #
-# Make a table of what lies *behind* each step, of the shape of `steps`. For blanks it is beta of the next frame, for labels beta of the next row. Then one
+# Make a table of what lies *ahead* of each step, of the shape of `steps`. For blanks it is beta of the next frame, for labels beta of the next row. Then one
 # line is enough.
 # </details>
 #

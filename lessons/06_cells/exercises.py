@@ -39,8 +39,8 @@ print("gates, in the order of their weights:", gates.NAMES)
 # ## Exercise 1: what a layer costs
 # <!-- card layer_weights difficulty=2 importance=4 minutes=10 points=2 -->
 #
-# Each gate of a layer is a linear map: from the **input** and, unless the cell is an SRU, from the **output of the frame before**, plus one **bias** for each unit. LSTM has four
-# gates, CIFG three, SRU four linear maps of the input. A projection makes the output narrower, with a matrix of `units` x `projection` and no bias; then that is what
+# A layer has a linear map for each gate and for each new value: from the **input** and, unless the cell is an SRU, from the **output of the frame before**, plus one **bias** for each
+# unit. LSTM has four such maps, CIFG three, SRU four. A projection makes the output narrower, with a matrix of `units` x `projection` and no bias; then that is what
 # goes back, too. **Count.**
 
 
@@ -73,7 +73,7 @@ assert layer_weights("sru", 3, 2, 0) == 4 * 2 * 4
 # <details>
 # <summary>Hint 1</summary>
 #
-# One gate first. It has a row for each unit. How long is a row: inputs, what comes back, and the bias.
+# One map first. It has a row for each unit. How long is a row? Inputs, what comes back, and the bias.
 # </details>
 #
 # <details>
@@ -167,10 +167,10 @@ cifg_step = check.lesson06.cifg_step.catch_up(cifg_step)
 
 # %% [markdown]
 # ### A cell that cannot run away
-# Feed both cells for a while with a loud new value, all gates nearly open. The cell of the LSTM adds up without end; that of the CIFG is a mean, and stays within the new values. For
+# Feed both cells for a while with a loud new value, all gates nearly open. The cell of the LSTM adds up, to many times the new value; that of the CIFG is a mean, and stays within the new values. For
 # whoever wants to store cells in few bits (lesson 08) that is a gift.
 
-# %% alt="The cell of the LSTM climbs almost in a straight line, that of the CIFG stays at or below one."
+# %% alt="The cell of the LSTM climbs far above one and goes on climbing, that of the CIFG stays below one."
 sums = torch.tensor([[2.0], [4.0], [4.0]])  # g, f, o
 lstm, cifg, both = torch.zeros(1), torch.zeros(1), []
 for _ in range(60):

@@ -57,8 +57,8 @@ def sparsity_at(step: int, start: int, end: int, initial: float, final: float) -
     step: of training, from 0. start, end: steps between which the sparsity grows, start < end. initial, final: sparsities there.
     Returns a float: 0 before `start`, `final` from `end` on.
 
-    >>> [sparsity_at(step, start=10, end=20, initial=0.0, final=0.8) for step in (5, 10, 15, 20, 99)]
-    [0.0, 0.0, 0.7000000000000001, 0.8, 0.8]
+    >>> [round(sparsity_at(step, start=10, end=20, initial=0.0, final=0.8), 3) for step in (5, 10, 15, 20, 99)]
+    [0.0, 0.0, 0.7, 0.8, 0.8]
     """
     ### BEGIN SOLUTION
     if step < start:
@@ -248,7 +248,7 @@ pruned_step = check.lesson07.pruned_step.catch_up(pruned_step)
 # A story of two weights, told with your functions. The first is large and useless, the second small and needed. At half sparsity only one
 # may stay. Watch the second one grow in hiding, overtake, and return.
 
-# %% alt="Two lines over steps: one falls, one rises; where they cross, the shading of what is hidden changes sides."
+# %% alt="Two lines over steps: one falls, one rises; white dots mark the hidden one, and where the lines cross they change from one to the other."
 story, wanted = torch.tensor([[1.0, 0.1]]), torch.tensor([[0.0, 1.0]])
 values, hidden = [], []
 for _ in range(25):

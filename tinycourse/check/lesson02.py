@@ -76,7 +76,7 @@ def bias_multiplied(c_in, c_out, kernel, stride, groups, bias, size):
 
 
 def two_operations(c_in, c_out, kernel, stride, groups, bias, size):
-    """A multiplication and the addition behind it are one multiply-add, not two operations."""
+    """A multiplication and the addition after it are one multiply-add, not two operations."""
     weights, work = formula(c_in, c_out, kernel, groups, bias, places_of(size, stride))
     return weights, 2 * work
 
@@ -236,7 +236,7 @@ def grown(layers, step=lambda jump, stride: jump * stride, reach=lambda k, d: (k
 
 
 def strides_ignored(layers):
-    """Behind a stride neighbours lie further apart: every later layer reaches as many times further."""
+    """After a stride neighbours lie further apart: every later layer reaches as many times further."""
     return grown(layers, step=lambda jump, stride: 1)
 
 
@@ -314,7 +314,7 @@ def receptive_field(candidate, random):
 
 
 def slow_fold_norm(layer: Tensor, scale: Tensor, shift: Tensor, mean: Tensor, variance: Tensor, eps: float) -> Tensor:
-    """A layer [D, n + 1] and the batch norm behind it as one layer [D, n + 1]: one row at a time."""
+    """A layer [D, n + 1] and the batch norm after it as one layer [D, n + 1]: one row at a time."""
     folded = torch.zeros_like(layer)
     for d in range(len(layer)):
         factor = scale[d] / (variance[d] + eps) ** 0.5
@@ -430,12 +430,12 @@ def slow_operating_point(
     return len(free) / len(spoken), alarms / (seconds / 3600)
 
 
-def firing(score, hop, threshold, refractory, restart=False, above=False):
-    """What the wrong answers share: the instants of detections; `restart` and `above` change a rule."""
+def firing(score, hop, threshold, refractory, restart=False, above=False, longer=False):
+    """What the wrong answers share: the instants of detections; `restart`, `above` and `longer` change a rule."""
     fired, last = [], -1e9
     for i, value in enumerate(score.tolist()):
         time, over = 1 + i * hop, value > threshold if above else value >= threshold
-        if over and time - last >= refractory:
+        if over and (time - last > refractory or (time - last == refractory and not longer)):
             fired.append(time)
             last = time
         elif over and restart:
@@ -469,6 +469,11 @@ def deafness_restarts(*given):
     return judged(*given, restart=True)
 
 
+def deaf_too_long(*given):
+    """The device fires again as soon as `refractory` seconds have passed: compare with >=, not with >."""
+    return judged(*given, longer=True)
+
+
 def strictly_above(*given):
     """A score equal to the threshold fires, too."""
     return judged(*given, above=True)
@@ -480,7 +485,7 @@ def found_twice(*given):
 
 
 def no_tolerance(score, hop, spoken, threshold, refractory, tolerance):
-    """A window that ends up to `tolerance` seconds behind the word still contains it: that is a hit."""
+    """A window that ends up to `tolerance` seconds after the word has still heard it: that is a hit."""
     return judged(score, hop, spoken, threshold, refractory, 0)
 
 
@@ -503,6 +508,12 @@ def windows_as_seconds(score, hop, spoken, threshold, refractory, tolerance):
     return misses, alarms * 3600 / len(score)
 
 
+def first_window_forgotten(score, hop, spoken, threshold, refractory, tolerance):
+    """The first window alone lasts a second: N windows last 1 + (N - 1) * hop seconds, not N * hop."""
+    misses, alarms = alarms_not_per_hour(score, hop, spoken, threshold, refractory, tolerance)
+    return misses, alarms * 3600 / (len(score) * hop)
+
+
 def alarms_not_per_hour(score, hop, spoken, threshold, refractory, tolerance):
     """This is the number of false alarms: divide by the hours that the recording lasts."""
     _, found, alarms = matching(firing(score, hop, threshold, refractory), spoken, tolerance)
@@ -510,7 +521,7 @@ def alarms_not_per_hour(score, hop, spoken, threshold, refractory, tolerance):
 
 
 def per_window(score, hop, spoken, threshold, refractory, tolerance):
-    """False alarms for each window depend on how often one looks, which means nothing to who owns the device: count them by the hour."""
+    """False alarms for each window depend on how often the device looks, which means nothing to its owner: count them by the hour."""
     misses, alarms = alarms_not_per_hour(score, hop, spoken, threshold, refractory, tolerance)
     return misses, alarms / len(score)
 
@@ -523,12 +534,14 @@ SLOT = 28  # windows that each event of a trial has for itself
     wrong=[
         every_window_counts,
         deafness_restarts,
+        deaf_too_long,
         strictly_above,
         found_twice,
         no_tolerance,
         share_of_detections,
         hits_instead_of_misses,
         windows_as_seconds,
+        first_window_forgotten,
         alarms_not_per_hour,
         per_window,
     ],
@@ -545,10 +558,10 @@ def operating_point(candidate, random):
     events = {  # windows that reach the threshold, counted from the slot's own; a word that begins and ends so many seconds from there
         "a word, found at once": ([0, 1, 2], (-0.6, 0.4)),
         "a word that nobody heard": ([], (-0.6, 0.4)),
-        "a false alarm": ([0, 1], None),
+        "two false alarms": ([0, deaf], None),
         "a word, found twice": ([0, deaf], (-0.1, 0.9)),
         "a false alarm that does not end": (list(range(deaf + 2)), None),
-        "a word, found behind its end": ([0], (-1.2, -0.2)),
+        "a word, found after its end": ([0], (-1.2, -0.2)),
         "a word, found too late": ([0, 1], (-1.65, -0.65)),
         "a word that just reaches the threshold": (["equal"], (-0.6, 0.4)),
     }

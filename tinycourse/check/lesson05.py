@@ -236,7 +236,7 @@ def slow_alpha(steps: Tensor, left=from_left, below=from_below, add=log_add) -> 
 
 
 def best_way(steps):
-    """The larger of the two was kept, which is the best way (Viterbi): alpha adds the probabilities of all ways, so take log_add."""
+    """The larger of the two was kept, the best way (Viterbi): alpha adds the probabilities of all ways, so take torch.logaddexp."""
     return slow_alpha(steps, add=max)
 
 
@@ -358,8 +358,8 @@ def slow_step_shares(steps: Tensor, alpha: Tensor, beta: Tensor) -> Tensor:
     return shares
 
 
-def behind(beta: Tensor, end: float = 0.0) -> Tensor:
-    """beta where each step leads, [T, U + 1, 2]; `end` behind the last blank."""
+def ahead_of(beta: Tensor, end: float = 0.0) -> Tensor:
+    """beta where each step leads, [T, U + 1, 2]; `end` after the last blank."""
     ahead = torch.full((*beta.shape, 2), NEVER, dtype=beta.dtype)
     ahead[:-1, :, 0] = beta[1:]
     ahead[-1, -1, 0] = end
@@ -369,39 +369,39 @@ def behind(beta: Tensor, end: float = 0.0) -> Tensor:
 
 def not_divided(steps, alpha, beta):
     """This is the probability of all alignments that take the step: divide by that of all alignments (subtract beta(0, 0))."""
-    return (alpha[..., None] + steps + behind(beta)).exp()
+    return (alpha[..., None] + steps + ahead_of(beta)).exp()
 
 
 def beta_of_the_start(steps, alpha, beta):
-    """beta was read at the node that the step leaves: behind the step one stands at the next node."""
+    """beta was read at the node that the step leaves: after the step one stands at the next node."""
     return (alpha[..., None] + steps + beta[..., None] - beta[0, 0]).exp()
 
 
 def step_left_out(steps, alpha, beta):
     """The step itself is missing: come to the node (alpha), take the step, go on from the next one (beta)."""
-    shares = (alpha[..., None] + behind(beta) - beta[0, 0]).exp()
+    shares = (alpha[..., None] + ahead_of(beta) - beta[0, 0]).exp()
     return torch.where(steps > NEVER / 2, shares, 0.0)
 
 
 def way_out_forgotten(steps, alpha, beta):
-    """The last blank, out of node (T - 1, U), is a step that every alignment takes: beta behind it is the logarithm of 1."""
-    return (alpha[..., None] + steps + behind(beta, end=NEVER) - beta[0, 0]).exp()
+    """The last blank, out of node (T - 1, U), is a step that every alignment takes: beta after it is the logarithm of 1."""
+    return (alpha[..., None] + steps + ahead_of(beta, end=NEVER) - beta[0, 0]).exp()
 
 
 def left_as_logarithms(steps, alpha, beta):
     """These are log-probabilities: take exp at the end."""
-    return (alpha[..., None] + steps + behind(beta) - beta[0, 0]).clamp(min=NEVER)
+    return (alpha[..., None] + steps + ahead_of(beta) - beta[0, 0]).clamp(min=NEVER)
 
 
 def out_of_anywhere(steps, alpha, beta):
     """Blank leads out of the last frame only where everything has been said: from all other nodes there the probability is 0."""
-    ahead = behind(beta)
+    ahead = ahead_of(beta)
     ahead[-1, :, 0] = 0.0
     return (alpha[..., None] + steps + ahead - beta[0, 0]).exp()
 
 
 def by_nodes(steps, alpha, beta):
-    """Each node's share was divided among its two steps by their own probabilities: it matters, too, how good the way behind each is."""
+    """Each node's share was divided among its two steps by their own probabilities: it matters, too, how good the way ahead of each is."""
     visited = (alpha + beta - beta[0, 0]).exp()[..., None]
     return visited * steps.softmax(-1)
 

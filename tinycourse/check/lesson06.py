@@ -1,4 +1,4 @@
-"""Checks of lesson 06: what recurrent layers cost, a step of CIFG, SRU's readout, and SRU's cells without a step after the other."""
+"""Checks of lesson 06: what recurrent layers cost, a step of CIFG, two steps in one, and SRU's cells without a step after the other."""
 
 import math
 
@@ -41,7 +41,7 @@ GATES = {"lstm": 4, "cifg": 3, "sru": 4}
 
 
 def bias_forgotten(kind, inputs, units, projection):
-    """The biases are missing: one for each unit of each gate."""
+    """The biases are missing: one for each unit of each map."""
     return weights(GATES[kind], inputs, units, projection or units, projection, kind != "sru", bias=0)
 
 
@@ -55,13 +55,18 @@ def feeds_back_the_cell(kind, inputs, units, projection):
     return weights(GATES[kind], inputs, units, units, projection, kind != "sru")
 
 
+def nothing_goes_back(kind, inputs, units, projection):
+    """Without a projection the output is as wide as the cell: then `units` numbers go back, not 0."""
+    return weights(GATES[kind], inputs, units, projection, projection, kind != "sru")
+
+
 def projection_forgotten(kind, inputs, units, projection):
     """The projection has weights, too: units x projection."""
     return weights(GATES[kind], inputs, units, projection or units, 0, kind != "sru")
 
 
 def four_of_everything(kind, inputs, units, projection):
-    """CIFG has three gates: its input gate is 1 - f, which costs nothing."""
+    """CIFG has three maps: its input gate is 1 - f, which costs nothing."""
     return weights(4, inputs, units, projection or units, projection, kind != "sru")
 
 
@@ -71,14 +76,23 @@ def sru_looks_back(kind, inputs, units, projection):
 
 
 def sru_has_three(kind, inputs, units, projection):
-    """SRU has four input matrices: the new value, what goes round the cell, and two gates."""
+    """SRU has four input matrices: the new value, what goes past the cell, and two gates."""
     gates = 3 if kind == "sru" else GATES[kind]
     return weights(gates, inputs, units, projection or units, projection, kind != "sru")
 
 
 @exercise(
     reference=slow_layer_weights,
-    wrong=[bias_forgotten, bias_twice, feeds_back_the_cell, projection_forgotten, four_of_everything, sru_looks_back, sru_has_three],
+    wrong=[
+        bias_forgotten,
+        bias_twice,
+        feeds_back_the_cell,
+        nothing_goes_back,
+        projection_forgotten,
+        four_of_everything,
+        sru_looks_back,
+        sru_has_three,
+    ],
 )
 def layer_weights(candidate, random):
     """layer_weights(kind, inputs, units, projection) -> int. Whole numbers: nothing is rounded."""
@@ -313,6 +327,29 @@ def round_and_round(g, f):
     return add
 
 
+def keep_already_new(g, f):
+    """The new add was made with the new keep: it needs the old one, so assign both in one line."""
+    keep, add, d = f.clone(), (1 - f) * g, 1
+    while d < len(f):
+        before_keep = torch.cat([torch.ones_like(keep[:d]), keep[:-d]])
+        before_add = torch.cat([torch.zeros_like(add[:d]), add[:-d]])
+        keep = before_keep * keep
+        add = keep * before_add + add
+        d *= 2
+    return add
+
+
+def earlier_and_later_swapped(g, f):
+    """Earlier and later changed places: of what the earlier frames add, the later ones keep their share, not the other way round."""
+    keep, add, d = f.clone(), (1 - f) * g, 1
+    while d < len(f):
+        before_keep = torch.cat([torch.ones_like(keep[:d]), keep[:-d]])
+        before_add = torch.cat([torch.zeros_like(add[:d]), add[:-d]])
+        keep, add = before_keep * keep, before_keep * add + before_add
+        d *= 2
+    return add
+
+
 def divided(g, f):
     """Dividing by the product of all shares so far works for a few frames. Then that product is 0 in floats, and nothing is left."""
     product = f.cumprod(0)
@@ -326,7 +363,17 @@ def no_forgetting(g, f):
 
 @exercise(
     reference=slow_sru_cells,
-    wrong=[one_frame_back, distance_not_doubled_far_enough, distance_tripled, new_value_whole, round_and_round, no_forgetting, divided],
+    wrong=[
+        one_frame_back,
+        distance_not_doubled_far_enough,
+        distance_tripled,
+        new_value_whole,
+        round_and_round,
+        keep_already_new,
+        earlier_and_later_swapped,
+        no_forgetting,
+        divided,
+    ],
 )
 def sru_cells(candidate, random):
     """sru_cells(g float32 [T, units], f float32 [T, units]) -> float32 [T, units].

@@ -42,7 +42,7 @@ def slow_then_fast(step, start, end, initial, final):
 
 
 def squared(step, start, end, initial, final):
-    """The power is 2, and the paper's is 3."""
+    """The power is 2: it has to be 3."""
     if step < start:
         return 0.0
     return final if step >= end else final + (initial - final) * ((end - step) / (end - start)) ** 2
@@ -75,7 +75,7 @@ def sparsity_at(candidate, random):
     start, length = int(random.integers(50, 200)), int(random.integers(100, 400))
     end, initial, final = start + length, float(random.uniform(0.1, 0.3)), float(random.uniform(0.6, 0.95))
     inside = start + int(length * random.uniform(0.3, 0.7))
-    places = {"half way": inside, "the start": start, "the end": end, "long after the end": end + 3 * length, "before the start": start - 1}
+    places = {"between": inside, "the start": start, "the end": end, "long after the end": end + 3 * length, "before the start": start - 1}
     for case, step in places.items():
         said = f"{case}: step {step} of {start} to {end}, from {initial:.2f} to {final:.2f}"
         got = candidate(step, start, end, initial, final)
@@ -122,7 +122,7 @@ def one_by_one(weight, rows, sparsity):
 
 
 def along_inputs(weight, rows, sparsity):
-    """The blocks lie along the inputs: a block is `rows` outputs of one input, a piece of a column."""
+    """The blocks were laid along the inputs: a block is `rows` outputs of one input, a piece of a column."""
     return masked(weight.view(len(weight), -1, rows).abs().mean(2).T, rows, sparsity).T if weight.shape[1] % rows == 0 else weight > 0
 
 
@@ -141,6 +141,12 @@ def row_by_row(weight, rows, sparsity):
     return torch.cat([masked(part.abs().mean(0, keepdim=True), rows, sparsity) for part in in_blocks(weight, rows)])
 
 
+def tiled(weight, rows, sparsity):
+    """The mask of the blocks was repeated as a whole: each of its rows has to stand `rows` times, one below the other."""
+    scores = in_blocks(weight, rows).abs().mean(1)
+    return masked(scores, 1, sparsity).repeat(rows, 1)
+
+
 def inverted(weight, rows, sparsity):
     """The mask is the wrong way round: True stays."""
     return ~masked(in_blocks(weight, rows).abs().mean(1), rows, sparsity)
@@ -148,7 +154,7 @@ def inverted(weight, rows, sparsity):
 
 @exercise(
     reference=slow_block_mask,
-    wrong=[signed, one_by_one, along_inputs, largest_go, strongest, row_by_row, inverted],
+    wrong=[signed, one_by_one, along_inputs, largest_go, strongest, row_by_row, tiled, inverted],
 )
 def block_mask(candidate, random):
     """block_mask(weight float32 [outputs, inputs], rows, sparsity) -> bool [outputs, inputs]. Drawn means differ by far more than
@@ -256,7 +262,7 @@ def last_block_wins(values, columns, starts, x):
 
 
 def even_panels(values, columns, starts, x):
-    """The blocks were shared out evenly: panel p has the blocks starts[p] to starts[p + 1], more or fewer."""
+    """The blocks were shared out evenly: panel p has those from starts[p] up to starts[p + 1], many or few."""
     panels = len(starts) - 1
     panel = np.minimum(np.arange(len(values)) * panels // max(1, len(values)), panels - 1)
     y = np.zeros((panels, values.shape[1]))
@@ -274,7 +280,7 @@ def one_block_short(values, columns, starts, x):
 
 
 def interleaved(values, columns, starts, x):
-    """The outputs are in the wrong order: panel p holds the outputs p * 8 to p * 8 + 7, side by side."""
+    """The outputs are in the wrong order: panel p holds the outputs p * rows to (p + 1) * rows - 1, side by side."""
     return slow_sparse_product(values, columns, starts, x).reshape(-1, values.shape[1]).T.ravel()
 
 
