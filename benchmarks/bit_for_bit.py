@@ -85,9 +85,11 @@ def main() -> None:
         count, different = (transducers if transducer else networks)(recogniser, a)
         print(f"{name:20}{count:7,}", end="", flush=True)
         for way, (_, dsp) in WAYS.items():
-            found = "-" if dsp and transducer else different(way)
-            print(f"{found:>13}", end="", flush=True)
-            differ += found if found != "-" else 0
+            if dsp and transducer:
+                print(f"{'-':>13}", end="")
+                continue
+            differ += (found := different(way))
+            print(f"{found:13,}", end="", flush=True)
         print()
     sys.exit(differ > 0)
 

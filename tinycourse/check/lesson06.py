@@ -281,13 +281,18 @@ def slow_sru_cells(g: Tensor, f: Tensor) -> Tensor:
     return cells
 
 
-def by_doubling(g: Tensor, f: Tensor, first: float = 1.0, growth: int = 2, rounds: int | None = None) -> Tensor:
-    """The log-step scan: after the round of distance d every frame holds what the 2 d frames up to it do."""
-    keep, add, d, done = f.clone(), (1 - f) * g * first, 1, 0
+def joined(keep, add, before_keep, before_add):
+    """What two stretches of frames do, one after the other."""
+    return before_keep * keep, keep * before_add + add
+
+
+def by_doubling(g: Tensor, f: Tensor, share: float | None = None, growth: int = 2, rounds: int | None = None, join=joined) -> Tensor:
+    """The log-step scan: after the round of distance d every frame holds what the 2 d frames up to it do; `share` of g is new, or 1 - f."""
+    keep, add, d, done = f.clone(), (1 - f if share is None else share) * g, 1, 0
     while d < len(f) and (rounds is None or done < rounds):
         before_keep = torch.cat([torch.ones_like(keep[:d]), keep[:-d]])
         before_add = torch.cat([torch.zeros_like(add[:d]), add[:-d]])
-        keep, add = before_keep * keep, keep * before_add + add
+        keep, add = join(keep, add, before_keep, before_add)
         d, done = d * growth, done + 1
     return add
 
@@ -309,13 +314,7 @@ def distance_tripled(g, f):
 
 def new_value_whole(g, f):
     """The share of the new value is missing: it is 1 - f."""
-    keep, add, d = f.clone(), g.clone(), 1
-    while d < len(f):
-        before_keep = torch.cat([torch.ones_like(keep[:d]), keep[:-d]])
-        before_add = torch.cat([torch.zeros_like(add[:d]), add[:-d]])
-        keep, add = before_keep * keep, keep * before_add + add
-        d *= 2
-    return add
+    return by_doubling(g, f, share=1.0)
 
 
 def round_and_round(g, f):
@@ -329,25 +328,12 @@ def round_and_round(g, f):
 
 def keep_already_new(g, f):
     """The new add was made with the new keep: it needs the old one, so assign both in one line."""
-    keep, add, d = f.clone(), (1 - f) * g, 1
-    while d < len(f):
-        before_keep = torch.cat([torch.ones_like(keep[:d]), keep[:-d]])
-        before_add = torch.cat([torch.zeros_like(add[:d]), add[:-d]])
-        keep = before_keep * keep
-        add = keep * before_add + add
-        d *= 2
-    return add
+    return by_doubling(g, f, join=lambda k, a, before_k, before_a: (before_k * k, before_k * k * before_a + a))
 
 
 def earlier_and_later_swapped(g, f):
     """Earlier and later changed places: of what the earlier frames add, the later ones keep their share, not the other way round."""
-    keep, add, d = f.clone(), (1 - f) * g, 1
-    while d < len(f):
-        before_keep = torch.cat([torch.ones_like(keep[:d]), keep[:-d]])
-        before_add = torch.cat([torch.zeros_like(add[:d]), add[:-d]])
-        keep, add = before_keep * keep, before_keep * add + before_add
-        d *= 2
-    return add
+    return by_doubling(g, f, join=lambda k, a, before_k, before_a: (before_k * k, before_k * a + before_a))
 
 
 def divided(g, f):

@@ -1,7 +1,7 @@
 /* SPDX-License-Identifier: Apache-2.0
- * A transducer that listens: a frame of features, or the next samples, in, and now and then a label out. Four networks, each a model of its own,
- * do the work; here are the frames between them, and greedy search. What it computes is defined bit for bit by
- * TransducerProgram.run in tinycourse/mcu/transducer.py. */
+ * A transducer that listens: a frame of features, or the next samples, in, and now and then a label out. Four networks, each a
+ * model of its own, do the work; here are the frames between them, and greedy search. What it computes is defined bit for bit
+ * by TransducerProgram.run in tinycourse/mcu/transducer.py. */
 #include "model.h"
 
 #include "kernels.h"
