@@ -15,7 +15,8 @@ from tinycourse import costs
 from tinycourse.mcu import codegen, fuzz
 from tinycourse.mcu.emulator import CORES, Chip
 from tinycourse.mcu.fixed_point import fixed_point
-from tinycourse.mcu.program import Operation, Program, Tensor
+from tinycourse.mcu.ops import OPS, Tensor
+from tinycourse.mcu.program import Program
 from tinycourse.models.design import TINYSPEECH_DESIGNS
 
 # CMSIS-NN and plain C, instructions per multiply-add on the M4
@@ -32,7 +33,7 @@ class Network:
     def add(self, kind: str, shape: tuple[int, ...], parameters: dict, arrays: dict) -> None:
         name = f"y{len(self.operations)}"
         self.tensors[name] = Tensor(name, shape, 0.05, 0)
-        self.operations.append(Operation(kind, (self.last,), name, parameters, arrays))
+        self.operations.append(OPS[kind]((self.last,), name, parameters, arrays))
         self.last = name
 
     def weights(self, *shape: int) -> dict:

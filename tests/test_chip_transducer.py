@@ -19,10 +19,12 @@ from tinycourse.errors import TinycourseError
 from tinycourse.frontend import Frontend, FrontendConfig
 from tinycourse.integer_frontend import IntegerFrontend, with_ears
 from tinycourse.integer_rnnt import quantize_transducer
-from tinycourse.mcu import codegen, package, selection, toolchain, transducer, transducer_package
+from tinycourse.mcu import codegen, package, toolchain, transducer, transducer_package
 from tinycourse.mcu.fixed_point import fixed_point
 from tinycourse.mcu.listener import chunks
-from tinycourse.mcu.program import Operation, Program, Tensor
+from tinycourse.mcu.ops import OPS, Tensor
+from tinycourse.mcu.ops.products import stored
+from tinycourse.mcu.program import Program
 from tinycourse.mcu.transducer import KEPT, PARTS, TransducerProgram
 from tinycourse.models.cells import CellConfig
 from tinycourse.models.rnnt import RNNTConfig, Transducer
@@ -64,14 +66,14 @@ def linear(weight: np.ndarray, bits: int = 16) -> Program:
     multiplier, shift = fixed_point(np.full(len(weight), 0.01))
     arrays = dict(weight=weight, bias=np.zeros(len(weight), np.int32), multiplier=multiplier, shift=shift)
     tensors = {"x": Tensor("x", weight.shape[1:], 0.05, 3), "y": Tensor("y", weight.shape[:1], 0.05, 0, bits)}
-    return Program("x", "y", tensors, [Operation("linear16" if bits == 16 else "linear", ("x",), "y", {}, arrays)])
+    return Program("x", "y", tensors, [OPS["linear16" if bits == 16 else "linear"](("x",), "y", {}, arrays)])
 
 
 def test_only_kept_blocks_are_stored():
     """By hand: 20 x 30 is three panels. The first keeps inputs 4, 7 and 29, the second none, the third, of four outputs, input 0."""
     weight = np.zeros((20, 30), np.int8)
     weight[:8, [4, 7, 29]], weight[17, 0] = np.arange(24).reshape(8, 3) + 1, -5
-    found = selection.stored(weight)
+    found = stored(weight)
     assert found["start"].tolist() == [0, 2, 2, 3] and found["column"].tolist() == [[4, 7], [29, 0], [0, 0]]
     assert found["weight"][0].tolist() == [[[1, 4], [2, 5]], [[7, 10], [8, 11]], [[13, 16], [14, 17]], [[19, 22], [20, 23]]]
     assert found["weight"][2].flatten().tolist() == [0, -5] + 14 * [0]

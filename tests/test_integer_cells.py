@@ -15,7 +15,8 @@ from tinycourse.hybrid import HybridRecurrent, hybrid_transducer
 from tinycourse.integer_cells import bits_for, quantize_layers, run_steps, stack
 from tinycourse.integer_rnnt import PARTS, quantize_transducer
 from tinycourse.mcu import codegen, fixed_point, fuzz, package, toolchain
-from tinycourse.mcu.program import Operation, Program, Tensor
+from tinycourse.mcu.ops import OPS, Tensor
+from tinycourse.mcu.program import Program
 from tinycourse.models.cells import GATES, CellConfig, Recurrent
 from tinycourse.models.rnnt import RNNTConfig, Transducer
 from tinycourse.quantization import signal_to_noise
@@ -86,7 +87,7 @@ def test_every_gate_of_a_paper_sized_layer_norm_is_normalised():
     z = np.concatenate([rng.integers(-300, 301, units), np.full(units, 77), rng.integers(-(2**15), 2**15, 2 * units)])
     multiplier, shift = fixed_point.fixed_point(np.full(gates * units, 2.0**12 / 2**15))
     arrays = dict(multiplier=multiplier, shift=shift, bias=np.zeros(gates * units, np.int32))
-    op = Operation("layer_norm", ("x",), "y", {"gates": gates, "epsilon": 1}, arrays)
+    op = OPS["layer_norm"](("x",), "y", {"gates": gates, "epsilon": 1}, arrays)
     tensors = {n: Tensor(n, (gates * units,), 2.0**-12, 0, 16) for n in "xy"}
     y = Program("x", "y", tensors, [op]).run(z.astype(np.int16)[None]) / 2**12
     blocks = z.reshape(gates, units).astype(float)

@@ -12,7 +12,8 @@ from tinycourse.frontend import Frontend, FrontendConfig
 from tinycourse.integer_frontend import mel_tables, with_samples
 from tinycourse.mcu import frontend, fuzz, package
 from tinycourse.mcu.listener import takes_samples, without_samples
-from tinycourse.mcu.program import Operation, Program, Tensor
+from tinycourse.mcu.ops import OPS, Tensor
+from tinycourse.mcu.program import Program
 
 CONFIGS = {
     "log-mel": FrontendConfig("log-mel", high=7600.0),
@@ -41,7 +42,7 @@ def listening(name: str) -> tuple[Frontend, Program]:
     audio = torch.from_numpy(np.stack([recording(s) for s in ("noise", "whisper", "sweep")])) / 32768
     front = Frontend(CONFIGS[name]).fit(audio)
     x = Tensor("x", (*front.config.shape[1:], 1), 0.025, -7)
-    nothing = Operation("reshape", ("x",), "y", {}, {})
+    nothing = OPS["reshape"](("x",), "y", {}, {})
     return front, with_samples(Program("x", "y", {"x": x, "y": dataclasses.replace(x, name="y")}, [nothing]), front)
 
 

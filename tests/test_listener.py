@@ -15,7 +15,8 @@ from tinycourse.mcu import listener, listener_package, package
 from tinycourse.mcu.ears import Ears
 from tinycourse.mcu.fixed_point import fixed_point
 from tinycourse.mcu.listener import Compiled, Listener, Settings, without_samples
-from tinycourse.mcu.program import Operation, Program, Tensor
+from tinycourse.mcu.ops import OPS, Tensor
+from tinycourse.mcu.program import Program
 
 RATE = 1600  # a tenth of the real one: the same code in a tenth of the time
 SHAPES = {
@@ -48,7 +49,7 @@ def hearing(name: str) -> Listener:
     multiplier, shift = fixed_point(np.full(4, 0.3 / weight[0].size ** 0.5 / 30))
     arrays = dict(weight=weight, bias=np.zeros(4, np.int32), multiplier=multiplier, shift=shift)
     tensors = [Tensor("x", shape, 0.03, 5), Tensor("flat", (weight[0].size,), 0.03, 5), Tensor("y", (4,), 0.1, 0)]
-    operations = [Operation("reshape", ("x",), "flat"), Operation("linear", ("flat",), "y", {}, arrays)]
+    operations = [OPS["reshape"](("x",), "flat"), OPS["linear"](("flat",), "y", {}, arrays)]
     names = {"classes": ["silence", "yes", "unknown", "no"]}
     program = with_samples(Program("x", "y", {t.name: t for t in tensors}, operations, names), front)
     return Listener(program, SETTINGS[name])

@@ -18,7 +18,8 @@ from compilers import gcc_accepts
 from tinycourse.errors import TinycourseError
 from tinycourse.mcu import codegen, emulator, fuzz, package, planner, toolchain
 from tinycourse.mcu.fixed_point import fixed_point
-from tinycourse.mcu.program import INTERPRETER, Operation, Program, Tensor
+from tinycourse.mcu.ops import OPS, Tensor
+from tinycourse.mcu.program import Program
 
 COUNTS = {"host": 240, "wasm": 240, "cortex-m4": 72, "cortex-m0plus": 36}
 TRAP = ["-fsanitize=undefined", "-fsanitize-trap=undefined"]
@@ -75,7 +76,7 @@ def small_program(seed=1) -> Program:
 
 def one(kind, parameters=None, arrays=None, ins=(4, 4, 2), out=(4, 4, 2)) -> Program:
     tensors = {"x": Tensor("x", ins, 0.1, 0), "y": Tensor("y", out, 0.1, 0)}
-    return Program("x", "y", tensors, [Operation(kind, ("x",), "y", parameters or {}, arrays or {}, "net.layer")])
+    return Program("x", "y", tensors, [OPS[kind](("x",), "y", parameters or {}, arrays or {}, "net.layer")])
 
 
 # ---------------------------------------------------------------------------------------------------- bit for bit
@@ -84,7 +85,7 @@ def one(kind, parameters=None, arrays=None, ins=(4, 4, 2), out=(4, 4, 2)) -> Pro
 def test_the_cases_reach_everything(cases):
     kinds = Counter(op.kind for p, _, _ in cases for op in p.operations)
     paths = Counter(k.path for p, _, _ in cases for k in codegen.translate(p)[0])
-    assert all(kinds[k] >= 25 for k in INTERPRETER)
+    assert all(kinds[k] >= 25 for k in OPS)
     assert all(paths[k] >= 20 for k in ("conv", "depthwise", "pointwise", "linear", "sparse linear16"))
     assert paths["sparse_linear"] >= 10
     assert sum(len(np.unique(y)) > 3 for _, _, y in cases) > len(cases) / 2  # and most do not end in a constant
@@ -195,7 +196,7 @@ def walk(program: Program, plan: planner.Plan, scratch: dict[int, int]) -> None:
             assert all(holds(n, labels[n]) for n in op.inputs), f"the scratch of operation {i} lies in its input"
         labels[op.output] = names[op.output]
         store(op.output, labels[op.output])
-        if op.kind not in planner.IN_PLACE:
+        if not op.in_place:
             assert all(holds(n, labels[n]) for n in op.inputs), f"operation {i} overwrites its input"
         else:
             clobbered = [n for n in op.inputs if not holds(n, labels[n])]
@@ -256,10 +257,10 @@ def test_the_lower_bound_by_hand():
     table = {"table": np.arange(-128, 128).astype(np.int8)}
     multiplier, shift = fixed_point(np.full(2, 0.5))
     arrays = dict(weight=np.ones((2, 3, 3, 2), np.int8), bias=np.zeros(2, np.int32), multiplier=multiplier, shift=shift)
-    conv = Operation("conv", ("x",), "a", dict(stride=(1, 1), padding=(1, 1), dilation=(1, 1), groups=1), arrays)
+    conv = OPS["conv"](("x",), "a", dict(stride=(1, 1), padding=(1, 1), dilation=(1, 1), groups=1), arrays)
     half = np.full(2, 2**14, np.int16)
     pair = dict(multiplier_a=half, multiplier_b=half, bias=np.zeros(2, np.int32), shift=np.full(2, 15, np.int8))
-    operations = [conv, Operation("lookup", ("a",), "b", {}, table), Operation("add", ("x", "b"), "y", {}, pair)]
+    operations = [conv, OPS["lookup"](("a",), "b", {}, table), OPS["add"](("x", "b"), "y", {}, pair)]
     program = Program("x", "y", {n: Tensor(n, (4, 4, 2), 0.1, 0) for n in "xaby"}, operations)
     _, plan = codegen.translate(program)
     assert plan.live == (32 + 32 + 18, 64, 64)

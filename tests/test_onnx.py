@@ -10,7 +10,8 @@ import torch
 from tinycourse import checkpoint, data, deploy
 from tinycourse.errors import TinycourseError
 from tinycourse.mcu import fuzz, onnx_form
-from tinycourse.mcu.program import Operation, Program, Tensor
+from tinycourse.mcu.ops import OPS, Tensor
+from tinycourse.mcu.program import Program
 
 onnx = pytest.importorskip("onnx", reason="onnx is not installed: pip install 'tinycourse[onnx]'")
 onnxruntime = pytest.importorskip("onnxruntime", reason="onnxruntime is not installed: pip install 'tinycourse[onnx]'")
@@ -80,7 +81,7 @@ STANDARD += "Mul Pad QuantizeLinear Reshape Resize Slice Transpose".split()
 def test_programs_without_an_onnx_form():
     t = {"x": Tensor("x", (100,), 1.0, 0, 16), "y": Tensor("y", (2, 3), 0.1, 0)}
     with pytest.raises(TinycourseError, match="features 'y' has no ONNX form here; it is the front end; export without --samples"):
-        onnx_form.to_onnx(Program("x", "y", t | {"x": Tensor("x", (100,), 1.0, 0)}, [Operation("features", ("x",), "y")]))
+        onnx_form.to_onnx(Program("x", "y", t | {"x": Tensor("x", (100,), 1.0, 0)}, [OPS["features"](("x",), "y")]))
     with pytest.raises(TinycourseError, match="Tensor 'x' has 16 bits"):
         onnx_form.to_onnx(Program("x", "y", t, []))
     with pytest.raises(TinycourseError, match="A recurrent network has no ONNX form here"):

@@ -12,9 +12,10 @@ from slow_recurrent import scaled
 from tinycourse.errors import TinycourseError
 from tinycourse.mcu import fuzz
 from tinycourse.mcu.fixed_point import fixed_point, requantize, shift_right
-from tinycourse.mcu.program import INTERPRETER, Operation, Program, Tensor
+from tinycourse.mcu.ops import OPS, Tensor
+from tinycourse.mcu.program import Program
 
-KINDS = list(INTERPRETER)
+KINDS = list(OPS)
 
 
 # The slow specification: one number of the output at a time, from Python integers. `x` are the inputs of one clip.
@@ -133,7 +134,7 @@ def test_interpreter_is_what_the_loops_say(drawn):
 
 def torch_program(kind, ins, out, parameters, arrays):
     tensors = {"x": Tensor("x", ins, 0.1, 3), "y": Tensor("y", out, 0.1, -4)}
-    return Program("x", "y", tensors, [Operation(kind, ("x",), "y", parameters, arrays)])
+    return Program("x", "y", tensors, [OPS[kind](("x",), "y", parameters, arrays)])
 
 
 CONVS = [(1, (2, 1), (1, 1), (1, 2)), (2, (1, 1), (2, 1), (2, 1)), (6, (1, 2), (1, 2), (0, 2))]

@@ -12,24 +12,18 @@ from pathlib import Path
 
 import numpy as np
 
-from tinycourse.mcu import codegen, package, selection
+from tinycourse.mcu import codegen, package
+from tinycourse.mcu.ops import Kernel
 from tinycourse.mcu.program import Program
 
 MEASURED = Path(__file__).parent / "measured" / "cost_model.json"  # written by `benchmarks/explore.py costs`
-FEATURES = {  # what each kernel is paid for; all others for elements, positions and once
-    "conv": ("products", "products left over", "elements", "taps", "once"),
-    "pointwise": ("products", "products left over", "elements", "positions", "once"),
-    "linear": ("products", "products left over", "elements", "once"),
-    "depthwise": ("products", "products left over", "elements", "elements left over", "positions", "once"),
-    "max_pool": ("compared", "rows compared", "elements", "positions", "once"),
-    "average_pool": ("compared", "rows compared", "elements", "positions", "once"),
-    "shift": ("elements", "runs", "positions", "once"),
-}
-OTHERS = ("elements", "positions", "once")
 
 
-def amounts(operation, kernel: selection.Kernel, output: tuple[int, ...]) -> list[float]:
-    """How much of each of its FEATURES an operation does. The kernels work on four outputs at a time: what is left over costs more."""
+def amounts(operation, kernel: Kernel, output: tuple[int, ...]) -> list[float]:
+    """How much an operation does of each thing that its kernel is paid for (`Kernel.costs`).
+
+    The kernels work on four outputs at a time: what is left over costs more.
+    """
     channels, positions = output[-1], math.prod(output[:-1])
     does = {"elements": positions * channels, "positions": positions, "once": 1, "elements left over": positions * (channels % 4)}
     if "weight" in operation.arrays:
@@ -42,7 +36,7 @@ def amounts(operation, kernel: selection.Kernel, output: tuple[int, ...]) -> lis
         does |= {"compared": positions * channels * height * width, "rows compared": positions * channels * height}
     if "runs" in operation.arrays:
         does["runs"] = positions * len(operation.arrays["runs"])
-    return [does[name] for name in FEATURES.get(kernel.path, OTHERS)]
+    return [does[name] for name in kernel.costs]
 
 
 def describe(program: Program) -> list[tuple[str, list[float]]]:

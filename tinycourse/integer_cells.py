@@ -19,8 +19,8 @@ from torch import Tensor
 from tinycourse.affine import affine_parameters, symmetric_parameters
 from tinycourse.errors import TinycourseError
 from tinycourse.graph import Graph, Node
+from tinycourse.mcu.ops import Tensor as IntegerTensor
 from tinycourse.mcu.program import Program
-from tinycourse.mcu.program import Tensor as IntegerTensor
 from tinycourse.models.cells import EPSILON, GATES, Recurrent
 from tinycourse.observers import MeanSquareError, MinMax, find_observer
 from tinycourse.quantization import quantize_graph

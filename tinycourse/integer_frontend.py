@@ -12,7 +12,8 @@ from tinycourse.frontend import FLOOR, Frontend
 from tinycourse.mcu.ears import Ears
 from tinycourse.mcu.fixed_point import fixed_point
 from tinycourse.mcu.frontend import LOG_BITS, MEL_BITS, POWER_BITS, twiddles
-from tinycourse.mcu.program import Operation, Program, Tensor
+from tinycourse.mcu.ops import OPS, Operation, Tensor
+from tinycourse.mcu.program import Program
 from tinycourse.mcu.transducer import EARS, TransducerProgram
 
 SAMPLES = "samples"
@@ -98,7 +99,7 @@ def features_operation(front: Frontend, out: Tensor) -> Operation:
     parameters = {"hop": c.hop, "lead": c.edge - (c.fft - c.window) // 2, "fft": c.fft, "first": first}
     parameters["floor"] = round(FLOOR * 2**ENERGY_BITS)
     arrays |= finish_tables(front, out)
-    return Operation("features", (SAMPLES,), out.name, parameters, arrays, "frontend")
+    return OPS["features"]((SAMPLES,), out.name, parameters, arrays, "frontend")
 
 
 def mel_tables(bank: np.ndarray) -> tuple[np.ndarray, np.ndarray, int]:

@@ -44,7 +44,7 @@ def apart(program: Program) -> tuple[Buffer, ...]:
     first, last = dict.fromkeys(home, -1), dict.fromkeys(home, -1)
     for i, op in enumerate(program.operations):
         last |= {home[name]: i for name in op.inputs}
-        home[op.output] = home[op.inputs[0]] if op.kind == "reshape" else op.output
+        home[op.output] = home[op.inputs[0]] if op.alias else op.output
         first.setdefault(home[op.output], i)
         last[home[op.output]] = i
     last |= {home[name]: end for name in (program.output, *program.state, *program.state.values())}

@@ -16,8 +16,9 @@ from tinycourse.affine import affine_parameters, dequantize, quantize, quantize_
 from tinycourse.errors import TinycourseError
 from tinycourse.graph import Graph, Node
 from tinycourse.mcu.fixed_point import fixed_point
-from tinycourse.mcu.program import Operation, Program
-from tinycourse.mcu.program import Tensor as IntegerTensor
+from tinycourse.mcu.ops import OPS
+from tinycourse.mcu.ops import Tensor as IntegerTensor
+from tinycourse.mcu.program import Program
 from tinycourse.observers import MeanSquareError, MinMax, find_observer
 from tinycourse.tracing import trace
 
@@ -233,7 +234,7 @@ def quantize_graph(graph: Graph, tensors: dict[str, IntegerTensor], metadata: di
         if node.clamp and kind != "lookup":
             clamp = tuple(int(bound) for bound in quantize(node.clamp, out.scale, out.zero_point))
             parameters |= {"clamp": clamp} if clamp != (-128, 127) else {}
-        operations.append(Operation(kind, tuple(i.name for i in node.inputs), node.name, parameters, arrays, node.path))
+        operations.append(OPS[kind](tuple(i.name for i in node.inputs), node.name, parameters, arrays, node.path))
     return Program(graph.nodes[0].name, graph.nodes[-1].name, tensors, operations, metadata or {}, graph.state)
 
 

@@ -10,7 +10,8 @@ from collections.abc import Callable
 import numpy as np
 
 from tinycourse.errors import TinycourseError
-from tinycourse.mcu.program import Operation, Program
+from tinycourse.mcu.ops import Operation
+from tinycourse.mcu.program import Program
 from tinycourse.models.cells import EPSILON, GATES, Recurrent
 from tinycourse.runtime import FloatProduct, HybridProduct, IntegerProduct, Product, address, library
 from tinycourse.sparse import cut

@@ -6,7 +6,8 @@ sample lies the mirror image, behind the last one nothing. tc_ears_hear and tc_e
 
 import numpy as np
 
-from tinycourse.mcu import codegen, frontend, selection
+from tinycourse.mcu import codegen, frontend
+from tinycourse.mcu.ops import Kernel
 from tinycourse.mcu.program import Program
 
 
@@ -47,9 +48,9 @@ class Ears:
     # ---------------------------------------------------------------------------------------------------------- in C
 
     @property
-    def kernel(self) -> selection.Kernel:
+    def kernel(self) -> Kernel:
         """What computes a frame: its parameters, tables and scratch."""
-        return selection.features(self.operation, [self.samples], self.features)
+        return self.operation.kernel([self.samples], self.features)
 
     def buffers(self) -> dict[str, tuple[np.dtype, int]]:
         """The memory that C needs for it: {name: (type, count)}."""

@@ -1,6 +1,6 @@
 """The ear in integers: from int16 samples to the int8 features that a network takes, as the interpreter computes them.
 
-One operation, `features`, does it frame by frame, for the spectra of a whole second would need a hundred times the memory of one.
+One operation, `ops.features.Features`, does it frame by frame: the spectra of a whole second would need a hundred times the memory.
 Its steps are functions here, each for many frames at once, and functions of the same names in kernels/frontend.c:
 
     window   samples * Hann in Q15, kept with 13 bits after the point                                       int32
@@ -23,16 +23,6 @@ POWER_BITS = 1  # after the point of the numbers that are squared
 MEL_BITS = 12  # of mel weights
 LOG_BITS = 9  # of logarithms
 LOG2 = np.rint(2**14 * np.log2(1 + np.arange(33) / 32)).astype(np.int64)  # of 1, 33/32, ... 2, with 14 bits
-
-
-def features(op, xs, ins, out):
-    """int16 samples (S,) to int8 features (frames, bands, 1), with the settings and the tables of `integer_frontend.features_operation`.
-
-    Parameters hop, lead (samples by which the first frame begins before the recording, whose ends are mirrored), fft, first (bin with
-    a mel weight), floor (added to energies). Arrays window int16 [W]; twiddle int16 [fft / 2, 2]; mel int16 [bins]; counts int16
-    [mels + 1]; for MFCC dct int16 [bands, mels]; bias, multiplier int32 [bands]; shift int8 [bands].
-    """
-    return np.stack([recording(op, x, out.shape[0], out.zero_point)[..., None] for x in xs[0]])
 
 
 def recording(op, x: np.ndarray, count: int, zero_point: int) -> np.ndarray:

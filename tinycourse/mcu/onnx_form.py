@@ -15,8 +15,8 @@ import numpy as np
 
 from tinycourse.errors import TinycourseError
 from tinycourse.mcu import firmware, package
-from tinycourse.mcu.program import Operation, Program, Tensor
-from tinycourse.mcu.selection import describe
+from tinycourse.mcu.ops import Operation, Tensor
+from tinycourse.mcu.program import Program
 
 OPSET, IR = 17, 8  # of 2022, so that runtimes which are some years old read it
 
@@ -63,7 +63,7 @@ class Writer:
         self.values[x.name] = self.quantize("features", x)
         for op in program.operations:
             if op.kind not in WRITE:
-                raise TinycourseError(f"{describe(op)} has no ONNX form here; {HINTS.get(op.kind, 'export the program as C')}.")
+                raise TinycourseError(f"{op.describe()} has no ONNX form here; {HINTS.get(op.kind, 'export the program as C')}.")
             ins, out = [program.tensors[n] for n in op.inputs], program.tensors[op.output]
             self.values[out.name] = WRITE[op.kind](self, op, ins, out)
         self.node("DequantizeLinear", self.values[y.name], *self.steps(y), output="scores")

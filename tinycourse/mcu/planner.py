@@ -12,8 +12,6 @@ from random import Random
 from tinycourse.mcu.program import Program
 
 ALIGNMENT = 4  # bytes; lets a kernel load four int8 in one word
-# These read element i before they write element i (layer_norm reads all of a gate before).
-IN_PLACE = {"lookup", "scale", "add", "multiply", "layer_norm", "lstm_cell", "cifg_cell", "sru_cell"}
 TRIES, RESTARTS = 300, 6
 
 
@@ -86,12 +84,12 @@ def find_buffers(program: Program) -> list[Buffer]:
 
 def may_share(program: Program, op, name: str, step: int, groups: dict, last: dict) -> bool:
     """Whether the operation's output may lie where its input `name` lies."""
-    if op.kind == "reshape":
+    if op.alias:
         return True
     shape = program.tensors[op.output].shape
     neighbours = [n for n in op.inputs if n != name and groups[n] is groups[name]]
     return (
-        op.kind in IN_PLACE
+        op.in_place
         and program.tensors[name].shape == shape
         and all(last[n] <= step and program.state.get(n, op.output) == op.output for n in groups[name])
         and all(program.tensors[n].shape == shape for n in neighbours)  # a broadcast alias is read more than once
