@@ -10,7 +10,7 @@ import torch
 
 from tinycourse.decoding import Beam, Greedy
 from tinycourse.errors import TinycourseError
-from tinycourse.graph import Node
+from tinycourse.float_ops import Input
 from tinycourse.hybrid import HybridRecurrent, hybrid_transducer
 from tinycourse.integer_cells import bits_for, quantize_layers, run_steps, stack
 from tinycourse.integer_rnnt import PARTS, quantize_transducer
@@ -278,7 +278,7 @@ def test_programs_that_c_cannot_compute_are_refused():
 
 
 def test_a_graph_keeps_its_state_to_itself():
-    graph = stack([layer_of()], [Node("input", [], (20,))])
+    graph = stack([layer_of()], [Input([], (20,))])
     x = torch.randn(2, 20)
     assert torch.equal(graph.run(x), graph.run(x))
 

@@ -9,7 +9,6 @@ from torch import nn
 
 from tinycourse.affine import affine_parameters, dequantize, quantize
 from tinycourse.errors import TinycourseError
-from tinycourse.graph import RUN
 from tinycourse.observers import OBSERVERS, Percentile
 from tinycourse.quantization import (
     channels_last,
@@ -90,7 +89,7 @@ def linear_bound(node, op, xs, errors, ins, out):
 def linear_in_inputs_bound(node, op, xs, errors, ins, out):
     """Errors go through as their inputs do. Factors and bias of `scale` and `add` are themselves a unit of their shift off at most."""
     arrays = {k: torch.zeros_like(v) if k == "bias" else v.abs() for k, v in node.arrays.items()}
-    bound = RUN[node.kind](type(node)(node.kind, [], node.shape, node.parameters, arrays), *errors)
+    bound = type(node)([], node.shape, node.parameters, arrays).run(*errors)
     if "shift" not in op.arrays:
         return bound
     unit = torch.from_numpy(out.scale * 2.0 ** -op.arrays["shift"].astype(float)).reshape(-1, *[1] * (bound.dim() - 2))

@@ -18,7 +18,9 @@ from torch import Tensor
 
 from tinycourse.affine import affine_parameters, symmetric_parameters
 from tinycourse.errors import TinycourseError
-from tinycourse.graph import Graph, Node
+from tinycourse.float_ops import NODES, Input, Node, State
+from tinycourse.float_ops.recurrent import Cell, Embedding, SruCell, Tanh8
+from tinycourse.graph import Graph
 from tinycourse.mcu.ops import Tensor as IntegerTensor
 from tinycourse.mcu.program import Program
 from tinycourse.models.cells import EPSILON, GATES, Recurrent
@@ -26,7 +28,6 @@ from tinycourse.observers import MeanSquareError, MinMax, find_observer
 from tinycourse.quantization import quantize_graph
 
 MOST_BITS, FEWEST_BITS = 12, 9  # after the point of a cell state: |c| < 8 to |c| < 64
-WIDE = {"linear16", "layer_norm", "lstm_cell", "cifg_cell", "sru_cell"}  # kinds that give int16
 
 
 # ------------------------------------------------------------------------------------------ one step as a graph
@@ -36,11 +37,11 @@ def recurrent_nodes(layer: Recurrent, x: Node, name: str) -> tuple[list[Node], d
     """One frame of a layer behind the node x: its nodes, the last of them the output, and its state."""
     config, units = layer.config, layer.config.units
     rows, double = GATES[config.kind] * units, {k: v.detach().double().cpu() for k, v in layer.named_parameters()}
-    h, c = (Node("state", [], (size,), path=name, name=f"{name}.{letter}") for letter, size in (("h", config.outputs), ("c", units)))
+    h, c = (State([], (size,), path=name, name=f"{name}.{letter}") for letter, size in (("h", config.outputs), ("c", units)))
     nodes = [c] if config.kind == "sru" else [h, c]
 
     def add(kind, inputs, size, arrays=None, **parameters):
-        nodes.append(Node(kind, inputs, (size,), parameters, arrays or {}, path=name, name=f"{name}.{kind}"))
+        nodes.append(NODES[kind](inputs, (size,), parameters, arrays or {}, path=name, name=f"{name}.{kind}"))
         return nodes[-1]
 
     bias = torch.zeros(rows, dtype=torch.float64) if config.layer_norm else double["bias"]
@@ -94,8 +95,8 @@ def observe_steps(
     if not sequences or not sum(map(len, sequences)):
         raise TinycourseError("Calibration needs at least one recording that fills a frame; give longer ones.")
     make, outputs = find_observer(observer), []
-    nodes = [n for n in graph.nodes if n.kind != "state"]
-    observers = {n.name: MinMax() if n.kind in WIDE else make() for n in nodes}
+    nodes = [n for n in graph.nodes if not isinstance(n, State)]
+    observers = {n.name: MinMax() if n.bits == 16 else make() for n in nodes}
     for sequence in sequences:
         values = {name: torch.from_numpy(x) for name, x in trace_steps(graph, sequence).items()}
         for node in nodes if values else []:
@@ -108,7 +109,7 @@ def observe_steps(
 
 def cell_bits(graph: Graph, node: Node, observers: dict[str, MinMax]) -> int:
     """Of a cell state: its clip must fit, or what was seen; for SRU, gates too, for they share its scale."""
-    if node.kind != "sru_cell":
+    if not isinstance(node, SruCell):
         return bits_for(node.parameters["clip"] or largest(observers[node.name]))
     return bits_for(max(largest(observers[n.name]) for n in (node, node.inputs[0])))
 
@@ -124,22 +125,22 @@ def choose_scales(
     """Scale and zero point of every tensor, by name; `given` has those that are settled already, as {name: (scale, zero point)}."""
     powers = {}  # of the cells and of their gates
     for node in graph.nodes:
-        if node.kind.endswith("_cell"):
+        if isinstance(node, Cell):
             powers[node.name] = cell_bits(graph, node, observers)
-            powers[node.inputs[0].name] = powers[node.name] if node.kind == "sru_cell" else MOST_BITS
-        elif node.kind == "tanh8":
+            powers[node.inputs[0].name] = powers[node.name] if isinstance(node, SruCell) else MOST_BITS
+        elif isinstance(node, Tanh8):
             powers[node.inputs[0].name] = MOST_BITS
     tensors = {}
     for node in graph.nodes:
-        if node.kind == "state" and graph.state[node.name] != node.name:
+        if isinstance(node, State) and graph.state[node.name] != node.name:
             continue  # that of its successor, below
-        takes_label = any(node in n.inputs for n in graph.nodes if n.kind == "embedding")
-        bits = 16 if node.kind in WIDE or takes_label else 8
+        takes_label = any(node in n.inputs for n in graph.nodes if isinstance(n, Embedding))
+        bits = 16 if node.bits == 16 or takes_label else 8
         if node.name in (given or {}):
             scale, zero_point = given[node.name]
         elif node.name in powers:
             scale, zero_point = 2.0 ** -powers[node.name], 0
-        elif node.kind == "tanh8":
+        elif isinstance(node, Tanh8):
             scale, zero_point = 1 / 128, 0
         elif bits == 16:
             scale, zero_point = symmetric_parameters(observers[node.name].low, observers[node.name].high, 16)
@@ -168,7 +169,7 @@ def quantize_layers(
     `sequences` are inputs as the layers will meet them, float [T, inputs] each; `given` is scale and zero point of the input where
     another program makes it. Raises TinycourseError where the data are of no use.
     """
-    x = Node("input", [], (layers[0].inputs,))
+    x = Input([], (layers[0].inputs,))
     graph = stack(layers, [x])
     observers, outputs = observe_steps(graph, [s.detach().float() for s in sequences], observer)
     tensors = choose_scales(graph, observers, {x.name: given} if given else None)

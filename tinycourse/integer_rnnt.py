@@ -21,7 +21,9 @@ from torch import Tensor, nn
 from tinycourse.checkpoint import Recogniser, as_float, describe, described, read, write_whole
 from tinycourse.decoding import Greedy, Limits
 from tinycourse.errors import TinycourseError
-from tinycourse.graph import Graph, Node
+from tinycourse.float_ops import Input, State
+from tinycourse.float_ops.recurrent import Embedding, Linear16, Tanh8
+from tinycourse.graph import Graph
 from tinycourse.integer_cells import choose_scales, observe_steps, quantize_layers, run_steps, stack, trace_steps
 from tinycourse.mcu.program import Program
 from tinycourse.mcu.transducer import PARTS, TransducerProgram, pack, unpack
@@ -120,8 +122,8 @@ class IntegerTransducer(nn.Module):
 def prediction_graph(network: Transducer) -> Graph:
     """A label [N, 1] through the embedding and the recurrent layers: one step."""
     table = network.prediction.embedding.weight.detach().double().cpu()
-    label = Node("input", [], (1,))
-    return stack(network.prediction.layers, [label, Node("embedding", [label], (table.shape[1],), {}, {"table": table}, name="embedding")])
+    label = Input([], (1,))
+    return stack(network.prediction.layers, [label, Embedding([label], (table.shape[1],), {}, {"table": table}, name="embedding")])
 
 
 def joint_graph(network: Transducer) -> Graph:
@@ -132,12 +134,12 @@ def joint_graph(network: Transducer) -> Graph:
         bias = torch.zeros(layer.out_features) if layer.bias is None else layer.bias
         return {k: v.detach().double().cpu() for k, v in ({"weight": layer.weight, "bias": bias} | more).items()}
 
-    heard = Node("input", [], (joint.heard.in_features,))
-    expected = Node("state", [], (joint.expected.in_features,), name="expected")
+    heard = Input([], (joint.heard.in_features,))
+    expected = State([], (joint.expected.in_features,), name="expected")
     both = arrays(joint.heard, weight_recurrent=joint.expected.weight)
-    total = Node("linear16", [heard, expected], (joint.heard.out_features,), {}, both, name="sum")
-    hidden = Node("tanh8", [total], total.shape, name="hidden")
-    logits = Node("linear16", [hidden], (joint.output.out_features,), {}, arrays(joint.output), name="logits")
+    total = Linear16([heard, expected], (joint.heard.out_features,), {}, both, name="sum")
+    hidden = Tanh8([total], total.shape, name="hidden")
+    logits = Linear16([hidden], (joint.output.out_features,), {}, arrays(joint.output), name="logits")
     return Graph([heard, expected, total, hidden, logits], {expected.name: expected.name})
 
 
@@ -212,7 +214,7 @@ def error_report(network: Transducer, integers: IntegerTransducer, features: Seq
     """
     network, config, programs, rows = network.cpu().eval(), network.config, integers.programs, []
     encoder = {"front": network.encoder.layers[: config.reduce_after], "back": network.encoder.layers[config.reduce_after :]}
-    graphs = {part: stack(layers, [Node("input", [], (layers[0].inputs,))]) for part, layers in encoder.items()}
+    graphs = {part: stack(layers, [Input([], (layers[0].inputs,))]) for part, layers in encoder.items()}
     graphs |= {"prediction": prediction_graph(network), "joint": joint_graph(network)}
 
     def add(part: str, floats: list[dict], exact: list[dict]) -> tuple[list[Tensor], list[Tensor]]:

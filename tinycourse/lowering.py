@@ -10,7 +10,8 @@ from dataclasses import dataclass
 import torch
 from torch import Tensor
 
-from tinycourse.graph import RUN, Node
+from tinycourse.float_ops import Node
+from tinycourse.float_ops.shape import Crop, Pad, Reshape
 
 # ------------------------------------------------------------------------------------------------- views
 
@@ -53,7 +54,7 @@ def settle(x: View, nodes: list[Node], path: str) -> Node | None:
         return x.node
     if len(shape) not in (1, 3) or not torch.equal(as_stored(x.index.reshape(shape)), as_stored(counted(x.node.shape))):
         return None
-    nodes.append(Node("reshape", [x.node], shape, path=path))
+    nodes.append(Reshape([x.node], shape, path=path))
     return nodes[-1]
 
 
@@ -218,7 +219,7 @@ def lower_upsample_nearest2d(call, x, **_):
     (_, h, w), (_, oh, ow) = x.shape, call.shape
     node = call.node("upsample", x, factor=(math.ceil(oh / h), math.ceil(ow / w)))
     numbers = torch.arange(h * w, dtype=torch.float64).reshape(1, 1, h, w)
-    if not torch.equal(call.evaluate(numbers), RUN["upsample"](node, numbers)):
+    if not torch.equal(call.evaluate(numbers), node.run(numbers)):
         call.refuse(f"{h} x {w} to {oh} x {ow} is no repetition of each element")
     return node
 
@@ -260,9 +261,9 @@ def lower_slice(call, x, dim=0, start=None, end=None, step=1, length=None):
 def origin(node: Node) -> tuple[Node, tuple[int, int, int]]:
     """The map that a slice, perhaps of a map padded along H and W, was cut from, and where (c, h, w) the slice begins there."""
     start = (0, 0, 0)
-    while node.kind == "crop":
+    while isinstance(node, Crop):
         start, node = tuple(a + b for a, b in zip(start, node.parameters["start"])), node.inputs[0]
-    while node.kind == "pad" and node.shape[0] == node.inputs[0].shape[0]:
+    while isinstance(node, Pad) and node.shape[0] == node.inputs[0].shape[0]:
         start, node = tuple(a - b for a, b in zip(start, node.parameters["start"])), node.inputs[0]
     return node, start
 

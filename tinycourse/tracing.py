@@ -14,7 +14,8 @@ from torch import Tensor, nn
 from torch.fx.node import map_arg
 
 from tinycourse.errors import TinycourseError
-from tinycourse.graph import Graph, Node, fold
+from tinycourse.float_ops import NODES, Input, Node
+from tinycourse.graph import Graph, fold
 from tinycourse.lowering import ARITHMETIC, LOWER, ON_VIEWS, View, as_map, counted, settle
 
 
@@ -95,7 +96,7 @@ class Call:
     def node(self, kind: str, *inputs: Node, arrays: dict | None = None, shape=None, **parameters) -> Node:
         """Append a node with this call's path, and its shape unless another is given."""
         shape = as_map(self.shape) if shape is None else tuple(shape)
-        self.nodes.append(Node(kind, list(inputs), shape, parameters, arrays or {}, path=self.path))
+        self.nodes.append(NODES[kind](list(inputs), shape, parameters, arrays or {}, path=self.path))
         return self.nodes[-1]
 
     def like(self, kind: str, x: View, arrays: dict | None = None, **parameters) -> View:
@@ -134,7 +135,7 @@ def lower_all(exported, root: str, shape: tuple[int, ...]) -> tuple[list[Node], 
     """Nodes in running order, and the output among them. What depends on parameters alone is computed here and now."""
     signature, state = exported.graph_signature, {**exported.state_dict, **exported.constants}
     constants = {s.arg.name: state[s.target] for s in signature.input_specs if s.target is not None}
-    values, nodes = {}, [Node("input", [], shape)]
+    values, nodes = {}, [Input([], shape)]
     x = View(nodes[0], counted(shape))
     for fx_node in exported.graph.nodes:
         if fx_node.op == "placeholder":

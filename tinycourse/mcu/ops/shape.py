@@ -27,18 +27,22 @@ class Upsample(Operation):
         return s.add("upsample", (x,), (*size, c), {"factor": (fh, fw)}, zero_point=s.tensors[x].zero_point)
 
 
-class Crop(Operation):
-    """A box of the input: start (h, w, c), size the output's shape."""
+class Box(Operation, abstract=True):
+    """What crop and pad share: one struct in C."""
 
     keeps_scale = True
-
-    def reference(self, xs, ins, out):
-        (y, x, c), (h, w, d) = self.parameters["start"], out.shape
-        return xs[0][:, y : y + h, x : x + w, c : c + d]
 
     def kernel(self, ins, out):
         box = {"input": ins[0].shape, "output": out.shape, "start": self.parameters["start"]}
         return Kernel(f"tc_{self.kind}", box | {"zero_point": ins[0].zero_point}, shared="tc_box")
+
+
+class Crop(Box):
+    """A box of the input: start (h, w, c), size the output's shape."""
+
+    def reference(self, xs, ins, out):
+        (y, x, c), (h, w, d) = self.parameters["start"], out.shape
+        return xs[0][:, y : y + h, x : x + w, c : c + d]
 
     @classmethod
     def random(cls, s):
@@ -48,7 +52,7 @@ class Crop(Operation):
         return s.add("crop", (x,), shape, {"start": start}, zero_point=s.tensors[x].zero_point)
 
 
-class Pad(Crop):
+class Pad(Box):
     """The input in a larger box of zeros: start (h, w, c), size the output's shape."""
 
     def reference(self, xs, ins, out):
