@@ -1,6 +1,7 @@
 """Files: whole or not at all, and one sentence where they cannot be."""
 
 import os
+import subprocess
 from pathlib import Path
 
 import pytest
@@ -66,8 +67,98 @@ def test_places_where_no_file_can_be(tmp_path, write):
     assert sorted(os.listdir(tmp_path)) == ["file", "folder"] and not os.path.isfile(os.devnull)
 
 
-def test_need_writable_leaves_what_is_there(tmp_path):
-    files.need_writable(tmp_path / "new" / "f.txt")
+def test_need_writable_changes_nothing(tmp_path):
+    files.need_writable(tmp_path / "new" / "deep" / "f.txt")
     files.write_text(tmp_path / "f.txt", "old")
     files.need_writable(tmp_path / "f.txt")
-    assert (tmp_path / "f.txt").read_text() == "old" and os.listdir(tmp_path / "new") == []
+    assert (tmp_path / "f.txt").read_text() == "old" and os.listdir(tmp_path) == ["f.txt"]
+
+
+# ------------------------------------------------------------------------------------------------ folders
+
+
+def export(place: Path, text: str = "int x;") -> None:
+    with files.whole_folder(place) as folder:
+        (folder / "src").mkdir()
+        files.write_text(folder / "src" / "model.c", text)
+        files.write_text(folder / "report.json", "{}")
+
+
+def content(place: Path) -> dict[str, bytes]:
+    """Every file and link below a folder, and every folder."""
+    return {p.relative_to(place).as_posix(): p.read_bytes() if p.is_file() else b"" for p in sorted(place.rglob("*"))}
+
+
+def test_folder_replaces_the_one_before(tmp_path):
+    (tmp_path / "m").mkdir()  # an empty one is nobody's
+    export(tmp_path / "m")
+    export(tmp_path / "m", "int y;")
+    assert content(tmp_path).keys() == {"m", "m/src", "m/src/model.c", "m/report.json", "m/files.sha256"}
+    assert (tmp_path / "m" / "src" / "model.c").read_text() == "int y;"
+    assert files.read_sums(tmp_path / "m" / files.SUMS).keys() == {"src/model.c", "report.json"}
+
+
+def test_sums_are_those_of_sha256sum(tmp_path):
+    export(tmp_path / "m")
+    done = subprocess.run(["sha256sum", "--check", files.SUMS], cwd=tmp_path / "m", capture_output=True, text=True)
+    assert done.returncode == 0, done.stdout + done.stderr
+
+
+STRANGERS = {
+    "new file": ("m/notes.txt", lambda m: (m / "notes.txt").write_text("mine")),
+    "new file deep": ("m/src/mine.c", lambda m: (m / "src" / "mine.c").write_text("mine")),
+    "hidden file": ("m/.mine", lambda m: (m / ".mine").write_text("mine")),
+    "changed file": ("m/src/model.c", lambda m: (m / "src" / "model.c").write_text("int mine;")),
+    "new folder": ("m/mine", lambda m: (m / "mine").mkdir()),
+    "link to a file": ("m/report.json", lambda m: ((m / "report.json").rename(m.parent / "r"), (m / "report.json").symlink_to("../r"))),
+    "link to a folder": ("m/mine", lambda m: (m / "mine").symlink_to(m / "src")),
+    "folder turned into a link": ("m/src", lambda m: ((m / "src").rename(m.parent / "src"), (m / "src").symlink_to("../src"))),
+    "no sums": ("m/report.json may be yours", lambda m: (m / files.SUMS).unlink()),
+    "sums of something else": ("m/report.json", lambda m: (m / files.SUMS).write_bytes(b"\xff\n a  b\n")),
+}
+
+
+@pytest.mark.parametrize("kind", STRANGERS)
+def test_folder_that_holds_something_else_stays(tmp_path, kind):
+    words, change = STRANGERS[kind]
+    export(tmp_path / "m")
+    change(tmp_path / "m")
+    before = content(tmp_path)
+    with pytest.raises(TinycourseError, match=f"{words}.*; give a new folder, or move your files away"):
+        export(tmp_path / "m", "int y;")
+    assert content(tmp_path) == before
+
+
+def test_other_things_in_place_of_a_folder(tmp_path):
+    (tmp_path / "file").write_text("mine")
+    for place, words in ((tmp_path / "file", "is a file; give a new folder"), (tmp_path / "file" / "m", "cannot be written")):
+        with pytest.raises(TinycourseError, match=words):
+            export(place)
+    (tmp_path / "link").symlink_to(tmp_path / "real")
+    export(tmp_path / "link")
+    export(tmp_path / "link", "int y;")
+    assert (tmp_path / "link").is_symlink() and (tmp_path / "real" / "src" / "model.c").read_text() == "int y;"
+
+
+def test_folder_that_is_changed_while_the_new_one_is_made(tmp_path):
+    export(tmp_path / "m")
+    with pytest.raises(TinycourseError, match="m/notes.txt is not what tinycourse wrote there"):
+        with files.whole_folder(tmp_path / "m") as folder:
+            (folder / "new.c").write_text("")
+            (tmp_path / "m" / "notes.txt").write_text("mine")
+    assert content(tmp_path).keys() == {"m", "m/src", "m/src/model.c", "m/report.json", "m/files.sha256", "m/notes.txt"}
+
+
+def test_folder_that_cannot_be_renamed_is_back(tmp_path, monkeypatch):
+    export(tmp_path / "m")
+    before, rename = content(tmp_path), Path.rename
+
+    def fails(path: Path, target: Path):
+        if path.name == "new":
+            raise OSError(5, "Input/output error")
+        return rename(path, target)
+
+    monkeypatch.setattr(Path, "rename", fails)
+    with pytest.raises(TinycourseError, match="m cannot be written .Input/output error"):
+        export(tmp_path / "m", "int y;")
+    assert content(tmp_path) == before

@@ -3,7 +3,6 @@
 Whoever gets it sets TINYCOURSE_DATA to it, there or copied. `SHA256SUMS` lists every file; `sha256sum --check SHA256SUMS` verifies a copy.
 """
 
-import hashlib
 import shutil
 from pathlib import Path
 
@@ -11,14 +10,9 @@ from tqdm.auto import tqdm
 
 from tinycourse import catalogue
 from tinycourse.errors import TinycourseError
+from tinycourse.files import digest
 
 SUMS = "SHA256SUMS"
-
-
-def digest(path: Path) -> str:
-    """sha256 of a file."""
-    with open(path, "rb") as file:
-        return hashlib.file_digest(file, "sha256").hexdigest()
 
 
 def bundle(folder: str | Path, names: list[str] = ()) -> dict[str, int]:
