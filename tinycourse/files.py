@@ -86,8 +86,8 @@ def write_bytes(path: str | Path, content: bytes) -> None:
 
 
 def write_text(path: str | Path, text: str) -> None:
-    """Write a file in UTF-8 as `whole` does, with the same line ends on every system."""
-    write_bytes(path, text.encode())
+    """Write a file in UTF-8 as `whole` does, with the same line ends on every system; what is no text in a file's name as \\udc escapes."""
+    write_bytes(path, text.encode(errors="backslashreplace"))
 
 
 # ------------------------------------------------------------------------------------------------ folders
@@ -144,6 +144,14 @@ def need_replaceable(folder: str | Path, name: str | Path = "") -> None:
         if not plain or digest(path) != known.get(below):
             why = "is not what tinycourse wrote there" if known else f"may be yours: there is no {SUMS} that says who wrote it"
             raise TinycourseError(f"{Path(name, below)} {why}; give a new folder, or move your files away.")
+
+
+def need_own(folder: Path, names: Iterable[str]) -> None:
+    """Raises TinycourseError for the first of these files in `folder` that is there, and not as its SUMS say."""
+    known = read_sums(folder / SUMS)
+    for name in names:
+        if (path := folder / name).exists() and (not path.is_file() or digest(path) != known.get(name)):
+            raise TinycourseError(f"{path} is not what tinycourse wrote there; give another folder, or move it away.")
 
 
 def names(folder: Path) -> list[str]:
