@@ -1,13 +1,21 @@
 """Files: whole or not at all, and one sentence where they cannot be."""
 
 import os
+import re
 import subprocess
 from pathlib import Path
 
+import nbformat
 import pytest
+import torch
+from recordings import tone
 
-from tinycourse import files
+from tinycourse import bundle, checkpoint, files, findings, integer_rnnt, leaderboard, own_words, proxy, sparse, training
+from tinycourse.authoring import build, coverage
 from tinycourse.errors import TinycourseError
+from tinycourse.grading import grade
+from tinycourse.mcu.program import Program
+from tinycourse.mcu.transducer import TransducerProgram
 
 
 def full(monkeypatch):
@@ -162,3 +170,117 @@ def test_folder_that_cannot_be_renamed_is_back(tmp_path, monkeypatch):
     with pytest.raises(TinycourseError, match="m cannot be written .Input/output error"):
         export(tmp_path / "m", "int y;")
     assert content(tmp_path) == before
+
+
+# ------------------------------------------------------------------------------------------------ every writer of the library
+
+
+def recogniser() -> checkpoint.Recogniser:
+    return training.seeded("tinyspeech-m", ("silence", "unknown", "yes"), 0)
+
+
+def integers() -> checkpoint.Recogniser:
+    """A transducer in integers, as far as `integer_rnnt.save` looks."""
+    made = recogniser()
+    made.network.programs = {}
+    return made
+
+
+def state(path: Path) -> None:
+    made = recogniser()
+    training.store(path, made, torch.optim.AdamW(made.parameters()), training.TrainConfig(), [], {})
+
+
+def packed(path: Path) -> None:
+    sparse.pack(path.parent / "given" / "m.safetensors", path, [], (8, 1))
+
+
+def unpacked(path: Path) -> None:
+    sparse.unpack(path.parent / "given" / "packed.safetensors", path)
+
+
+def copied(path: Path) -> None:
+    source = path.parent / "given" / "m.safetensors"
+    bundle.copy(source, path, files.digest(source))
+
+
+def graded(path: Path) -> None:
+    rows = [grade.Row("anna", "00", "samples", 1, 1, "passed")]
+    grade.write_csv(grade.Grades(rows, {"anna": []}, 1, 0, 0.0, {}, path, path.parent))
+
+
+WRITERS = {  # file name, and what writes it
+    "checkpoint": ("m.safetensors", lambda path: checkpoint.save(recogniser(), path)),
+    "training state": ("m.state.safetensors", state),
+    "packed": ("p.safetensors", packed),
+    "unpacked": ("u.safetensors", unpacked),
+    "sounds": ("s.safetensors", lambda path: proxy.store(proxy.Sounds({}, {}, {}, {}, ("yes",)), path)),
+    "program": ("p.safetensors", lambda path: Program("x", "x", {}, []).save(path)),
+    "transducer": ("t.safetensors", lambda path: TransducerProgram({}, 1, 1, 1).save(path)),
+    "integer recogniser": ("t.safetensors", lambda path: integer_rnnt.save(integers(), path)),
+    "study": ("s.json.gz", lambda path: findings.write_record({}, path)),
+    "entry": ("e.json", lambda path: leaderboard.save(ENTRY, path.parent)),
+    "report": ("r.md", lambda path: leaderboard.write_report(path, ENTRY, {})),
+    "recording": ("anna_1.wav", lambda path: own_words.save_take(path.parent.parent, path.parent.name, "anna", 0.5 * tone(440))),
+    "notebook": ("n.ipynb", lambda path: build.write(nbformat.v4.new_notebook(), path)),
+    "exercises": ("exercises.md", lambda path: coverage.write(path.parent.parent)),
+    "grades": ("g.csv", graded),
+    "bundle": ("a.wav", copied),
+    "sums": ("SHA256SUMS", lambda path: files.write_sums(path, {"a": "0"})),
+}
+ENTRY = leaderboard.Entry("e", ("yes",), "mine", 0.9, 0.1, 0.5, 1, 1, 1)
+
+
+@pytest.mark.parametrize("name", WRITERS)
+@pytest.mark.parametrize("there", [True, False])
+def test_every_writer_writes_a_whole_file_or_none(tmp_path, monkeypatch, name, there):
+    place, write = WRITERS[name]
+    path = tmp_path / "docs" / place
+    checkpoint.save(recogniser(), path.parent / "given" / "m.safetensors")
+    sparse.pack(path.parent / "given" / "m.safetensors", path.parent / "given" / "packed.safetensors", [], (8, 1))
+    if there and name != "recording":  # which takes the next number
+        write(path)
+        path.write_bytes(path.read_bytes() + b"\n")
+    before = content(tmp_path)
+    with monkeypatch.context() as patch:
+        patch.setattr(os, "replace", refuse)
+        with pytest.raises(TinycourseError, match=f"{place} cannot be written .No space left on device.; give another place"):
+            write(path)
+    assert content(tmp_path) == before
+    write(path)
+    assert path.is_file()
+
+
+def refuse(*_) -> None:
+    raise OSError(28, "No space left on device")
+
+
+DIRECTLY = {  # who may write without files.py, and why
+    "is it": {"files"},
+    "inside of whole or whole_folder": {"bundle", "mcu/package", "mcu/onnx_form"},
+    "goes on where it stopped, and is verified": {"download"},
+    "in a temporary folder": {
+        "authoring/lint",
+        "cost_model",
+        "doctor",
+        "grading/worker",
+        "mcu/fuzz",
+        "mcu/own",
+        "mcu/toolchain",
+        "recorder",
+    },
+    "in memory": {"own_words", "widgets"},
+    "nobody's own files": {"_torchaudio", "findings", "grading/rehearsal", "grading/sandbox"},
+}
+WRITES = re.compile(
+    r"""\.write_(text|bytes)\(|open\([^)]*["'][wax]|savez|np\.save|\.tofile\(|json\.dump\(|gzip\.open|save_file|torch\.save\b|savefig\("""
+    r"""|shutil\.(copy|move)|soundfile\.write|os\.(replace|rename)\("""
+)
+
+
+def test_no_module_writes_past_files():
+    package = Path(files.__file__).parent
+    found = {
+        p.relative_to(package).with_suffix("").as_posix() for p in package.rglob("*.py") if WRITES.search(p.read_text(encoding="utf-8"))
+    }
+    assert found == set.union(*DIRECTLY.values())

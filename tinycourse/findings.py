@@ -13,7 +13,7 @@ import optuna
 from optuna.trial import TrialState
 
 from tinycourse.errors import TinycourseError
-from tinycourse.files import write_bytes, write_text
+from tinycourse.files import write_bytes
 from tinycourse.models.design import FOUND
 from tinycourse.pareto import hypervolume, on_front
 
@@ -43,7 +43,7 @@ def keep(found: dict, number: int, name: str) -> None:
         raise TinycourseError(f"Trial {number} of {found['study']} was not trained; choose one of the front.")
     kept = json.loads(FOUND.read_text(encoding="utf-8")) if FOUND.is_file() else {}
     about = f"found by machine, trial {number} of the study {found['study']} ({found['settings']['sampler']})"
-    write_text(FOUND, json.dumps(kept | {name: {"about": about, "design": row["design"]}}, indent=1) + "\n")
+    FOUND.write_text(json.dumps(kept | {name: {"about": about, "design": row["design"]}}, indent=1) + "\n", encoding="utf-8")
 
 
 def write_record(found: dict, path: Path) -> None:
