@@ -260,8 +260,6 @@ DIRECTLY = {  # who may write without files.py, and why
     "inside of whole or whole_folder": {"bundle", "mcu/package", "mcu/onnx_form"},
     "goes on where it stopped, and is verified": {"download"},
     "in a temporary folder": {
-        "authoring/lint",
-        "cost_model",
         "doctor",
         "grading/worker",
         "mcu/fuzz",
