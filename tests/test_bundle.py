@@ -7,6 +7,7 @@ import pytest
 
 from tinycourse import bundle, cli, data
 from tinycourse.errors import TinycourseError
+from tinycourse.files import read_sums
 
 
 @pytest.fixture
@@ -42,11 +43,27 @@ def test_it_goes_on_and_mends(two_sets, tmp_path):
     assert copy.read_bytes() == b"an4" * 1000
 
 
+def test_what_others_wrote_stays(two_sets, tmp_path):
+    stick = tmp_path / "stick"
+    mine = stick / "an4" / "wav" / "a.wav"
+    mine.parent.mkdir(parents=True)
+    mine.write_bytes(b"mine")
+    with pytest.raises(TinycourseError, match="a.wav is in the way, and no bundle wrote it"):
+        bundle.bundle(stick)
+    assert [p for p in stick.rglob("*") if p.is_file()] == [mine] and mine.read_bytes() == b"mine"
+
+
+def test_sums_of_earlier_bundles_are_kept(two_sets, tmp_path):
+    bundle.bundle(tmp_path, ["an4"])
+    bundle.bundle(tmp_path, ["spoken-digits"])
+    assert len(read_sums(tmp_path / bundle.SUMS)) == 2
+
+
 def test_what_cannot_be_bundled(two_sets, tmp_path, monkeypatch):
     with pytest.raises(TinycourseError, match="tinycourse data get librispeech"):
         bundle.bundle(tmp_path / "stick", ["librispeech"])
     (tmp_path / "file").write_text("")
-    with pytest.raises(TinycourseError, match="cannot be written to"):
+    with pytest.raises(TinycourseError, match="file.SHA256SUMS cannot be written"):
         bundle.bundle(tmp_path / "file")
     monkeypatch.setattr(shutil, "copyfile", lambda source, target: target.write_bytes(b"bad"))
     with pytest.raises(TinycourseError, match="not what was written to it"):

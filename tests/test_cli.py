@@ -237,7 +237,7 @@ def test_bad_recordings_are_named(capsys, exported, tmp_path, content, words):
         (("export", "rnnt-digits", "--target", "host", "--out", "x", "--kernels", "dsp"), "leave out --listen and --kernels"),
         (("export", NAME, "--as", "onnx", "--listen", "--out", "x"), "leave out --target, --samples, --listen and --kernels"),
         (("export", NAME, "--threshold", "0.5", "--out", "x"), "Only a listener takes --threshold; add --listen"),
-        (("export", NAME, "--listen", "--threshold", "90", "--out", "x"), "choose one from 0 to 1"),
+        (("export", NAME, "--listen", "--threshold", "90", "--out", "x"), "choose a number from 0 to 1, not '90'"),
     ],
 )
 def test_mistakes_get_one_sentence(capsys, tmp_path, monkeypatch, arguments, words):

@@ -244,7 +244,7 @@ def test_the_arduino_library_is_laid_out_as_the_specification_says(name, exporte
     assert not properties["paragraph"].startswith(properties["sentence"])
     assert (folder / "src" / properties["includes"]).is_file() and properties["includes"] == f"{properties['name']}.h"
     assert {p.name for p in folder.iterdir()} == {
-        "LICENSE", "README.md", "examples", "keywords.txt", "library.properties", "report.json", "src",
+        "LICENSE", "README.md", "examples", "files.sha256", "keywords.txt", "library.properties", "report.json", "src",
     }  # fmt: skip
     sketches = list(folder.rglob("*.ino"))
     assert [p.relative_to(folder).as_posix() for p in sketches] == ["examples/Recognise/Recognise.ino"]

@@ -554,11 +554,10 @@ def test_an_export_replaces_an_earlier_one_but_nothing_else(tmp_path):
     package.export(small_program(), "wasm", tmp_path / "m")
     package.export(small_program(2), "host", tmp_path / "m")
     assert package.load(tmp_path / "m").target == "host" and not (tmp_path / "m" / "model.wasm").exists()
-    (tmp_path / "mine").mkdir()
-    (tmp_path / "mine" / "notes.txt").write_text("keep")
-    with pytest.raises(TinycourseError, match="holds something else"):
-        package.export(small_program(), "host", tmp_path / "mine")
-    assert (tmp_path / "mine" / "notes.txt").read_text() == "keep"
+    (tmp_path / "m" / "recognise").write_text("built here by hand")
+    with pytest.raises(TinycourseError, match="recognise is not what tinycourse wrote there; give a new folder"):
+        package.export(small_program(), "host", tmp_path / "m")
+    assert package.load(tmp_path / "m").target == "host" and (tmp_path / "m" / "recognise").is_file()
 
 
 def test_a_program_that_differs_from_its_binary_is_not_exported(tmp_path, monkeypatch):

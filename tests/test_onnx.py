@@ -47,7 +47,7 @@ def test_checkpoints_decide_the_same(name, tmp_path):
     expected, found = program.run(x), scores((tmp_path / "onnx" / "model.onnx").read_bytes(), program, x, True)
     assert (np.abs(found - expected) <= 1).mean() > 0.99 and (found.argmax(1) == expected.argmax(1)).mean() > 0.95
     assert report == json.loads((tmp_path / "onnx" / "report.json").read_text())
-    assert {p.name for p in (tmp_path / "onnx").iterdir()} == {"model.onnx", "README.md", "LICENSE", "report.json"}
+    assert {p.name for p in (tmp_path / "onnx").iterdir()} == {"model.onnx", "README.md", "LICENSE", "report.json", "files.sha256"}
 
 
 def spoken(classes) -> list[np.ndarray]:

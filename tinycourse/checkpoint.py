@@ -1,7 +1,6 @@
 """A recogniser and its checkpoint: one safetensors file with the weights and, in its header, where they came from."""
 
 import json
-import os
 from dataclasses import asdict
 from pathlib import Path
 
@@ -12,6 +11,7 @@ from torch import Tensor, nn
 
 from tinycourse import models
 from tinycourse.errors import TinycourseError
+from tinycourse.files import write_bytes
 from tinycourse.frontend import Frontend, FrontendConfig
 
 FORMAT = "tinycourse-checkpoint-1"
@@ -58,17 +58,8 @@ def described(header: dict[str, str]) -> Recogniser:
 
 
 def write_whole(path: str | Path, tensors: dict[str, Tensor], header: dict[str, str]) -> None:
-    """safetensors, through a temporary file beside it: a kill in the middle leaves the old file as it was."""
-    path = Path(path)
-    part = path.with_name(f".{path.name}.{os.getpid()}.part")
-    try:
-        path.parent.mkdir(parents=True, exist_ok=True)
-        part.write_bytes(to_bytes({k: v.contiguous().cpu() for k, v in tensors.items()}, metadata=header))
-        os.replace(part, path)
-    except (OSError, SafetensorError) as error:
-        if part.is_file():
-            part.unlink()
-        raise TinycourseError(f"{path} cannot be written ({error}); give another place, or free some disk space.") from None
+    """A safetensors file, see `files.whole`."""
+    write_bytes(path, to_bytes({k: v.contiguous().cpu() for k, v in tensors.items()}, metadata=header))
 
 
 def read(path: str | Path, form: str) -> tuple[dict[str, Tensor], dict[str, str]]:
@@ -87,12 +78,17 @@ def read(path: str | Path, form: str) -> tuple[dict[str, Tensor], dict[str, str]
     return tensors, header
 
 
+def path_of(checkpoint: str | Path) -> Path:
+    """The file of a shipped checkpoint by its name, or the path that was given."""
+    return all_shipped().get(str(checkpoint), Path(checkpoint))
+
+
 def load(checkpoint: str | Path, expect: str | None = None) -> Recogniser:
     """A recogniser in evaluation mode, from a file or the name of a shipped checkpoint.
 
     Raises TinycourseError if there is no such checkpoint, if it is damaged, or if it holds another model than `expect`.
     """
-    path = all_shipped().get(str(checkpoint), Path(checkpoint))
+    path = path_of(checkpoint)
     tensors, header = read(path, FORMAT)
     name = header["model"]
     if expect is not None and name != expect:

@@ -6,20 +6,31 @@ from pathlib import Path
 
 from tinycourse import verbs, verbs_export
 from tinycourse.errors import TinycourseError
-
-
-def exception(text: str) -> tuple[str, float]:
-    """'PATTERN=0.5' to (pattern, sparsity)."""
-    pattern, _, sparsity = text.partition("=")
-    return pattern, float(sparsity)
+from tinycourse.options import (
+    NewFile,
+    NewFolder,
+    Parser,
+    classes,
+    count,
+    gibibytes,
+    need_places,
+    not_negative,
+    positive,
+    seconds,
+    seed,
+    share,
+    sparsity_of,
+    whole,
+)
 
 
 def parser() -> argparse.ArgumentParser:
-    p = argparse.ArgumentParser("tinycourse", description="Tiny speech recognition: from a recording to a chip.")
+    """Every verb with its options. Raises TinycourseError for a command line that it does not understand."""
+    p = Parser("tinycourse", description="Tiny speech recognition: from a recording to a chip.")
     kinds = p.add_subparsers(dest="verb", required=True, metavar="VERB")
 
-    def verb(name, run, help, *options, parent=kinds, json=True):
-        v = parent.add_parser(name, help=help, description=help, parents=options)
+    def verb(name, run, help, *shared, parent=kinds, json=True):
+        v = parent.add_parser(name, help=help, description=help, parents=shared)
         v.set_defaults(run=run)
         if json:
             v.add_argument("--json", action="store_true", help="print one JSON object")
@@ -40,75 +51,75 @@ def parser() -> argparse.ArgumentParser:
 
     v = verb("profile", verbs.profile, "parameters, multiply-adds and activation memory, without training")
     v.add_argument("model")
-    v.add_argument("--classes", type=int, help="(default: as many as the network was designed for)")
+    v.add_argument("--classes", type=classes, help="(default: as many as the network was designed for)")
 
-    given = argparse.ArgumentParser(add_help=False)
+    given = Parser(add_help=False)
     given.add_argument("checkpoint", help="a file, or the name of a shipped checkpoint")
 
-    learning = argparse.ArgumentParser(add_help=False)
+    learning = Parser(add_help=False)
     learning.add_argument("--data", required=True, metavar="SET")
-    learning.add_argument("--out", required=True, type=Path, metavar="F.safetensors")
+    learning.add_argument("--out", required=True, type=NewFile, metavar="F.safetensors")
     learning.add_argument("--extra-unknown", nargs="*", default=[], metavar="SET", help="cut more unknown speech from these data sets")
-    learning.add_argument("--epochs", type=int)
-    learning.add_argument("--batch", type=int)
-    learning.add_argument("--learning-rate", type=float)
+    learning.add_argument("--epochs", type=count)
+    learning.add_argument("--batch", type=count)
+    learning.add_argument("--learning-rate", type=positive)
     learning.add_argument("--augment", default="full", choices=("full", "mild", "none"), help="how hard training clips are disturbed")
     learning.add_argument("--teacher", default="", metavar="CKPT", help="learn from this checkpoint's answers too (distillation)")
-    learning.add_argument("--seed", type=int, default=0)
+    learning.add_argument("--seed", type=seed, default=0)
     learning.add_argument("--resume", action="store_true", help="go on where a killed training stopped")
 
-    strings = argparse.ArgumentParser(add_help=False)
+    strings = Parser(add_help=False)
     strings.add_argument("--source", default="", help="what connected digits are made of: spoken-digits (default) or tinywords")
     strings.add_argument("--hold-out", default="", help="a speaker of connected digits who is heard in testing alone")
 
-    more = argparse.ArgumentParser(add_help=False)
+    more = Parser(add_help=False)
     more.add_argument("--extra", nargs="*", default=[], metavar="SET", help="sentences of these data sets to train on too")
 
-    calibrated = argparse.ArgumentParser(add_help=False)
+    calibrated = Parser(add_help=False)
     calibrated.add_argument("--calibrate", metavar="SET", help="data to measure ranges on (default: what it was trained on, or tinywords)")
 
     v = verb("train", verbs.train, "train a network on a data set", learning, strings, more)
     v.add_argument("model")
     v.add_argument("--classes", help="task, of data sets that have several: 10, 12, 35 or digits (default 10)")
     v.add_argument("--tokens", help="what a transducer writes: words, characters, or a number of word pieces")
-    v.add_argument("--ctc", type=float, metavar="WEIGHT", help="weight of the CTC loss of a transducer's encoder")
+    v.add_argument("--ctc", type=not_negative, metavar="WEIGHT", help="weight of the CTC loss of a transducer's encoder")
     v.add_argument("--start", metavar="CKPT", help="begin with the weights of this checkpoint (with --tokens: of its encoder)")
     v.add_argument("--splice", metavar="CKPT", help="half of the sentences joined anew of words, cut where this transducer hears them end")
-    v.add_argument("--devices", type=int, default=1, help="how many GPUs, or CPU processes where there is none")
+    v.add_argument("--devices", type=count, default=1, help="how many GPUs, or CPU processes where there is none")
 
     v = verb("prune", verbs.prune, "train a checkpoint on while its smallest weights leave", given, learning, strings, more)
-    v.add_argument("--packed", type=Path, metavar="F.safetensors", help="write it once more without its empty blocks")
-    v.add_argument("--sparsity", type=float, default=0.7, help="share of the weights that go (default 0.7)")
+    v.add_argument("--packed", type=NewFile, metavar="F.safetensors", help="write it once more without its empty blocks")
+    v.add_argument("--sparsity", type=share, default=0.7, help="share of the weights that go (default 0.7)")
     v.add_argument("--block", default="8x1", metavar="RxC", help="outputs x inputs that go together (default 8x1)")
     v.add_argument("--scope", default="layer", help="layer: all as sparse; lamp or global: one budget, shared out (default layer)")
     v.add_argument("--only", nargs="*", default=[], metavar="PATTERN", help="parameters to prune (default: all; of a transducer its gates)")
-    v.add_argument("--layers", nargs="*", default=[], type=exception, metavar="PATTERN=S", help="exceptions; S = 0 leaves one dense")
-    v.add_argument("--start", type=float, default=0.0, help="share of the training before the first mask")
-    v.add_argument("--end", type=float, default=0.6, help="share of the training after which masks stay; 0 is one-shot (default 0.6)")
-    v.add_argument("--every", type=int, default=10, metavar="STEPS", help="between two masks (default 10)")
+    v.add_argument("--layers", nargs="*", default=[], type=sparsity_of, metavar="PATTERN=S", help="exceptions; S = 0 leaves one dense")
+    v.add_argument("--start", type=share, default=0.0, help="share of the training before the first mask")
+    v.add_argument("--end", type=share, default=0.6, help="share of the training after which masks stay; 0 is one-shot (default 0.6)")
+    v.add_argument("--every", type=count, default=10, metavar="STEPS", help="between two masks (default 10)")
     v.add_argument("--masked-gradient", action="store_true", help="no gradient for weights behind the mask")
 
     v = verb("evaluate", verbs.evaluate, "accuracy of a checkpoint", given, strings, calibrated)
     v.add_argument("--data", required=True, metavar="SET")
     v.add_argument("--split", default="testing", choices=("training", "validation", "testing"))
-    v.add_argument("--beam", type=int, default=0, metavar="N", help="hypotheses of a transducer's beam search (default: greedy)")
+    v.add_argument("--beam", type=whole, default=0, metavar="N", help="hypotheses of a transducer's beam search (default: greedy)")
     v.add_argument("--int8", action="store_true", help="as integers, by the interpreter that the chip agrees with")
     v.add_argument("--samples", action="store_true", help="with the front end as integers too (implies --int8)")
 
     v = verb("quantize", verbs.quantize, "a checkpoint in integers, and what each layer loses by it", given, calibrated)
-    v.add_argument("--out", required=True, type=Path, metavar="F.safetensors")
+    v.add_argument("--out", required=True, type=NewFile, metavar="F.safetensors")
     v.add_argument("--observer", default="mean-square-error", help="how ranges are found (default mean-square-error)")
 
     v = verb("export", verbs_export.export, "C sources, a binary and a size report; or firmware for others to build", given, calibrated)
     v.add_argument("--target", help="host, cortex-m4, cortex-m0plus or wasm (default cortex-m4)")
     v.add_argument("--as", dest="form", default="plain", choices=("plain", "arduino", "zephyr", "onnx"), help="form (default plain)")
-    v.add_argument("--out", required=True, type=Path, metavar="DIR")
+    v.add_argument("--out", required=True, type=NewFolder, metavar="DIR")
     v.add_argument("--samples", action="store_true", help="with the front end, in integers: the model takes int16 samples")
     v.add_argument("--listen", action="store_true", help="a program that never stops: chunks of samples in, now and then a word out")
-    v.add_argument("--threshold", type=float, help="of a listener: the mean posterior at which a word fires (default 0.9)")
-    v.add_argument("--hop", type=float, metavar="SECONDS", help="of a listener: between two runs of the network (default 0.2)")
-    v.add_argument("--windows", type=int, metavar="N", help="of a listener: runs that posteriors are averaged over (default 2)")
-    v.add_argument("--refractory", type=float, metavar="SECONDS", help="of a listener: deaf after a word (default 1)")
+    v.add_argument("--threshold", type=share, help="of a listener: the mean posterior at which a word fires (default 0.9)")
+    v.add_argument("--hop", type=positive, metavar="SECONDS", help="of a listener: between two runs of the network (default 0.2)")
+    v.add_argument("--windows", type=count, metavar="N", help="of a listener: runs that posteriors are averaged over (default 2)")
+    v.add_argument("--refractory", type=not_negative, metavar="SECONDS", help="of a listener: deaf after a word (default 1)")
     v.add_argument("--kernels", choices=("plain", "dsp"), default="plain", help="dsp: for the DSP instructions of a Cortex-M4, same bits")
 
     v = verb("run", verbs_export.run, "recognise recordings with an exported model")
@@ -118,20 +129,20 @@ def parser() -> argparse.ArgumentParser:
     v = verb("explore", verbs.explore, "search for networks: costs first, then short trainings, in as many processes as you like")
     v.add_argument("--study", required=True, metavar="NAME", help="made where it does not exist, else resumed")
     v.add_argument("--storage", required=True, metavar="FILE-or-URL", help="a journal file, or the URL of a PostgreSQL or MySQL database")
-    v.add_argument("--workers", type=int, default=1, metavar="N", help="processes on this machine; start the same on others")
-    v.add_argument("--trials", type=int, default=100, metavar="K", help="candidates that are trained, in all")
+    v.add_argument("--workers", type=count, default=1, metavar="N", help="processes on this machine; start the same on others")
+    v.add_argument("--trials", type=count, default=100, metavar="K", help="candidates that are trained, in all")
     v.add_argument("--sampler", default="tpe", help="random, nsga2 or tpe")
     v.add_argument("--objectives", nargs="+", default=["error", "parameters"], metavar="NAME", help="all are minimised")
     v.add_argument("--limits", default="ladder", help="paper, ladder, cortex-m0plus or cortex-m4")
     v.add_argument("--data", default="speech-commands", metavar="SET")
     v.add_argument("--extra-unknown", nargs="*", default=["librispeech", "an4"], metavar="SET")
-    v.add_argument("--clips", type=int, default=2_500, help="training clips")
-    v.add_argument("--epochs", type=int, default=3)
-    v.add_argument("--seed", type=int, default=0)
+    v.add_argument("--clips", type=count, default=2_500, help="training clips")
+    v.add_argument("--epochs", type=count, default=3)
+    v.add_argument("--seed", type=seed, default=0)
     v.add_argument("--start", action="store_true", help="begin with some points put in by hand (search_space.STARTS)")
     v.add_argument("--folder", type=Path, metavar="DIR", help="keeps the mel energies (default: beside the journal, or the user's cache)")
     v.add_argument("--keep", nargs=2, action="append", default=[], metavar=("TRIAL", "NAME"), help="make its design a model of that name")
-    v.add_argument("--export", type=Path, metavar="F.json.gz", help="write the study as plain data")
+    v.add_argument("--export", type=NewFile, metavar="F.json.gz", help="write the study as plain data")
 
     v = verb("build", verbs.build, "make notebooks, exercises and solutions from lessons/", json=False)
     v.add_argument("names", nargs="*", help="lessons, such as 00 (default: all)")
@@ -141,12 +152,12 @@ def parser() -> argparse.ArgumentParser:
 
     v = verb("grade", verbs.grade, "a class set of exercise notebooks: points as CSV, a page of feedback for each learner")
     v.add_argument("submissions", type=Path, help="a folder that has a folder for each learner")
-    v.add_argument("--csv", required=True, type=Path, metavar="OUT.csv", help="the table; results and feedback are kept beside it")
+    v.add_argument("--csv", required=True, type=NewFile, metavar="OUT.csv", help="the table; results and feedback are kept beside it")
     v.add_argument("--feedback", type=Path, metavar="DIR", help="where the pages go (default: OUT_feedback)")
     v.add_argument("--lessons", nargs="*", metavar="NN", help="(default: those that anyone handed in)")
-    v.add_argument("--workers", type=int, default=2, metavar="N", help="notebooks at a time (default 2)")
-    v.add_argument("--seconds", type=float, default=20.0, help="computing time of a cell, and of an exercise's tests (default 20)")
-    v.add_argument("--memory", type=float, default=2, metavar="GIB", help="of each process (default 2)")
+    v.add_argument("--workers", type=count, default=2, metavar="N", help="notebooks at a time (default 2)")
+    v.add_argument("--seconds", type=seconds, default=20.0, help="computing time of a cell, and of an exercise's tests (default 20)")
+    v.add_argument("--memory", type=gibibytes, default=2, metavar="GIB", help="of each process (default 2)")
 
     v = verb("serve", verbs.serve, "JupyterLab on the course", json=False)
     v.add_argument("arguments", nargs="*", help="passed on to JupyterLab")
@@ -154,8 +165,9 @@ def parser() -> argparse.ArgumentParser:
 
 
 def main(argv: list[str] | None = None) -> int:
-    a = parser().parse_args(argv)
     try:
+        a = parser().parse_args(argv)
+        need_places(a)
         return a.run(a) or 0
     except TinycourseError as error:
         verbs.say(f"tinycourse: {error}")

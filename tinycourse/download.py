@@ -20,6 +20,7 @@ from tqdm.auto import tqdm
 from tinycourse import catalogue
 from tinycourse.catalogue import DATASETS, Description
 from tinycourse.errors import TinycourseError
+from tinycourse.files import write_sums
 
 BLOCK = 1 << 20  # bytes
 UNPACKED = 1.5  # a data set takes at most so many times the bytes of its archive: recordings hardly compress
@@ -71,7 +72,7 @@ def _get(about: Description, root: Path, target: Path) -> Path:
         raise TinycourseError(f"{error}: it is removed, call again.") from error
     part.unlink(missing_ok=True)
     if not about.sha256 and not note.is_file():
-        note.write_text(f"{digest}  {archive.name}\n", encoding="utf-8")
+        write_sums(note, {archive.name: digest})
         print(f"{about.title}: nobody publishes a hash to verify this archive with; its sha256 is {digest}, kept in {note} "
               "for the next time.", file=sys.stderr)  # fmt: skip
     return target

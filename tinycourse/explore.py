@@ -33,10 +33,10 @@ from tinycourse.proxy import Proxy, Sounds
 from tinycourse.tracing import UnsupportedOperation
 
 OBJECTIVES = ("error", "parameters", "multiply_adds", "flash", "ram", "instructions")
-SAMPLERS = {
-    "random": lambda seed: optuna.samplers.RandomSampler(seed=seed),
-    "nsga2": lambda seed: optuna.samplers.NSGAIISampler(population_size=20, seed=seed),
-    "tpe": lambda seed: optuna.samplers.TPESampler(n_startup_trials=30, multivariate=True, constant_liar=True, seed=seed),
+SAMPLERS = {  # by a seed of which numpy takes 32 bits
+    "random": lambda seed: optuna.samplers.RandomSampler(seed=seed % 2**32),
+    "nsga2": lambda seed: optuna.samplers.NSGAIISampler(population_size=20, seed=seed % 2**32),
+    "tpe": lambda seed: optuna.samplers.TPESampler(n_startup_trials=30, multivariate=True, constant_liar=True, seed=seed % 2**32),
 }
 LEASE = 1_800  # seconds after which a trial of another machine counts as lost
 DONE, LOST, RUNNING = TrialState.COMPLETE, TrialState.FAIL, TrialState.RUNNING

@@ -13,6 +13,7 @@ import optuna
 from optuna.trial import TrialState
 
 from tinycourse.errors import TinycourseError
+from tinycourse.files import write_bytes
 from tinycourse.models.design import FOUND
 from tinycourse.pareto import hypervolume, on_front
 
@@ -47,7 +48,7 @@ def keep(found: dict, number: int, name: str) -> None:
 
 def write_record(found: dict, path: Path) -> None:
     """A .json.gz, the same bytes for the same study."""
-    path.write_bytes(gzip.compress(json.dumps(found, separators=(",", ":")).encode(), mtime=0))
+    write_bytes(path, gzip.compress(json.dumps(found, separators=(",", ":")).encode(), mtime=0))
 
 
 def read_record(path: Path) -> dict:

@@ -8,6 +8,7 @@ from pathlib import Path
 import numpy as np
 
 from tinycourse.errors import TinycourseError
+from tinycourse.files import write_text
 from tinycourse.pareto import on_front
 
 LIMITS = {"flash": 64 * 1024, "ram": 32 * 1024, "instructions": 40_000_000}  # bytes; a second: half of a Cortex-M4 at 80 MHz
@@ -34,8 +35,7 @@ class Entry:
 def save(entry: Entry, folder: str | Path) -> Path:
     """One JSON file in the folder of the class, named after the entry."""
     path = Path(folder) / (re.sub(r"\W+", "-", entry.name).strip("-") + ".json")
-    path.parent.mkdir(parents=True, exist_ok=True)
-    path.write_text(json.dumps(asdict(entry), indent=2) + "\n", encoding="utf-8")
+    write_text(path, json.dumps(asdict(entry), indent=2) + "\n")
     return path
 
 
@@ -101,4 +101,4 @@ def write_report(path: str | Path, entry: Entry, more: dict[str, str]) -> None:
         raise TinycourseError(
             f"{path} has lost its lines <!-- measured --> and <!-- end of measured -->: put them back, around the numbers."
         )
-    path.write_text(filled, encoding="utf-8")
+    write_text(path, filled)

@@ -8,6 +8,7 @@ A folder has one folder for each word, and in it files named after who spoke and
 comes from the bundled synthetic words, and so do wake words where there is no folder at all.
 """
 
+import io
 import re
 from collections import Counter
 from copy import copy
@@ -19,6 +20,7 @@ import soundfile
 from tinycourse.audio import RATE, fit_length, read_audio, to_int16
 from tinycourse.data import SILENCE, SPLITS, UNKNOWN, Clips, Cut, TinyWords, draw
 from tinycourse.errors import TinycourseError
+from tinycourse.files import write_bytes
 
 SHARES = {"testing": 0.2, "validation": 0.15}  # of a word's recordings, at least; training gets the rest
 SYNTHETIC = "espeak-"  # what names of computed voices begin with: they help in training, but do not judge where people do
@@ -147,15 +149,16 @@ def fill(groups: dict[str, list[Path]], seed: int) -> dict[Path, str]:
 def save_take(folder: str | Path, word: str, who: str, samples: np.ndarray) -> Path:
     """Keep the loudest second of a recording as folder/word/who_number.wav, 16 bits at 16 kHz; returns the file.
 
-    Raises TinycourseError for a name that is no name, and for a recording that is too quiet or overdriven.
+    Raises TinycourseError for a name that is no name, a recording that is too quiet or overdriven, and a place that cannot be written.
     """
     for name in (word, who):
         if not re.fullmatch(r"[\w-]+", name) or name.endswith("_"):
             raise TinycourseError(f"{name!r} cannot name a file: use letters and digits, without spaces.")
     usable(samples, f"The recording of {word}")
     place = Path(folder) / word
-    place.mkdir(parents=True, exist_ok=True)
     number = next(i for i in range(1, 10**6) if not (place / f"{who}_{i}.wav").exists())
     path = place / f"{who}_{number}.wav"
-    soundfile.write(path, to_int16(loudest_second(samples)), RATE)
+    sound = io.BytesIO()
+    soundfile.write(sound, to_int16(loudest_second(samples)), RATE, format="WAV")
+    write_bytes(path, sound.getvalue())
     return path

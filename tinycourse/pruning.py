@@ -290,7 +290,7 @@ def retraining(data: str, **given) -> sequence_training.SequenceConfig:
     """The recipe of a task for a transducer that can do it already: half as long, half as fast, nothing easy first; or as given."""
     whole = sequence_training.recipe(data)
     half = {"epochs": whole.epochs // 2, "learning_rate": whole.learning_rate / 2}
-    return replace(sequence_training.recipe(data, **half | {k: v for k, v in given.items() if v}), curriculum=0)
+    return replace(sequence_training.recipe(data, **half | {k: v for k, v in given.items() if v is not None}), curriculum=0)
 
 
 def prune_transducer(

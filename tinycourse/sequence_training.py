@@ -257,5 +257,5 @@ def evaluate(recogniser: Recogniser, speech: Speech, limits: Limits | None = Non
 
 
 def recipe(data: str, **given) -> SequenceConfig:
-    """The recipe of a task with those of its settings that were given; `batch`, `epochs` and the like, None or 0 keeps them."""
-    return replace(RECIPES[data], **{k: v for k, v in given.items() if v})
+    """The recipe of a task with those of its settings that were given; `batch`, `epochs` and the like, None keeps them."""
+    return replace(RECIPES[data], **{k: v for k, v in given.items() if v is not None})

@@ -85,7 +85,7 @@ def profile(a) -> None:
 
     from tinycourse import models, profiling
 
-    network = models.build(a.model, a.classes or models.entry(a.model).classes)
+    network = models.build(a.model, models.entry(a.model).classes if a.classes is None else a.classes)
     p = profiling.profile(network, torch.zeros(1, *models.frontend(a.model).shape))
     figures = {"model": a.model} | asdict(p)
     lines = [f"{k:18} {v:,}" if isinstance(v, int) else f"{k:18} {v}" for k, v in figures.items() if k != "layers"]
@@ -147,7 +147,7 @@ def as_asked(recipe, a):
     from tinycourse.augmentation import AUGMENTATIONS
 
     settings = {k: getattr(a, k) for k in ("epochs", "batch", "learning_rate", "teacher", "seed")}
-    return replace(recipe, augment=AUGMENTATIONS[a.augment], **{k: v for k, v in settings.items() if v})
+    return replace(recipe, augment=AUGMENTATIONS[a.augment], **{k: v for k, v in settings.items() if v is not None})
 
 
 def command(recogniser, start: str | None) -> str:

@@ -15,6 +15,7 @@ from nbformat import NotebookNode
 from tinycourse.authoring import course, coverage, lint
 from tinycourse.authoring.outputs import execute as run_cells
 from tinycourse.authoring.sources import FOLDERS, Target, assemble, targets
+from tinycourse.files import write_text
 
 REPAIR = "run `tinycourse build`"
 COLOUR = re.compile(r"\x1b\[[\d;]*m")  # of a traceback, for terminals
@@ -53,8 +54,7 @@ def build(names: list[str] | None = None, check: bool = False, fast: bool = Fals
 
 def write(notebook: NotebookNode, path: Path) -> None:
     """The notebook as a file with sorted keys and Unix line ends."""
-    path.parent.mkdir(parents=True, exist_ok=True)
-    path.write_text(nbformat.writes(notebook) + "\n", encoding="utf-8", newline="\n")
+    write_text(path, nbformat.writes(notebook) + "\n")
 
 
 def keep_outputs(notebook: NotebookNode, path: Path) -> None:

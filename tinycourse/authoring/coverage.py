@@ -4,6 +4,7 @@ from pathlib import Path
 
 from tinycourse import check
 from tinycourse.authoring import course, exercises, sources
+from tinycourse.files import write_text
 
 PAGE = Path("docs") / "exercises.md"
 
@@ -47,9 +48,7 @@ def wrong_answers(lesson: course.Lesson, card: exercises.Card) -> list:
 
 
 def write(root: Path) -> None:
-    path = root / PAGE
-    path.parent.mkdir(exist_ok=True)
-    path.write_text(page(root), encoding="utf-8", newline="\n")
+    write_text(root / PAGE, page(root))
 
 
 def problems(root: Path) -> list[str]:

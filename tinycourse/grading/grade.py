@@ -2,6 +2,7 @@
 
 import csv
 import hashlib
+import io
 import json
 import os
 import subprocess
@@ -18,6 +19,7 @@ from tqdm.auto import tqdm
 import tinycourse
 from tinycourse.authoring import course
 from tinycourse.errors import TinycourseError
+from tinycourse.files import SUMS, digest, need_own, need_writable, read_sums, write_sums, write_text
 from tinycourse.grading import report, submissions
 from tinycourse.grading.submissions import Assignment, Submission
 
@@ -89,8 +91,10 @@ def grade(
     learners = submissions.find(folder, apart=(feedback, cache))
     assignments = {lesson.number: submissions.assignment(root, lesson) for lesson in chosen}
     handed_in = [submissions.read(learner, path, assignments) for learner, notebooks, _ in learners for path in notebooks]
-    for place in (feedback, cache):
-        place.mkdir(parents=True, exist_ok=True)
+    pages = {learner: f"{learner}.html" for learner, _, _ in learners}
+    for place in (table, feedback / SUMS, cache / "answer.json"):
+        need_writable(place)
+    need_own(feedback, pages.values())
 
     protection = protection or available()
     jobs = [(s, job(s, assignments[s.lesson], folder, limits, protection)) for s in handed_in if s.steps]
@@ -104,9 +108,9 @@ def grade(
     cached = sum(j["key"] in known for _, j in jobs)
     grades = Grades(rows, remarks, len(handed_in), cached, time.monotonic() - begin, in_words(protection), table, feedback)
     write_csv(grades)
-    for learner in remarks:
-        page = report.page(learner, [r for r in rows if r.learner == learner], remarks[learner])
-        (feedback / f"{learner}.html").write_text(page, encoding="utf-8", errors="backslashreplace")
+    for learner, page in pages.items():
+        write_text(feedback / page, report.page(learner, [r for r in rows if r.learner == learner], remarks[learner]))
+    write_sums(feedback / SUMS, read_sums(feedback / SUMS) | {page: digest(feedback / page) for page in pages.values()})
     return grades
 
 
@@ -185,9 +189,7 @@ def run(jobs: list[dict], assignments: dict[str, Assignment], workers: int, prot
                     for future in tqdm(as_completed(waiting), total=len(jobs), desc="notebooks", unit=""):
                         key, answers[key] = future.result()
                         if answers[key]:
-                            part = cache / f"{key}.part"
-                            part.write_text(json.dumps(answers[key]), encoding="utf-8")
-                            os.replace(part, cache / f"{key}.json")
+                            write_text(cache / f"{key}.json", json.dumps(answers[key]))
                 except BaseException:
                     pool.shutdown(wait=False, cancel_futures=True)
                     raise
@@ -280,14 +282,15 @@ def row_of(submission: Submission, answer: dict, name: str, card) -> Row:
 
 def write_csv(grades: Grades) -> None:
     """learner, lesson, exercise, points, of, status, notebook, remarks; text in quotes, and none that a spreadsheet takes for a formula."""
-    with open(grades.table, "w", newline="", encoding="utf-8", errors="backslashreplace") as file:
-        writer = csv.writer(file, quoting=csv.QUOTE_NONNUMERIC)
-        writer.writerow(["learner", "lesson", "exercise", "points", "of", "status", "notebook", "remarks"])
-        for r in grades.rows:
-            own = f"{r.notebook}: " if r.notebook else ""
-            about = "; ".join(word for word in grades.remarks[r.learner] if word.startswith(own))
-            cells = [r.learner, r.lesson, r.exercise, r.points, r.of, r.status, r.notebook, about]
-            writer.writerow([plain(cell) if isinstance(cell, str) else cell for cell in cells])
+    file = io.StringIO()
+    writer = csv.writer(file, quoting=csv.QUOTE_NONNUMERIC)
+    writer.writerow(["learner", "lesson", "exercise", "points", "of", "status", "notebook", "remarks"])
+    for r in grades.rows:
+        own = f"{r.notebook}: " if r.notebook else ""
+        about = "; ".join(word for word in grades.remarks[r.learner] if word.startswith(own))
+        cells = [r.learner, r.lesson, r.exercise, r.points, r.of, r.status, r.notebook, about]
+        writer.writerow([plain(cell) if isinstance(cell, str) else cell for cell in cells])
+    write_text(grades.table, file.getvalue())
 
 
 def plain(text: str) -> str:

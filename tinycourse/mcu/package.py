@@ -7,7 +7,6 @@ emulator) or WebAssembly (through wasmtime).
 import atexit
 import ctypes
 import functools
-import hashlib
 import json
 import platform
 import sys
@@ -19,6 +18,7 @@ from pathlib import Path
 import numpy as np
 
 from tinycourse.errors import TinycourseError
+from tinycourse.files import digest, whole_folder
 from tinycourse.mcu import codegen, firmware, toolchain
 from tinycourse.mcu.program import Program
 
@@ -177,24 +177,11 @@ def noise(program: Program) -> np.ndarray:
 def install(out: str | Path, fill: Callable[[Path], dict]) -> dict:
     """Make the folder `out`, which `fill` is given when it is empty; returns the report that `fill` returns.
 
-    The folder appears complete or not at all; an earlier export there is replaced. Raises TinycourseError for a folder with other
-    things in it, and a full disk.
+    The folder appears complete or not at all; an earlier export there is replaced, as long as nobody has changed it. Raises
+    TinycourseError as `files.whole_folder` does.
     """
-    out = Path(out)
-    if out.exists() and not (out / "report.json").is_file() and (not out.is_dir() or any(out.iterdir())):
-        raise TinycourseError(f"{out} holds something else; choose a new folder for the export.")
-    try:
-        out.parent.mkdir(parents=True, exist_ok=True)
-        with tempfile.TemporaryDirectory(dir=out.parent, prefix=f".{out.name}.", ignore_cleanup_errors=True) as folder:
-            new = Path(folder, "new")
-            new.mkdir()
-            report = fill(new)
-            if out.exists():
-                out.rename(Path(folder, "old"))
-            new.rename(out)
-    except OSError as error:
-        raise TinycourseError(f"Cannot write the export to {out}: {error.strerror or error}.") from None
-    return report
+    with whole_folder(out) as folder:
+        return fill(folder)
 
 
 def write(program: Program, target: str, dsp: bool, form: str, clip: np.ndarray, folder: Path) -> dict:
@@ -328,10 +315,6 @@ def measure(program: Program, target: str, binary: Path, report: dict, name: str
         layer["instructions"] = model.layers.get(layer["index"], 0)
 
 
-def digest(path: Path) -> str:
-    return hashlib.sha256(path.read_bytes()).hexdigest()
-
-
 def readme(report: dict) -> str:
     """What the folder holds, for somebody who finds it."""
     x, y, sizes = report["input"], report["output"], ", ".join(firmware.sizes(report))
@@ -349,6 +332,7 @@ def rest_of_folder(report: dict) -> str:
 - `main.c`, `words.h`: a program for a computer, which hears a file: `cc $(ls *.c | grep -v runtime) -o recognise`, then `./recognise FILE`.
 - `{report["binary"]}`: all of it, built. Run it with `tinycourse run`.
 - `program.safetensors`: the model as tinycourse reads it. `report.json`: what each layer needs.
+- `files.sha256`: what was written here; an export to this folder replaces it only while nothing in it has changed.
 
 To use it in a firmware, compile every C file but `runtime.c` and `main.c` with your project: C99, no libraries, no heap.
 The code is Apache-2.0 (`LICENSE`); the weights belong to whoever trained them.

@@ -22,6 +22,7 @@ from safetensors.numpy import save as to_bytes
 
 from tinycourse.affine import dequantize, quantize
 from tinycourse.errors import TinycourseError
+from tinycourse.files import write_bytes
 from tinycourse.mcu.ops.base import Operation, Tensor, find
 
 FORMAT = "tinycourse-program-2"
@@ -98,9 +99,9 @@ class Program:
         return arrays, json.dumps(description)
 
     def save(self, path: str | Path) -> None:
-        """Write one safetensors file: the weights, and everything else as JSON in its header."""
+        """Write one safetensors file, see `files.whole`: the weights, and everything else as JSON in its header."""
         arrays, description = self.pack()
-        Path(path).write_bytes(to_bytes(arrays, metadata={"format": FORMAT, "program": description}))
+        write_bytes(path, to_bytes(arrays, metadata={"format": FORMAT, "program": description}))
 
     @classmethod
     def load(cls, path: str | Path) -> "Program":

@@ -13,6 +13,7 @@ from pathlib import Path
 import numpy as np
 from safetensors.numpy import save as to_bytes
 
+from tinycourse.files import write_bytes
 from tinycourse.mcu import codegen
 from tinycourse.mcu.ears import Ears
 from tinycourse.mcu.program import Program, read
@@ -99,10 +100,10 @@ class TransducerProgram:
                 expected, state = prediction.step(np.full((1, 1), label, np.int16), state)
 
     def save(self, path: str | Path) -> None:
-        """Write one safetensors file: the weights, and everything else as JSON in its header."""
+        """Write one safetensors file, see `files.whole`: the weights, and everything else as JSON in its header."""
         arrays, descriptions = pack(self.programs)
         settings = json.dumps({k: v for k, v in vars(self).items() if k != "programs"})
-        Path(path).write_bytes(to_bytes(arrays, metadata={"format": FORMAT, "programs": descriptions, "settings": settings}))
+        write_bytes(path, to_bytes(arrays, metadata={"format": FORMAT, "programs": descriptions, "settings": settings}))
 
     @classmethod
     def load(cls, path: str | Path) -> "TransducerProgram":
