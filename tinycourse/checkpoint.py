@@ -87,12 +87,17 @@ def read(path: str | Path, form: str) -> tuple[dict[str, Tensor], dict[str, str]
     return tensors, header
 
 
+def path_of(checkpoint: str | Path) -> Path:
+    """The file of a shipped checkpoint by its name, or the path that was given."""
+    return all_shipped().get(str(checkpoint), Path(checkpoint))
+
+
 def load(checkpoint: str | Path, expect: str | None = None) -> Recogniser:
     """A recogniser in evaluation mode, from a file or the name of a shipped checkpoint.
 
     Raises TinycourseError if there is no such checkpoint, if it is damaged, or if it holds another model than `expect`.
     """
-    path = all_shipped().get(str(checkpoint), Path(checkpoint))
+    path = path_of(checkpoint)
     tensors, header = read(path, FORMAT)
     name = header["model"]
     if expect is not None and name != expect:
