@@ -27,6 +27,7 @@ from tinycourse.observers import MovingAverage
 from tinycourse.quantization import signal_to_noise
 
 BITS = 8, 4
+TRAINING = "Quantization-aware training"  # how messages begin
 LAYERS = nn.Conv1d, nn.Conv2d, nn.Linear, Recurrent  # whose matrices, and whose inputs, are rounded
 
 
@@ -80,7 +81,8 @@ class RoundedInput:
         x, *rest = inputs
         if layer.training:
             self.observer.observe(x.detach())
-            must_be_finite(type(layer).__name__, {"the smallest input": self.observer.low, "the largest input": self.observer.high})
+            low, high = self.observer.range()
+            must_be_finite(TRAINING, {"the smallest input of a layer": low, "the largest": high})
         if self.observer.low > self.observer.high:
             return inputs  # nothing seen yet
         return Straight.apply(x, *affine_parameters(*self.observer.range()), -128, 127), *rest
@@ -132,7 +134,7 @@ def strip(network: nn.Module) -> nn.Module:
 
     Raises Diverged where a weight is not finite any more.
     """
-    must_be_finite("Quantization-aware training", network.state_dict())
+    must_be_finite(TRAINING, network.state_dict())
     for layer, own in matrices(network).values():
         if parametrize.is_parametrized(layer, own):
             parametrize.remove_parametrizations(layer, own)
