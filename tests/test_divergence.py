@@ -35,7 +35,13 @@ def test_weights_come_back_after_divergence_and_only_then():
 @pytest.fixture
 def no_rate(monkeypatch):
     """Every step of AdamW ends in weights that are no numbers."""
-    monkeypatch.setattr(torch.optim.AdamW, "step", lambda self, *_: [p.data.fill_(torch.nan) for g in self.param_groups for p in g["params"]])
+
+    def step(self, *_):
+        for group in self.param_groups:
+            for p in group["params"]:
+                p.data.fill_(torch.nan)
+
+    monkeypatch.setattr(torch.optim.AdamW, "step", step)
 
 
 def test_the_plain_loop(no_rate, monkeypatch):
