@@ -44,13 +44,9 @@ def no_rate(monkeypatch):
     monkeypatch.setattr(torch.optim.AdamW, "step", step)
 
 
-def test_the_plain_loop(no_rate, monkeypatch):
-    seen = []
-    seeded = learning.training.seeded
-    monkeypatch.setattr(learning.training, "seeded", lambda *given: seen.append(seeded(*given)) or seen[0])
+def test_the_plain_loop(no_rate):
     with pytest.raises(Diverged, match="^Epoch 1: the loss in training is"):
         learning.learn("tc-resnet8", clips(32, 0), clips(32, 1), NOISE, learning.UNDISTURBED, epochs=2)
-    assert all(x.isfinite().all() for x in seen[0].state_dict().values())
 
 
 def test_trials_of_a_front_end(no_rate):

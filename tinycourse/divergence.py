@@ -8,12 +8,11 @@ from torch import Tensor, nn
 
 from tinycourse.errors import TinycourseError
 
+ADVICE = "the training has diverged, try a smaller learning rate"
+
 
 class Diverged(TinycourseError):
     """A loss, a weight or an answer of a network is infinite, or no number at all."""
-
-
-ADVICE = "the training has diverged, try a smaller learning rate"
 
 
 def must_be_finite(where: str, numbers: dict[str, Tensor | float], advice: str = ADVICE) -> None:

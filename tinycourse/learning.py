@@ -12,7 +12,7 @@ from tinycourse import training
 from tinycourse.augmentation import AUGMENTATIONS, Augment, AugmentConfig
 from tinycourse.checkpoint import Recogniser
 from tinycourse.data import Clips
-from tinycourse.divergence import must_be_finite, or_as_before
+from tinycourse.divergence import must_be_finite
 
 UNDISTURBED = AUGMENTATIONS["none"]
 
@@ -59,10 +59,8 @@ def learn(
 
     history = []
     for epoch in tqdm(range(epochs), desc=name, leave=False):
-        with or_as_before(network):
-            one_pass(network, hear, practice.labels, optimizer, schedule)
-            found = {part: judge(network, ear.finish(heard[part]), clips.labels) for part, clips in parts.items()}
-            losses = {f"the loss in {part}": loss for part, (loss, _) in found.items()}
-            must_be_finite(f"Epoch {epoch + 1}", losses | network.state_dict())
-        history.append(found)
+        one_pass(network, hear, practice.labels, optimizer, schedule)
+        history.append({part: judge(network, ear.finish(heard[part]), clips.labels) for part, clips in parts.items()})
+        losses = {f"the loss in {part}": loss for part, (loss, _) in history[-1].items()}
+        must_be_finite(f"Epoch {epoch + 1}", losses | network.state_dict())
     return recogniser.eval(), history

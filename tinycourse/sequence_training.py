@@ -171,13 +171,14 @@ def fit(
     if resume:
         history, best = restore(state_file(out), recogniser, optimizer, config, pruner)
     for epoch in range(len(history), config.epochs):
+        due = (epoch + 1) % config.validate == 0 or epoch + 1 == config.epochs
         with or_as_before(recogniser):
             loss = train_epoch(fabric, lesson, recogniser.frontend, optimizer, supply, vocabulary, config, epoch)
+            found = evaluate(recogniser, validation) if due else None
         history.append({"epoch": epoch + 1, "loss": loss, "rate": optimizer.param_groups[0]["lr"]})
         if pruner:
             history[-1] |= {"sparsity": pruner.sparsity, "settled": pruner.settled}
-        if (epoch + 1) % config.validate == 0 or epoch + 1 == config.epochs:
-            found = evaluate(recogniser, validation)
+        if due:
             history[-1]["word_error_rate"] = found.rate
             compared = [h["word_error_rate"] for h in history if "word_error_rate" in h and h.get("settled", True)]
             if history[-1].get("settled", True) and found.rate == min(compared):

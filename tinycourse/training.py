@@ -100,11 +100,11 @@ def fit(
     torch.manual_seed(config.seed)
     recogniser.frontend.fit(as_float(training.audio[:: max(1, len(training) // 2000)]))
     recogniser.to(fabric.device)
-    files = (files or {}) | ({"teacher": path_of(config.teacher)} if config.teacher else {})
-    recogniser.info["fingerprints"] = fingerprints(training, validation, noise, files)
     recogniser.network.to(memory_format=torch.channels_last)  # pooling and convolutions of few channels are faster so, by a quarter
     heard = energies_of(recogniser.frontend, training.audio), energies_of(recogniser.frontend, noise[None])[0]
     taught = answers(config.teacher, recogniser, training) if config.teacher else None
+    files = (files or {}) | ({"teacher": path_of(config.teacher)} if config.teacher else {})
+    recogniser.info["fingerprints"] = fingerprints(training, validation, noise, files)
     network, optimizer = fabric.setup(recogniser.network, torch.optim.AdamW(groups(recogniser.network, config.weight_decay)))
     if pruner:
         pruner.attach(optimizer)
