@@ -102,6 +102,48 @@ def test_start_and_teacher(capsys, small_speech_commands, small, tmp_path):
     assert status == 1 and "not tinyspeech-m" in error
 
 
+@pytest.fixture
+def unfinished(monkeypatch, capsys):
+    """A function that trains by the command line, and is stopped behind the last epoch: what --resume needs stays."""
+
+    def stopped(*arguments):
+        with monkeypatch.context() as patched:
+            patched.setattr(verbs, "finish", lambda *_: (_ for _ in ()).throw(KeyboardInterrupt))
+            assert call(capsys, *arguments)[0] == 130
+
+    return stopped
+
+
+def test_resume_asks_for_the_same_checkpoints_and_data(capsys, small_speech_commands, small, tmp_path, unfinished):
+    out, other = tmp_path / "m.safetensors", tmp_path / "other.safetensors"
+    checkpoint.save(training.seeded("tinyspeech-m", checkpoint.load(small).classes, 1), other)
+    train = ("train", "tinyspeech-m", "--data", "speech-commands", "--out", out, "--epochs", "1", "--start")
+    unfinished(*train, small)
+    status, _, error = call(capsys, *train, other, "--resume")
+    assert status == 1 and "differs in start: resume with the same, or train without --resume." in error and error.count("\n") == 1
+    status, _, error = call(capsys, *train, small, "--resume", "--teacher", other)
+    assert status == 1 and "differs in teacher" in error
+    prune = ("--data", "speech-commands", "--out", tmp_path / "p.safetensors", "--epochs", "1", "--block", "1x1")
+    unfinished("prune", small, *prune)
+    status, _, error = call(capsys, "prune", other, *prune, "--resume")
+    assert status == 1 and "differs in checkpoint" in error
+    assert call(capsys, "prune", small, *prune, "--resume")[0] == 0
+    write(small_speech_commands / "yes" / "00000007_nohash_0.wav", tone(440))
+    status, _, error = call(capsys, *train, small, "--resume")
+    assert status == 1 and "differs in training data" in error
+    call(capsys, *train, small)
+    assert checkpoint.load(out).info["fingerprints"].keys() == {"training data", "validation data", "testing data", "noise", "start"}
+
+
+def test_a_training_that_diverges_is_no_success(capsys, small_speech_commands, tmp_path):
+    out = tmp_path / "m.safetensors"
+    status, figures, error = call(
+        capsys, "train", "tinyspeech-m", "--data", "speech-commands", "--out", out, "--learning-rate", "1e20", "--json"
+    )
+    assert status == 1 and not figures and error.splitlines()[-1].endswith("the training has diverged, try a smaller learning rate.")
+    assert "Traceback" not in error and all(x.isfinite().all() for x in checkpoint.load(out).state_dict().values())
+
+
 def test_two_devices_train_one_network(small_speech_commands, tmp_path):
     """Two processes on the CPU share every batch; the first of them writes the checkpoint."""
     out = tmp_path / "m.safetensors"

@@ -165,6 +165,19 @@ def test_the_same_design_gives_the_same_error(sounds):
     assert explore.measure(drawn(5), sounds, replace(TINY, seed=1)) != found[0]
 
 
+def test_a_design_that_diverges_is_the_worst_and_the_study_goes_on(sounds, tmp_path):
+    """Three candidates whose weights grow beyond all bounds: trained, counted, and written as JSON has it."""
+    settings = replace(SETTINGS, limits="paper", proxy=replace(TINY, learning_rate=1e20))
+    study = explore.live(settings, sounds, 3)
+    done = [trial for trial in study.get_trials() if trial.state == TrialState.COMPLETE]
+    assert len(done) >= 3 and all(trial.values[0] == trial.user_attrs["error"] == 1.0 for trial in done)
+    found = findings.record(study)
+    findings.write_record(found, tmp_path / "s.json.gz")
+    assert {row["loss"] for row in findings.trained_rows(findings.read_record(tmp_path / "s.json.gz"))} == {None}
+    assert findings.growth([(row["error"], row["costs"]["parameters"]) for row in findings.trained_rows(found)]) == [0.0] * 3
+    assert explore.known(study, Design.from_json(done[0].user_attrs["design"])) == {"error": 1.0, "loss": None}
+
+
 def test_sounds_are_computed_once(folder, sounds, monkeypatch):
     monkeypatch.setattr(proxy, "hear", lambda *_: pytest.fail("they were computed again"))
     again = proxy.sounds_of(TINY, folder)

@@ -55,7 +55,7 @@ def test_a_stopped_pruning_resumes_to_the_same_bits(small_task, tmp_path, power_
     how = pruning.PruneConfig(0.6, (4, 1), end=1.0, every=2)
     whole, history, pruner = pruned(small_task, how, tmp_path / "whole.safetensors")
     power_cut(sequence_training, 1, lambda: pruned(small_task, how, tmp_path / "cut.safetensors"))
-    with pytest.raises(TinycourseError, match="another model or recipe"):
+    with pytest.raises(TinycourseError, match="differs in pruning"):
         pruned(small_task, HALF, tmp_path / "cut.safetensors", resume=True)
     resumed, rest, again = pruned(small_task, how, tmp_path / "cut.safetensors", resume=True)
     assert rest == history and same(whole, resumed) and again.returned == pruner.returned > 0

@@ -11,6 +11,7 @@ from recordings import tone, write
 from tinycourse import checkpoint, cli, data, models, sequence_training, sequences, training
 from tinycourse.audio import RATE
 from tinycourse.decoding import Limits
+from tinycourse.divergence import Diverged
 from tinycourse.errors import TinycourseError
 from tinycourse.frontend import Frontend
 from tinycourse.words import BEGIN, Errors, Vocabulary, errors
@@ -195,9 +196,9 @@ def small_task(digits, monkeypatch):
     return sequences.ConnectedDigits()
 
 
-def fitted(task, config=QUICK, out=None, resume=False):
-    recogniser = sequence_training.recogniser_for("rnnt-digits-cifg-sru", Vocabulary.of(task.texts(), task.tokens), config.seed)
-    return recogniser, sequence_training.fit(recogniser, task, config, out, resume)
+def fitted(task, config=QUICK, out=None, resume=False, tokens="words", files=None):
+    recogniser = sequence_training.recogniser_for("rnnt-digits-cifg-sru", Vocabulary.of(task.texts(), tokens), config.seed)
+    return recogniser, sequence_training.fit(recogniser, task, config, out, resume, files=files)
 
 
 def same(a, b) -> bool:
@@ -209,6 +210,67 @@ def test_a_stopped_training_resumes_to_the_same_bits(small_task, tmp_path, power
     power_cut(sequence_training, 1, lambda: fitted(small_task, out=tmp_path / "cut.safetensors"))
     resumed, rest = fitted(small_task, out=tmp_path / "cut.safetensors", resume=True)
     assert rest == history and same(whole, resumed) and same(checkpoint.load(tmp_path / "cut.safetensors"), resumed)
+
+
+def test_only_the_same_training_can_be_resumed(small_task, digits, tmp_path):
+    """What differs is named: recipe, vocabulary, speakers, more sources, a file it stands on, a recording that is another one now."""
+    out, splice = tmp_path / "d.safetensors", tmp_path / "splice"
+    splice.write_bytes(b"one")
+    once = replace(QUICK, epochs=1)
+    fitted(small_task, once, out, files={"splice": splice})
+    assert checkpoint.load(out).info["fingerprints"].keys() == {"training data", "validation data", "splice"}
+    others = {
+        "batch": (small_task, replace(once, batch=16), {}),
+        "classes": (small_task, once, {"tokens": "characters"}),
+        "training data, validation data": (sequences.ConnectedDigits(hold_out="bob"), once, {}),
+        "training data": (sequences.ConnectedDigits(extra=("tinywords",)), once, {}),
+        "splice": (small_task, once, {"files": None}),
+    }
+    for name, (task, config, options) in others.items():
+        with pytest.raises(TinycourseError, match=f"another training, which differs in {name}: resume with the same"):
+            fitted(task, config, out, **{"resume": True, "files": {"splice": splice}} | options)
+    assert fitted(sequences.ConnectedDigits(), once, out, resume=True, files={"splice": splice})
+    recording = digits / "free-spoken-digit-dataset" / "recordings" / "3_ann_5.wav"  # a take to train on
+    write(recording, tone(1_051, seconds=0.2, rate=8_000), 8_000)
+    with pytest.raises(TinycourseError, match="differs in training data: "):
+        fitted(sequences.ConnectedDigits(), once, out, resume=True, files={"splice": splice})
+
+
+def test_the_fingerprint_of_sentences_is_of_what_was_read(data_root):
+    def supply(folder: str, text: str, pitch: int):
+        task = sequences.Sentences.__new__(sequences.Sentences)
+        write(data_root / folder / "1.wav", tone(pitch))
+        task.utterances = lambda split: [data.Utterance(str(data_root / folder / "1.wav"), text, "ann")]
+        return task.training(Frontend(models.NARROW))
+
+    same, moved, said, sounding = supply("a", "YES", 440), supply("b", "YES", 440), supply("a", "NO", 440), supply("a", "YES", 441)
+    assert same.fingerprint == moved.fingerprint
+    assert len({supply.fingerprint for supply in (same, said, sounding)}) == 3
+
+
+def test_a_training_that_diverges_stops_and_keeps_what_it_had(small_task, tmp_path, monkeypatch):
+    out = tmp_path / "d.safetensors"
+    monkeypatch.setattr(sequence_training.SequenceConfig, "rate", lambda config, step, steps: 0.002 if step < 6 else 1e30)
+    recogniser = sequence_training.recogniser_for("rnnt-digits-cifg-sru", Vocabulary.of(small_task.texts(), "words"), 0)
+    with pytest.raises(Diverged, match="^Epoch 2: .* the training has diverged, try a smaller learning rate"):
+        sequence_training.fit(recogniser, small_task, QUICK, out)
+    assert same(recogniser, checkpoint.load(out)) and all(x.isfinite().all() for x in recogniser.state_dict().values())
+    assert checkpoint.load(out).info["validation"]["epoch"] == 1
+
+
+def test_words_are_not_made_of_what_is_no_number(small_task):
+    recogniser = sequence_training.recogniser_for("rnnt-digits", Vocabulary.of(small_task.texts(), "words"), 0)
+    recogniser.network.encoder.layers[0].bias.data.fill_(torch.nan)
+    with pytest.raises(Diverged, match="^rnnt-digits: an output of the encoder is infinite or not a number"):
+        sequence_training.evaluate(recogniser, small_task.speech("validation"))
+
+
+def test_an_utterance_too_short_for_one_output_costs_nothing(small_task):
+    """It has no alignment, so its loss would be infinite, and the training seem to have diverged."""
+    frontend, lesson = Frontend(models.NARROW), sequence_training.Lesson(models.build("rnnt-digits", 11), 0.3).eval()
+    long, short = (torch.rand(60, 40), [1, 2]), (torch.rand(5, 40), [3])
+    both, alone = (lesson(*sequence_training.collate(batch, frontend)) for batch in ([long, short], [long]))
+    torch.testing.assert_close(2 * both, alone)
 
 
 def test_batches_hold_neighbours_in_length_and_pad_without_harm(small_task):

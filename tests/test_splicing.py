@@ -52,7 +52,7 @@ def whole(texts: list[str], speakers: list[str]):
     def epoch(disturb, chance, share=1.0):
         yield from ((one, text) for one, text in zip(energies, texts))
 
-    return SimpleNamespace(energies=energies, texts=texts, speakers=speakers, noise=None, epoch=epoch)
+    return SimpleNamespace(energies=energies, texts=texts, speakers=speakers, noise=None, epoch=epoch, fingerprint="")
 
 
 @pytest.mark.parametrize("text", ["A", "A B", "C A AX B", "E E E E"])

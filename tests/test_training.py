@@ -5,6 +5,7 @@ import signal
 import subprocess
 import sys
 import time
+from dataclasses import replace
 
 import pytest
 import torch
@@ -12,6 +13,7 @@ import torch
 from tinycourse import checkpoint, training
 from tinycourse.augmentation import AugmentConfig
 from tinycourse.data import Clips
+from tinycourse.divergence import Diverged
 from tinycourse.errors import TinycourseError
 
 CLASSES = ("silence", "unknown", "low", "high")
@@ -32,9 +34,11 @@ NOISE = 0.01 * torch.randn(40_000, generator=torch.Generator().manual_seed(1))
 CONFIG = training.TrainConfig(epochs=3, batch=16, augment=AugmentConfig(shift=400))
 
 
-def fitted(config=CONFIG, out=None, resume=False):
-    recogniser = training.seeded("tinyspeech-m", CLASSES, config.seed)
-    history = training.fit(recogniser, clips(64, 0), clips(32, 1), NOISE, config, out, resume)
+def fitted(config=CONFIG, out=None, resume=False, practice=None, noise=NOISE, files=None):
+    practice = practice or clips(64, 0)
+    recogniser = training.seeded("tinyspeech-m", practice.classes, config.seed)
+    validation = replace(clips(32, 1), classes=practice.classes)
+    history = training.fit(recogniser, practice, validation, noise, config, out, resume, files=files)
     return recogniser, history
 
 
@@ -84,17 +88,99 @@ def test_sigkill_leaves_a_checkpoint_that_resumes(tmp_path):
     recogniser = training.seeded("tinyspeech-m", CLASSES, 0)
     config = training.TrainConfig(epochs=200, batch=16)
     optimizer = torch.optim.AdamW(training.groups(recogniser.network, config.weight_decay))
+    recogniser.info["fingerprints"] = training.fingerprints(clips(64, 0), clips(32, 1), NOISE, {})
     history, best = training.restore(training.state_file(out), recogniser, optimizer, config)
     assert history and best.keys() == recogniser.state_dict().keys()
 
 
-def test_resuming_another_recipe_is_refused(tmp_path):
-    out = tmp_path / "m.safetensors"
-    fitted(out=out)
-    with pytest.raises(TinycourseError, match="another model or recipe"):
-        fitted(training.TrainConfig(epochs=5, batch=16), out, resume=True)
+def louder(sample: int) -> Clips:
+    """The training clips, one sample of them changed by one."""
+    changed = clips(64, 0)
+    changed.audio[sample // 16_000, sample % 16_000] += 1
+    return changed
+
+
+def test_only_the_same_training_can_be_resumed(tmp_path):
+    """What differs is named: recipe, classes of the same number and of another, a sample, a label, the noise, a file it starts from."""
+    out, start = tmp_path / "m.safetensors", tmp_path / "start"
+    start.write_bytes(b"one")
+    fitted(out=out, files={"start": start})
+    relabelled = replace(clips(64, 0), labels=clips(64, 0).labels.flip(0))
+    others = {
+        "epochs, learning_rate": {"config": replace(CONFIG, epochs=5, learning_rate=0.1)},
+        "augment": {"config": replace(CONFIG, augment=AugmentConfig(shift=401))},
+        "classes, training data, validation data": {"practice": replace(clips(64, 0), classes=("a", "b", "c", "d"))},
+        "classes, training data": {"practice": replace(clips(64, 0), classes=(*CLASSES, "more"))},
+        "training data:": {"practice": louder(sample=70_000)},
+        "training data: ": {"practice": relabelled},
+        "noise": {"noise": 2 * NOISE},
+        "start": {"files": None},
+    }
+    for name, other in others.items():
+        with pytest.raises(TinycourseError, match=f"another training, which differs in {name}"):
+            fitted(**{"out": out, "resume": True, "files": {"start": start}} | other)
+    start.write_bytes(b"two")
+    with pytest.raises(TinycourseError, match="differs in start: resume with the same, or train without --resume"):
+        fitted(out=out, resume=True, files={"start": start})
+    start.rename(tmp_path / "elsewhere").write_bytes(b"one")
+    assert fitted(out=out, resume=True, files={"start": tmp_path / "elsewhere"})[1]
     with pytest.raises(TinycourseError, match="nothing to resume"):
         fitted(out=tmp_path / "none.safetensors", resume=True)
+
+
+def test_another_model_is_named(tmp_path):
+    out = tmp_path / "m.safetensors"
+    fitted(out=out)
+    other = training.seeded("tinyspeech-z", CLASSES, 0)
+    with pytest.raises(TinycourseError, match="differs in model"):
+        training.fit(other, clips(64, 0), clips(32, 1), NOISE, CONFIG, out, resume=True)
+
+
+def test_another_teacher_is_named_wherever_it_lies(tmp_path):
+    out, teachers = tmp_path / "m.safetensors", [tmp_path / f"{seed}.safetensors" for seed in (1, 2)]
+    for seed, teacher in enumerate(teachers, 1):
+        checkpoint.save(training.seeded("tinyspeech-z", CLASSES, seed), teacher)
+    fitted(replace(CONFIG, teacher=str(teachers[0])), out)
+    with pytest.raises(TinycourseError, match="differs in teacher"):
+        fitted(replace(CONFIG, teacher=str(teachers[1])), out, resume=True)
+    with pytest.raises(TinycourseError, match="differs in teacher"):
+        fitted(out=out, resume=True)
+    teachers[0].rename(teachers[1])
+    assert fitted(replace(CONFIG, teacher=str(teachers[1])), out, resume=True)[1]
+
+
+def test_a_training_that_diverges_stops_and_keeps_what_it_had(tmp_path, monkeypatch):
+    """Weights that grow a billionfold a step, from the second epoch on: `out` and the recogniser hold those of the first."""
+    out, recogniser = tmp_path / "m.safetensors", training.seeded("tinyspeech-m", CLASSES, 0)
+    monkeypatch.setattr(training.TrainConfig, "rate", lambda config, step, steps: 0.01 if step < steps / config.epochs else 1e20)
+    with pytest.raises(Diverged, match="^Epoch 2: .* the training has diverged, try a smaller learning rate"):
+        training.fit(recogniser, clips(64, 0), clips(32, 1), NOISE, CONFIG, out)
+    kept, _ = fitted(replace(CONFIG, epochs=1))
+    assert same(checkpoint.load(out), kept) and same(recogniser, kept)
+    assert training.evaluate(recogniser, clips(64, 2)).count == 64
+
+
+@pytest.mark.parametrize("which", ["weight", "running_var"])
+def test_a_single_weight_that_is_no_number_ends_a_training(which, monkeypatch):
+    """Even where the loss does not show it."""
+    recogniser = training.seeded("tinyspeech-m", CLASSES, 0)
+    step = torch.optim.AdamW.step
+
+    def broken(optimizer, *rest):
+        step(optimizer, *rest)
+        next(x for name, x in recogniser.state_dict().items() if name.endswith(which)).view(-1)[0] = torch.nan
+
+    monkeypatch.setattr(torch.optim.AdamW, "step", broken)
+    with pytest.raises(Diverged, match=f"^Epoch 1: .*{which} is infinite or not a number"):
+        training.fit(recogniser, clips(16, 0), clips(32, 1), NOISE, CONFIG)
+    assert all(x.isfinite().all() for x in recogniser.state_dict().values())
+
+
+def test_answers_that_are_no_numbers_have_no_accuracy():
+    recogniser = training.seeded("tinyspeech-m", CLASSES, 0)
+    next(reversed(list(recogniser.network.parameters()))).data.fill_(torch.inf)
+    with pytest.raises(Diverged, match="^tinyspeech-m: an answer is infinite or not a number"):
+        training.evaluate(recogniser, clips(16, 0))
 
 
 def test_a_path_that_cannot_be_written_fails_before_the_first_epoch(tmp_path, monkeypatch):

@@ -145,8 +145,28 @@ def test_reductions_blank_from_the_end_and_clamp():
     torch.testing.assert_close(rnnt_loss(logits, targets, t, u), losses.mean())
     torch.testing.assert_close(rnnt_loss(logits, targets, t, u, reduction="sum"), losses.sum())
     whole = gradient_of(losses.sum(), logits)
-    clamped = gradient_of(rnnt_loss(logits, targets, t, u, clamp=0.01, reduction="sum"), logits)
-    assert torch.equal(clamped, whole.clamp(-0.01, 0.01)) and not torch.equal(clamped, whole)
+    for bound in (-1, -0.01, 0):
+        assert torch.equal(gradient_of(rnnt_loss(logits, targets, t, u, clamp=bound, reduction="sum"), logits), whole)
+
+
+def test_the_bound_is_on_the_gradient_of_each_loss_before_it_is_weighed():
+    """As in torchaudio, whose forward bounds d loss / d logits of each utterance, and whose backward multiplies it by what comes in."""
+    logits, targets, t, u, blank = batch(8, dtype=torch.float64)
+    logits, t, bound = logits.nan_to_num().requires_grad_(), t.clamp(min=1), 0.01
+    whole = gradient_of(rnnt_loss(logits, targets, t, u, blank, reduction="sum"), logits)
+    weights = torch.tensor([100.0, 1.0, -0.1], dtype=torch.float64)
+    given = {
+        "sum": (torch.ones(3), lambda losses: losses.sum()),
+        "mean": (torch.full((3,), 1 / 3), lambda losses: losses.mean()),
+        "weighted": (weights, lambda losses: (weights * losses).sum()),
+    }
+    for weight, total in given.values():
+        losses = rnnt_loss(logits, targets, t, u, blank, clamp=bound, reduction="none")
+        expected = whole.clamp(-bound, bound) * weight[:, None, None, None]
+        torch.testing.assert_close(gradient_of(total(losses), logits), expected, rtol=1e-6, atol=0)
+    mean = gradient_of(rnnt_loss(logits, targets, t, u, blank, clamp=bound), logits)
+    torch.testing.assert_close(mean, whole.clamp(-bound, bound) / 3)
+    assert mean.abs().max() == pytest.approx(bound / 3)  # so the bound was reached, and it is not the bound of the mean's gradient
 
 
 def test_each_loss_weighs_its_own_gradient():
@@ -187,14 +207,53 @@ def test_what_does_not_fit_is_named():
             rnnt_loss(logits, torch.full((2, 1), wrong), length, one, 0)
 
 
-def test_torchaudio_agrees():
+LOGITS, ONE = torch.zeros(2, 3, 2, 4), torch.ones(2, dtype=torch.int64)
+FITS = {"logits": LOGITS, "targets": ONE[:, None], "logit_lengths": 3 * ONE, "target_lengths": ONE, "blank": 0}
+NONSENSE = [
+    ({"blank": 4}, "blank is 4, but there are 4 labels: give an integer from -4 to 3"),
+    ({"blank": -5}, "blank is -5"),
+    ({"blank": 0.0}, "blank is 0.0"),
+    ({"reduction": "average"}, "no reduction 'average': choose one of mean, sum, none"),
+    ({"implementation": "torchaduio"}, "no implementation 'torchaduio': choose one of tinycourse, torchaudio"),
+    ({"clamp": float("nan")}, "clamp is a number"),
+    ({"clamp": None}, "clamp is a number"),
+    ({"logit_lengths": 3.0 * ONE}, "logit_lengths must hold integers, not torch.float32"),
+    ({"target_lengths": 1.0 * ONE}, "target_lengths must hold integers"),
+    ({"target_lengths": ONE == 1}, "target_lengths must hold integers, not torch.bool"),
+    ({"targets": 1.0 * ONE[:, None]}, "targets must hold integers"),
+    ({"logits": LOGITS.long()}, "logits must hold floats, not torch.int64"),
+    ({"logits": LOGITS[0]}, r"logits must be a tensor \[B, T, U \+ 1, V\], not \[3, 2, 4\]"),
+    ({"targets": ONE}, r"targets must be a tensor \[B, U\], not \[2\]"),
+    ({"logit_lengths": 3}, r"logit_lengths must be a tensor \[B\], not int"),
+    ({"target_lengths": [1, 1]}, r"target_lengths must be a tensor \[B\], not list"),
+    ({"target_lengths": ONE.to("meta")}, "target_lengths lies on meta, but logits on cpu"),
+    ({"logits": LOGITS[:0]}, r"Logits \[0, 3, 2, 4\] are empty"),
+]
+
+
+@pytest.mark.parametrize("wrong, sentence", NONSENSE, ids=[sentence.split(":")[0] for _, sentence in NONSENSE])
+def test_what_cannot_be_meant_is_one_sentence(wrong, sentence):
+    assert rnnt_loss(**FITS).isfinite()
+    with pytest.raises(TinycourseError, match=sentence):
+        rnnt_loss(**FITS | wrong)
+
+
+@pytest.mark.parametrize("kind", [torch.uint8, torch.int8, torch.int16, torch.int32])
+def test_integers_of_any_size(kind):
+    logits, targets, t, u, blank = batch(2)
+    logits, t, targets = logits.nan_to_num(), t.clamp(min=1), targets.clamp(0)
+    assert torch.equal(rnnt_loss(logits, targets.to(kind), t.to(kind), u.to(kind), blank), rnnt_loss(logits, targets, t, u, blank))
+
+
+@pytest.mark.parametrize("clamp", [-1, 0.01])
+def test_torchaudio_agrees(clamp):
     logits, targets, t, u, blank = batch(12, size=4, frames=30, labels=9)
     logits, t = logits.nan_to_num().requires_grad_(), t.clamp(min=1)
     t[0], u[0], targets = logits.shape[1], logits.shape[2] - 1, torch.where(targets < 0, (blank + 1) % 6, targets)  # it wants full ones
     try:
-        theirs = rnnt_loss(logits, targets, t, u, blank, implementation="torchaudio")
+        theirs = rnnt_loss(logits, targets, t, u, blank, clamp, implementation="torchaudio")
     except AttributeError as error:
         pytest.skip(f"torchaudio {torchaudio.__version__} has no compiled part here: {error}")
-    ours = rnnt_loss(logits, targets, t, u, blank)
+    ours = rnnt_loss(logits, targets, t, u, blank, clamp)
     torch.testing.assert_close(ours, theirs, rtol=1e-5, atol=0)
     assert close(gradient_of(ours, logits), gradient_of(theirs, logits), 1e-4)

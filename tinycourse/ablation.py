@@ -13,6 +13,7 @@ from torch import Tensor, nn
 from tinycourse import profiling, training
 from tinycourse.checkpoint import as_float
 from tinycourse.data import Clips
+from tinycourse.divergence import must_be_finite
 from tinycourse.frontend import Frontend, FrontendConfig
 from tinycourse.models.condenser import FORMS, TINYSPEECH, AttentionCondenser, TinySpeech, TinySpeechConfig
 
@@ -131,7 +132,10 @@ def hear(splits: dict[str, Clips], noise: Tensor) -> Sounds:
 
 
 def run(name: str, sounds: Sounds, config: training.TrainConfig) -> dict:
-    """Train a variant and test it on every split but "training". Returns a row of the table: costs, accuracies, last loss."""
+    """Train a variant and test it on every split but "training". Returns a row of the table: costs, accuracies, last loss.
+
+    Raises Diverged where a number is not finite any more.
+    """
     variant, fabric = VARIANTS[name], Fabric(accelerator="cpu", devices=1)
     front = Frontend(variant.frontend).fit(sounds.examples)
     torch.manual_seed(config.seed)
@@ -152,6 +156,7 @@ def accuracy(network: nn.Module, front: Frontend, energies: Tensor, labels: Tens
     """Share of clips, given by their mel energies [N, frames, mels], that the network gets right."""
     network.eval()
     logits = torch.cat([network(front.finish(part.float())) for part in energies.split(250)])
+    must_be_finite("The variant", {"an answer": logits})
     return float((logits.argmax(1) == labels).float().mean())
 
 

@@ -27,6 +27,7 @@ from tqdm.auto import tqdm
 from tinycourse.audio import RATE, fit_length, read_audio, to_int16
 from tinycourse.catalogue import DATASETS, find, folder_of, need, root, status
 from tinycourse.errors import TinycourseError
+from tinycourse.fingerprint import fingerprint
 
 __all__ = ["AN4", "DATASETS", "DIGITS", "KEYWORDS", "RATE", "SPLITS", "TASKS", "Clips", "Cut", "LibriSpeech", "SpeechCommands",
            "SpeechCommandsTest", "SpokenDigits", "TinyWords", "Utterance", "draw", "find", "fit_length", "need", "open_dataset",
@@ -87,6 +88,10 @@ class Clips:
     def counts(self) -> dict[str, int]:
         """How many clips each class has."""
         return dict(zip(self.classes, torch.bincount(self.labels, minlength=len(self.classes)).tolist(), strict=True))
+
+    def fingerprint(self) -> str:
+        """Of samples, labels and classes, in their order: the same wherever the files lie."""
+        return fingerprint(self.classes, self.labels, self.audio)
 
     def restrict(self, classes: tuple[str, ...]) -> tuple["Clips", dict[str, int]]:
         """These clips labelled for a model that knows `classes`, and how many clips of each other class were left out.

@@ -27,6 +27,7 @@ from tqdm.auto import tqdm
 
 from tinycourse import proxy, search_space
 from tinycourse.costs import PRESETS, count, plan
+from tinycourse.divergence import Diverged
 from tinycourse.errors import TinycourseError
 from tinycourse.models.design import Design, Designed, as_tuple
 from tinycourse.proxy import Proxy, Sounds
@@ -164,10 +165,16 @@ def known(study: optuna.Study, design: Design) -> dict | None:
 
 
 def measure(design: Design, sounds: Sounds, how: Proxy, fabric: Fabric | None = None) -> dict:
-    """`error` and `loss` of a design after a short training. The same design gives the same numbers."""
+    """`error` and `loss` of a design after a short training. The same design gives the same numbers.
+
+    One whose training diverges gets everything wrong: it is the worst there is, and has no loss.
+    """
     torch.manual_seed(how.seed)
     network = Designed(design, len(sounds.classes))
-    return proxy.train(network, design.high, sounds, how.recipe, fabric)
+    try:
+        return proxy.train(network, design.high, sounds, how.recipe, fabric)
+    except Diverged:
+        return {"error": 1.0, "loss": None}
 
 
 def cache() -> Path:

@@ -13,6 +13,7 @@ import torch
 from torch import Tensor
 from torch.nn import functional as F
 
+from tinycourse.divergence import must_be_finite
 from tinycourse.errors import TinycourseError
 from tinycourse.transducer import alignments, reference_alpha, reference_beta, rnnt_loss
 
@@ -154,11 +155,13 @@ def best_transducer(targets: Sequence[tuple[int, ...]], frames: int, words: int,
 
 
 def descend(table: Tensor, loss, steps: int) -> None:
-    """Move `table` downhill on loss(), in place."""
+    """Move `table` downhill on loss(), in place. Raises Diverged where no alignment is possible."""
     optimizer = torch.optim.Adam([table], lr=0.3)
     for _ in range(steps):
         optimizer.zero_grad()
-        loss().backward()
+        now = loss()
+        must_be_finite("Best scores", {"the loss": now}, "the targets do not fit into the frames, give more frames or shorter ones")
+        now.backward()
         optimizer.step()
 
 

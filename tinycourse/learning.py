@@ -12,6 +12,7 @@ from tinycourse import training
 from tinycourse.augmentation import AUGMENTATIONS, Augment, AugmentConfig
 from tinycourse.checkpoint import Recogniser
 from tinycourse.data import Clips
+from tinycourse.divergence import must_be_finite
 
 UNDISTURBED = AUGMENTATIONS["none"]
 
@@ -42,7 +43,7 @@ def learn(
     """Train the network `name` on `practice`; after every epoch a dict of `training` and `validation`, each (loss, accuracy).
 
     held_out is restricted to the classes of `practice`; noise [samples] is what background noise is cut from. Returns the recogniser
-    as it is after the last epoch, whatever its accuracy, and the history.
+    as it is after the last epoch, whatever its accuracy, and the history. Raises Diverged where a number is not finite any more.
     """
     recogniser = training.seeded(name, practice.classes, seed)
     ear, network = recogniser.frontend, recogniser.network
@@ -57,7 +58,9 @@ def learn(
         return augment.features(ear.finish(augment.energies(heard["training"][chosen])))
 
     history = []
-    for _ in tqdm(range(epochs), desc=name, leave=False):
+    for epoch in tqdm(range(epochs), desc=name, leave=False):
         one_pass(network, hear, practice.labels, optimizer, schedule)
         history.append({part: judge(network, ear.finish(heard[part]), clips.labels) for part, clips in parts.items()})
+        losses = {f"the loss in {part}": loss for part, (loss, _) in history[-1].items()}
+        must_be_finite(f"Epoch {epoch + 1}", losses | network.state_dict())
     return recogniser.eval(), history

@@ -14,6 +14,7 @@ from torch import Tensor, nn
 
 from tinycourse import data, training
 from tinycourse.checkpoint import read, write_whole
+from tinycourse.divergence import must_be_finite
 from tinycourse.frontend import Frontend, FrontendConfig
 
 FORMAT = "tinycourse-sounds-1"
@@ -128,7 +129,10 @@ def load(path: Path) -> Sounds:
 
 
 def train(network: nn.Module, high: int, sounds: Sounds, recipe: training.TrainConfig, fabric: Fabric | None = None) -> dict:
-    """Train a fresh network in place; `error` on validation and the mean `loss` of the last epoch. `sounds` lie on fabric's device."""
+    """Train a fresh network in place; `error` on validation and the mean `loss` of the last epoch. `sounds` lie on fabric's device.
+
+    Raises Diverged where a number is not finite any more.
+    """
     fabric = fabric or Fabric(accelerator="cpu", devices=1)
     front = sounds.frontend(high).to(fabric.device)
     network.to(fabric.device, memory_format=torch.channels_last)
@@ -143,5 +147,6 @@ def train(network: nn.Module, high: int, sounds: Sounds, recipe: training.TrainC
 def error(network: nn.Module, front: Frontend, energies: Tensor, labels: Tensor) -> float:
     """Share of clips, given by their mel energies [N, frames, mels], that the network gets wrong."""
     network.eval()
-    answers = torch.cat([network(front.finish(part.float())).argmax(1) for part in energies.split(250)])
-    return float((answers.cpu() != labels).double().mean())
+    answers = torch.cat([network(front.finish(part.float())) for part in energies.split(250)])  # [N, classes]
+    must_be_finite("The proxy", {"an answer": answers})
+    return float((answers.argmax(1).cpu() != labels).double().mean())

@@ -19,6 +19,7 @@ from torch import Tensor, nn
 from torch.nn import functional as F
 
 from tinycourse import sequence_training, training
+from tinycourse.divergence import must_be_finite
 from tinycourse.errors import TinycourseError
 from tinycourse.sparse import Block, grid
 
@@ -234,7 +235,11 @@ class Pruner:
             p.copy_(self.dense[name] * self.masks[name])
 
     def wanted(self) -> dict[str, Tensor]:
-        """Masks from the values of now, at the sparsity of now: exceptions by their own, the others as `scope` says."""
+        """Masks from the values of now, at the sparsity of now: exceptions by their own, the others as `scope` says.
+
+        Raises Diverged where a value is not finite any more.
+        """
+        must_be_finite(f"Step {self.step}", self.dense)
         block, now = self.config.block, self.schedule.at(self.step)
         own = {name: replace(self.schedule, final=final).at(self.step) for name, final in self.own.items()}
         masks = choose({name: self.dense[name] for name in own}, block, own)
@@ -275,7 +280,7 @@ class Pruner:
 def prune(
     recogniser, clips, validation, noise: Tensor, config: training.TrainConfig, pruning: PruneConfig, out: Path | None = None, **options
 ) -> tuple[list[dict], Pruner]:
-    """Train a keyword recogniser on while it is pruned; see `training.fit` for the arguments and `options` (resume, fabric).
+    """Train a keyword recogniser on while it is pruned; see `training.fit` for the arguments and `options` (resume, fabric, files).
 
     Afterwards it holds the best of those epochs that ended at the final sparsity, as plain weights with zeros. `info["pruning"]` says what
     was done. Returns the history, with the sparsity of each epoch, and the pruner.

@@ -20,12 +20,14 @@ from torch import Tensor, nn
 from torch.nn.utils import parametrize
 
 from tinycourse.affine import affine_parameters
+from tinycourse.divergence import must_be_finite
 from tinycourse.errors import TinycourseError
 from tinycourse.models.cells import Recurrent
 from tinycourse.observers import MovingAverage
 from tinycourse.quantization import signal_to_noise
 
 BITS = 8, 4
+TRAINING = "Quantization-aware training"  # how messages begin
 LAYERS = nn.Conv1d, nn.Conv2d, nn.Linear, Recurrent  # whose matrices, and whose inputs, are rounded
 
 
@@ -67,7 +69,10 @@ class RoundedRows(nn.Module):
 
 
 class RoundedInput:
-    """A hook in front of a layer: its input in int8, asymmetric, over the moving average of the ranges seen in training."""
+    """A hook in front of a layer: its input in int8, asymmetric, over the moving average of the ranges seen in training.
+
+    Raises Diverged where an input is not finite any more.
+    """
 
     def __init__(self):
         self.observer = MovingAverage()
@@ -76,6 +81,8 @@ class RoundedInput:
         x, *rest = inputs
         if layer.training:
             self.observer.observe(x.detach())
+            low, high = self.observer.range()
+            must_be_finite(TRAINING, {"the smallest input of a layer": low, "the largest": high})
         if self.observer.low > self.observer.high:
             return inputs  # nothing seen yet
         return Straight.apply(x, *affine_parameters(*self.observer.range()), -128, 127), *rest
@@ -123,7 +130,11 @@ def prepare(network: nn.Module, bits: int | dict[str, int] = 8, inputs: bool = T
 
 
 def strip(network: nn.Module) -> nn.Module:
-    """The other way: a plain network again, its weights those that the layers saw, on their steps. In place."""
+    """The other way: a plain network again, its weights those that the layers saw, on their steps. In place.
+
+    Raises Diverged where a weight is not finite any more.
+    """
+    must_be_finite(TRAINING, network.state_dict())
     for layer, own in matrices(network).values():
         if parametrize.is_parametrized(layer, own):
             parametrize.remove_parametrizations(layer, own)

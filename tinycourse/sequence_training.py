@@ -16,8 +16,11 @@ from tqdm.auto import tqdm
 from tinycourse.augmentation import spec_augment
 from tinycourse.checkpoint import Recogniser, as_float, save
 from tinycourse.decoding import Beam, Greedy, Limits
+from tinycourse.divergence import must_be_finite, or_as_before
 from tinycourse.errors import TinycourseError
+from tinycourse.fingerprint import fingerprint
 from tinycourse.frontend import Frontend
+from tinycourse.launch import agree
 from tinycourse.models.rnnt import BLANK, Transducer
 from tinycourse.sequences import Disturbance, Example, Speech
 from tinycourse.training import groups, restore, state_file, store, warm_cosine
@@ -81,7 +84,8 @@ class Lesson(nn.Module):
         network = self.network
         heard, _ = network.encoder(x[:, 0])
         frames = network.encoder.lengths(frames)
-        loss = rnnt_loss(network.lattice(heard, labels), labels, frames, counts, blank=BLANK)
+        losses = rnnt_loss(network.lattice(heard, labels), labels, frames, counts, blank=BLANK, reduction="none")
+        loss = losses.where(frames > 0, 0.0).mean()  # what is too short for one output has no alignment
         if self.ctc:
             alone = network.joint(network.joint.heard(heard), torch.zeros((), device=x.device)).log_softmax(-1)  # [B, T', labels]
             spelled = F.ctc_loss(alone.transpose(0, 1), labels, frames, counts, BLANK, reduction="none", zero_infinity=True)
@@ -143,17 +147,20 @@ def fit(
     fabric: Fabric | None = None,
     pruner=None,
     supply=None,
+    files: dict[str, Path] | None = None,
 ) -> list[dict]:
     """Train in place on a task of sequences.py; one dict an epoch: epoch, loss, rate, and word_error_rate where it was measured.
 
-    `out`, `resume`, the seed and a `pruning.Pruner` work as in training.fit; `supply` is what `task.training` gives, where it is there
-    already. Afterwards the recogniser holds the weights that were best on validation.
+    `out`, `resume`, the seed, a `pruning.Pruner` and `files` work as in training.fit; `supply` is what `task.training` gives, where it is
+    there already. Afterwards the recogniser holds the weights that were best on validation.
     """
     fabric = fabric or Fabric(accelerator="cpu", devices=1)
     if out and not resume and fabric.is_global_zero:
         save(recogniser, out)  # at once: a path that cannot be written should not cost an epoch
     vocabulary, history, best = Vocabulary(recogniser.classes), [], {}
     supply, validation = supply or task.training(recogniser.frontend), task.speech("validation")
+    recogniser.info["fingerprints"] = {"training data": supply.fingerprint, "validation data": validation.fingerprint()}
+    recogniser.info["fingerprints"] |= {name: fingerprint(path) for name, path in (files or {}).items()}
     if not recogniser.frontend.mean.any():  # it may have been trained before
         measure(recogniser.frontend, list(islice(supply.epoch(config.disturb, np.random.RandomState(config.seed)), 500)))
     recogniser.to(fabric.device)
@@ -164,12 +171,14 @@ def fit(
     if resume:
         history, best = restore(state_file(out), recogniser, optimizer, config, pruner)
     for epoch in range(len(history), config.epochs):
-        loss = train_epoch(fabric, lesson, recogniser.frontend, optimizer, supply, vocabulary, config, epoch)
+        due = (epoch + 1) % config.validate == 0 or epoch + 1 == config.epochs
+        with or_as_before(recogniser):
+            loss = train_epoch(fabric, lesson, recogniser.frontend, optimizer, supply, vocabulary, config, epoch)
+            found = evaluate(recogniser, validation) if due else None
         history.append({"epoch": epoch + 1, "loss": loss, "rate": optimizer.param_groups[0]["lr"]})
         if pruner:
             history[-1] |= {"sparsity": pruner.sparsity, "settled": pruner.settled}
-        if (epoch + 1) % config.validate == 0 or epoch + 1 == config.epochs:
-            found = evaluate(recogniser, validation)
+        if due:
             history[-1]["word_error_rate"] = found.rate
             compared = [h["word_error_rate"] for h in history if "word_error_rate" in h and h.get("settled", True)]
             if history[-1].get("settled", True) and found.rate == min(compared):
@@ -199,7 +208,10 @@ def balance(recogniser: Recogniser, speech: Speech, offsets: tuple[float, ...]) 
 
 
 def train_epoch(fabric, lesson, frontend, optimizer, supply, vocabulary, config: SequenceConfig, epoch: int) -> float:
-    """One epoch; each of several devices draws examples of its own, a share of every batch. Returns the mean loss of an utterance."""
+    """One epoch; each of several devices draws examples of its own, a share of every batch.
+
+    Returns the mean loss of an utterance, of all devices. Raises Diverged if it or a weight is not finite any more.
+    """
     seed = (config.seed * 100_003 + epoch) * 64 + fabric.global_rank
     torch.manual_seed(seed)
     chance, generator = np.random.RandomState(seed % 2**32), torch.Generator().manual_seed(seed)
@@ -225,7 +237,10 @@ def train_epoch(fabric, lesson, frontend, optimizer, supply, vocabulary, config:
         nn.utils.clip_grad_norm_(lesson.parameters(), config.clip)
         optimizer.step()
         total += loss.detach()
-    return float(total) / steps
+    agree(fabric, lesson)
+    mean = float(fabric.all_reduce(total)) / steps
+    must_be_finite(f"Epoch {epoch + 1}", {"the loss": mean} | lesson.state_dict())
+    return mean
 
 
 # ------------------------------------------------------------------------------------------------------ in use
@@ -242,6 +257,7 @@ def transcribe(recogniser: Recogniser, audio: list[Tensor], limits: Limits | Non
         device = recogniser.frontend.mean.device
         features = [recogniser.frontend(as_float(audio[i])[None].to(device))[0, 0] for i in part]  # [T, bands] each
         heard, _ = network.encoder(pad_sequence(features, batch_first=True))
+        must_be_finite(recogniser.name, {"an output of the encoder": heard})
         frames = network.encoder.lengths(torch.tensor([len(x) for x in features]))
         if beam:
             labels = [Beam(network, limits).push(one[:n]).best()[0].labels for one, n in zip(heard, frames)]

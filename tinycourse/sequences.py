@@ -20,6 +20,7 @@ from tinycourse import data
 from tinycourse.audio import RATE, read_audio, to_int16
 from tinycourse.augmentation import mix
 from tinycourse.errors import TinycourseError
+from tinycourse.fingerprint import fingerprint
 from tinycourse.frontend import Frontend
 
 Example = tuple[Tensor, str]  # mel energies [frames, mels], transcript
@@ -34,6 +35,10 @@ class Speech:
 
     def __len__(self) -> int:
         return len(self.texts)
+
+    def fingerprint(self) -> str:
+        """Of samples and transcripts, in their order."""
+        return fingerprint(self.texts, self.audio)
 
 
 @dataclass(frozen=True)
@@ -167,13 +172,16 @@ class ConnectedDigits:
 
 
 class DigitStrings:
-    """Strings of digits as mel energies, joined anew whenever they are asked for."""
+    """Strings of digits as mel energies, joined anew whenever they are asked for. `fingerprint` is that of their recordings."""
 
     def __init__(self, task: ConnectedDigits, frontend: Frontend):
         self.task, self.hop = task, frontend.config.hop / RATE
+        recorded = [task.recordings("training", source) for source in task.sources]
+        self.fingerprint = fingerprint(
+            [[who, [[word, to_int16(x)] for word, x in spoken]] for speakers in recorded for who, spoken in speakers.items()]
+        )
         self.groups = [
-            {who: [(word, energies_of(frontend, x)) for word, x in spoken] for who, spoken in task.recordings("training", source).items()}
-            for source in task.sources
+            {who: [(word, energies_of(frontend, x)) for word, x in spoken] for who, spoken in speakers.items()} for speakers in recorded
         ]
         self.noise = noise_energies(frontend, task.sets[task.sources[0]].noise("training"))
 
@@ -219,14 +227,17 @@ class Sentences:
 
 
 class SentenceEnergies:
-    """Utterances as mel energies, computed once and kept in half precision: 29 MB an hour."""
+    """Utterances as mel energies, computed once and kept in half precision: 29 MB an hour. `fingerprint` is that of their recordings."""
 
     def __init__(self, task: Sentences, frontend: Frontend):
         chosen = task.utterances("training")
         self.texts, self.speakers = [u.transcript for u in chosen], [u.speaker for u in chosen]
-        self.energies = [
-            energies_of(frontend, read_audio(u.path)).bfloat16() for u in tqdm(chosen, desc="mel energies", delay=2, leave=False)
-        ]
+        self.energies, read = [], []
+        for u in tqdm(chosen, desc="mel energies", delay=2, leave=False):
+            samples = read_audio(u.path)
+            self.energies.append(energies_of(frontend, samples).bfloat16())
+            read.append(fingerprint(to_int16(samples)))
+        self.fingerprint = fingerprint(self.texts, self.speakers, read)
         self.noise = noise_energies(frontend, data.Words().noise("training"))
 
     def __len__(self) -> int:

@@ -61,6 +61,7 @@ class Spliced:
 
     def __init__(self, whole: SentenceEnergies, recogniser: Recogniser, share: float = 0.5, again: float = 0.25, longest: int = 8):
         self.whole, self.share, self.again, self.longest = whole, share, again, longest
+        self.fingerprint = whole.fingerprint
         self.words = {}  # speaker -> [(word, mel energies [frames, mels])]
         for energies, text, speaker in zip(tqdm(whole.energies, desc="cutting", delay=2, leave=False), whole.texts, whole.speakers):
             places = cuts(recogniser, energies.float(), text)

@@ -11,14 +11,18 @@ from torch import Tensor, nn
 from torch.nn import functional as F
 from tqdm.auto import tqdm
 
+from tinycourse.audio import to_int16
 from tinycourse.augmentation import Augment, AugmentConfig
-from tinycourse.checkpoint import Recogniser, as_float, in_batches, load, read, save, write_whole
+from tinycourse.checkpoint import Recogniser, as_float, in_batches, load, path_of, read, save, write_whole
 from tinycourse.data import Clips
+from tinycourse.divergence import must_be_finite, or_as_before
 from tinycourse.errors import TinycourseError
+from tinycourse.fingerprint import fingerprint
 from tinycourse.frontend import Frontend
+from tinycourse.launch import agree
 from tinycourse.metrics import Report, report
 
-STATE = "tinycourse-training-1"
+STATE = "tinycourse-training-2"
 
 
 @dataclass(frozen=True)
@@ -61,9 +65,11 @@ def noise_of(source) -> Tensor:
 
 
 def evaluate(recogniser: Recogniser, clips: Clips) -> Report:
-    """Accuracy and confusion of a recogniser on clips."""
+    """Accuracy and confusion of a recogniser on clips. Raises Diverged where an answer is no number."""
     recogniser.eval()
-    return report(in_batches(recogniser, clips.audio), clips.labels, recogniser.classes)
+    logits = in_batches(recogniser, clips.audio)
+    must_be_finite(recogniser.name, {"an answer": logits})
+    return report(logits, clips.labels, recogniser.classes)
 
 
 def fit(
@@ -76,6 +82,7 @@ def fit(
     resume: bool = False,
     fabric: Fabric | None = None,
     pruner=None,
+    files: dict[str, Path] | None = None,
 ) -> list[dict]:
     """Train in place; the history holds one dict an epoch (epoch, loss, rate, validation accuracy).
 
@@ -83,6 +90,10 @@ def fit(
     nothing had happened: every epoch draws from its own seed, so a resumed run ends on the same bits.
     `noise` [samples] is what background noise is cut from. Afterwards the recogniser holds the best weights.
     With a `pruning.Pruner`, only epochs that end at its final sparsity can be the best, and every epoch says its sparsity.
+
+    `info["fingerprints"]` says what the weights come from: data, teacher, and other `files` such as the checkpoint that it starts
+    from. What is resumed must have the same. Raises Diverged where a number is not finite any more; recogniser and `out` then hold
+    weights from before.
     """
     fabric = fabric or Fabric(accelerator="cpu", devices=1)
     history, best = [], {}
@@ -92,6 +103,8 @@ def fit(
     recogniser.network.to(memory_format=torch.channels_last)  # pooling and convolutions of few channels are faster so, by a quarter
     heard = energies_of(recogniser.frontend, training.audio), energies_of(recogniser.frontend, noise[None])[0]
     taught = answers(config.teacher, recogniser, training) if config.teacher else None
+    files = (files or {}) | ({"teacher": path_of(config.teacher)} if config.teacher else {})
+    recogniser.info["fingerprints"] = fingerprints(training, validation, noise, files)
     network, optimizer = fabric.setup(recogniser.network, torch.optim.AdamW(groups(recogniser.network, config.weight_decay)))
     if pruner:
         pruner.attach(optimizer)
@@ -101,8 +114,9 @@ def fit(
         save(recogniser, out)  # at once: a path that cannot be written should not cost an epoch
 
     for epoch in range(len(history), config.epochs):
-        loss = train_epoch(fabric, network, recogniser.frontend, optimizer, *heard, training.labels, taught, config, epoch)
-        accuracy = evaluate(recogniser, validation).accuracy
+        with or_as_before(recogniser):
+            loss = train_epoch(fabric, network, recogniser.frontend, optimizer, *heard, training.labels, taught, config, epoch)
+            accuracy = evaluate(recogniser, validation).accuracy
         history.append({"epoch": epoch + 1, "loss": loss, "rate": optimizer.param_groups[0]["lr"], "accuracy": accuracy})
         if pruner:
             history[-1] |= {"sparsity": pruner.sparsity, "settled": pruner.settled}
@@ -116,6 +130,12 @@ def fit(
     recogniser.load_state_dict(best)
     recogniser.cpu().to(memory_format=torch.contiguous_format).eval()
     return history
+
+
+def fingerprints(training: Clips, validation: Clips, noise: Tensor, files: dict[str, Path]) -> dict[str, str]:
+    """What a recogniser of words is trained and chosen on; `noise` [samples] as 16-bit integers."""
+    data = {"training data": training.fingerprint(), "validation data": validation.fingerprint()}
+    return data | {"noise": fingerprint(to_int16(noise.numpy()))} | {name: fingerprint(path) for name, path in files.items()}
 
 
 def groups(network: nn.Module, weight_decay: float) -> list[dict]:
@@ -155,13 +175,15 @@ def loss_of(logits: Tensor, labels: Tensor, taught: Tensor | None, config: Train
 def train_epoch(fabric, network, frontend, optimizer, energies, noise, labels: Tensor, taught, config: TrainConfig, epoch: int) -> float:
     """One pass over clips, given by their mel energies [N, frames, mels]; with several devices each takes its share of every
     batch. `noise` [frames, mels] is cut into background noise, `taught` [N, classes] are a teacher's logits, or None.
-    Returns the mean loss."""
+    Returns the mean loss, of all devices. Raises Diverged if it or a weight is not finite any more."""
     seed = config.seed * 100_003 + epoch
     torch.manual_seed(seed)
     augment = Augment(config.augment, frontend.config.hop, noise.float(), seed * 64 + fabric.global_rank)
     whole = len(labels) // config.batch * config.batch
     if not whole:
         raise TinycourseError(f"{len(labels)} clips do not fill one batch of {config.batch}; ask for a smaller batch or more clips.")
+    if config.batch < fabric.world_size:
+        raise TinycourseError(f"A batch of {config.batch} clips cannot be shared by {fabric.world_size} processes; ask for a larger batch.")
     batches = torch.randperm(len(labels))[:whole].view(-1, config.batch)[:, fabric.global_rank :: fabric.world_size]
     network.train()
     total = torch.zeros((), device=fabric.device)
@@ -177,7 +199,10 @@ def train_epoch(fabric, network, frontend, optimizer, energies, noise, labels: T
         fabric.backward(loss)
         optimizer.step()
         total += loss.detach()
-    return float(total) / len(batches)
+    agree(fabric, network)
+    mean = float(fabric.all_reduce(total)) / len(batches)
+    must_be_finite(f"Epoch {epoch + 1}", {"the loss": mean} | network.state_dict())
+    return mean
 
 
 # --------------------------------------------------------------------------------------------------- resume
@@ -196,23 +221,32 @@ def store(path: Path, recogniser: Recogniser, optimizer, config: TrainConfig, hi
         tensors |= {f"optimizer.{i}.{k}": v for k, v in state.items()}
     if pruner:
         tensors |= {f"pruner.{k}": v for k, v in pruner.state_dict().items()}
-    header = {"model": recogniser.name, "config": json.dumps(asdict(config)), "history": json.dumps(history)}
-    header["pruning"] = pruner.settings if pruner else ""
-    write_whole(path, tensors, {"format": STATE, "info": json.dumps(recogniser.info)} | header)
+    header = {"history": history, "info": recogniser.info, "identity": identity(recogniser, config, pruner)}
+    write_whole(path, tensors, {"format": STATE} | {k: json.dumps(v) for k, v in header.items()})
+
+
+def identity(recogniser: Recogniser, config: TrainConfig, pruner=None) -> dict:
+    """All that has to be the same for a training to be resumed: name -> what it is, as JSON has it."""
+    recipe = asdict(config)
+    recipe.pop("teacher", None)  # wherever it lies: its fingerprint counts
+    pruning = json.loads(pruner.settings) if pruner else None
+    parts = {"model": recogniser.name, "classes": recogniser.classes} | recipe | {"pruning": pruning} | recogniser.info["fingerprints"]
+    return json.loads(json.dumps(parts))
 
 
 def restore(path: Path, recogniser: Recogniser, optimizer, config: TrainConfig, pruner=None) -> tuple[list[dict], dict[str, Tensor]]:
     """Load what `store` wrote into recogniser, optimizer and pruner; returns history and best weights.
 
-    Raises TinycourseError if it belongs to another model or another recipe.
+    Raises TinycourseError if it belongs to another training: another model, other classes, another recipe, other data.
     """
     if not path.is_file():
         raise TinycourseError(f"There is nothing to resume: {path} does not exist; train without --resume.")
     tensors, header = read(path, STATE)
-    same = json.loads(header["config"]) == json.loads(json.dumps(asdict(config)))
-    same = same and header.get("pruning", "") == (pruner.settings if pruner else "")
-    if header["model"] != recogniser.name or not same:
-        raise TinycourseError(f"{path} belongs to another model or recipe; resume with the same options, or train without --resume.")
+    before, now = json.loads(header["identity"]), identity(recogniser, config, pruner)
+    if differ := [name for name in before | now if before.get(name) != now.get(name)]:
+        raise TinycourseError(
+            f"{path} belongs to another training, which differs in {', '.join(differ)}: resume with the same, or train without --resume."
+        )
     parts = {"recogniser": {}, "best": {}, "optimizer": {}, "pruner": {}}
     for name, tensor in tensors.items():
         part, key = name.split(".", 1)

@@ -10,6 +10,7 @@ Three forms of it: `alignments` and `reference_loss` are slow and meant to be re
 """
 
 from collections.abc import Iterator
+from numbers import Integral, Real
 
 import torch
 from torch import Tensor
@@ -20,6 +21,10 @@ from tinycourse.errors import TinycourseError
 
 NEVER = -1e30  # the logarithm of no chance; -inf would turn into NaN where two of them are subtracted
 BLOCK = {"cpu": 2**17, "cuda": 2**24}  # logits worked on at once: what fits into a processor's cache, what fills a GPU
+AXES = {"logits": "B, T, U + 1, V", "targets": "B, U", "logit_lengths": "B", "target_lengths": "B"}  # of rnnt_loss
+INTEGERS = (torch.uint8, torch.int8, torch.int16, torch.int32, torch.int64)
+REDUCTIONS = {"mean": torch.mean, "sum": torch.sum, "none": torch.clone}
+IMPLEMENTATIONS = ("tinycourse", "torchaudio")
 
 # ---------------------------------------------------------------------------------------------------- to be read
 
@@ -103,26 +108,62 @@ def rnnt_loss(
     """The loss of a batch, with the signature of torchaudio.functional.rnnt_loss.
 
     logits [B, T, U + 1, V] of the joint network; targets [B, U], labels without blank; logit_lengths and target_lengths [B], of each
-    utterance: what lies beyond is ignored. `blank` may count from the end. `clamp`: bound on every entry of the gradient, none if
-    negative. `reduction`: "mean" over the batch, "sum", or "none" [B]. Without `fused_log_softmax` logits are log-probabilities already.
-    `implementation`: "tinycourse", or "torchaudio" where its compiled part loads.
+    utterance: what lies beyond is ignored. `blank` may count from the end. `clamp`: bound on every entry of the gradient of one
+    utterance's loss, before "mean" or a factor weighs it, as in torchaudio; none if it is 0 or negative. `reduction`: "mean" over the
+    batch, "sum", or "none" [B]. Without `fused_log_softmax` logits are log-probabilities already. `implementation`: "tinycourse", or
+    "torchaudio" where its compiled part loads.
 
     An utterance of labels but no frames has no alignment: its loss is infinite, its gradient zero. Beside the logits and their gradient,
-    memory holds a few numbers for each node. Raises TinycourseError for shapes, lengths or labels that do not go together.
+    memory holds a few numbers for each node. Raises TinycourseError for options that do not exist, for tensors of another type, and
+    for shapes, lengths or labels that do not go together.
     """
-    blank = blank % logits.shape[-1]
+    check_options(clamp, reduction, implementation)
+    check_tensors(logits, targets, logit_lengths, target_lengths)
+    blank = index_of(blank, logits.shape[-1])
+    targets, logit_lengths, target_lengths = targets.long(), logit_lengths.long(), target_lengths.long()
     check(logits, targets, logit_lengths, target_lengths, blank)
     if implementation == "torchaudio":
         import torchaudio.functional
 
         short = (x.int().contiguous() for x in (targets, logit_lengths, target_lengths))
         return torchaudio.functional.rnnt_loss(logits.contiguous(), *short, blank, clamp, reduction, fused_log_softmax)
-    losses = Transduce.apply(logits, targets.long(), logit_lengths, target_lengths, blank, clamp, fused_log_softmax)
-    return {"mean": torch.mean, "sum": torch.sum, "none": torch.clone}[reduction](losses)
+    losses = Transduce.apply(logits, targets, logit_lengths, target_lengths, blank, clamp, fused_log_softmax)
+    return REDUCTIONS[reduction](losses)
+
+
+def check_options(clamp: float, reduction: str, implementation: str) -> None:
+    """Raises TinycourseError for a bound that is no number, and for names that do not exist."""
+    if not isinstance(clamp, Real) or clamp != clamp:
+        raise TinycourseError(f"clamp is a number, the bound on the gradient, not {clamp!r}; -1 means no bound.")
+    for option, given, known in (("reduction", reduction, REDUCTIONS), ("implementation", implementation, IMPLEMENTATIONS)):
+        if given not in tuple(known):
+            raise TinycourseError(f"There is no {option} {given!r}: choose one of {', '.join(known)}.")
+
+
+def check_tensors(logits: Tensor, targets: Tensor, logit_lengths: Tensor, target_lengths: Tensor) -> None:
+    """Raises TinycourseError unless all are tensors on one device, logits of floats, the others of integers, with the axes they need."""
+    for (name, axes), x in zip(AXES.items(), (logits, targets, logit_lengths, target_lengths)):
+        if not isinstance(x, Tensor) or x.ndim != len(axes.split(", ")):
+            given = list(x.shape) if isinstance(x, Tensor) else type(x).__name__
+            raise TinycourseError(f"{name} must be a tensor [{axes}], not {given}.")
+        kind, fits = ("floats", x.is_floating_point()) if name == "logits" else ("integers", x.dtype in INTEGERS)
+        if not fits:
+            raise TinycourseError(f"{name} must hold {kind}, not {x.dtype}: convert them.")
+        if x.device != logits.device:
+            raise TinycourseError(f"{name} lies on {x.device}, but logits on {logits.device}: move all to one device.")
+    if 0 in logits.shape[::2] or not logits.shape[3]:
+        raise TinycourseError(f"Logits {list(logits.shape)} are empty: give at least one utterance, one node and one label.")
+
+
+def index_of(blank: int, words: int) -> int:
+    """Which of so many labels is blank; negative ones count from the end. Raises TinycourseError for one that does not exist."""
+    if not isinstance(blank, Integral) or not -words <= blank < words:
+        raise TinycourseError(f"blank is {blank!r}, but there are {words} labels: give an integer from {-words} to {words - 1}.")
+    return int(blank) % words
 
 
 def check(logits: Tensor, targets: Tensor, logit_lengths: Tensor, target_lengths: Tensor, blank: int) -> None:
-    """Raises TinycourseError unless everything fits together."""
+    """Raises TinycourseError unless shapes, lengths and labels go together."""
     (b, t, nodes, v), wanted = logits.shape, tuple(targets.shape)
     if wanted != (b, nodes - 1) or len(logit_lengths) != b or len(target_lengths) != b:
         raise TinycourseError(
@@ -165,12 +206,14 @@ class Transduce(torch.autograd.Function):
         lengths, clamp, fused = ctx.settings
         gradient = torch.zeros_like(logits)
         for i, part, u in blocks(logits, lengths):
-            own, steps = gradient[i, part, :u], taken[i, part, :u] * weight[i]  # [t, u, V], [t, u, 2]
+            own, steps = gradient[i, part, :u], taken[i, part, :u]  # [t, u, V], [t, u, 2]
+            if clamp <= 0:
+                steps = steps * weight[i]  # two numbers a node are weighed faster than V
             if fused:
                 own.copy_(logits[i, part, :u].to(steps).softmax(-1).mul_(steps.sum(-1, keepdim=True)))
             own.scatter_add_(-1, leave[i, :u].expand_as(steps), -steps.to(own))
-        if clamp > 0:
-            gradient.clamp_(-clamp, clamp)
+            if clamp > 0:
+                own.clamp_(-clamp, clamp).mul_(weight[i])  # the bound is for one utterance's own gradient
         return gradient, *[None] * 6
 
 

@@ -18,6 +18,7 @@ from tinycourse import models
 from tinycourse.augmentation import add_noise
 from tinycourse.checkpoint import in_batches
 from tinycourse.data import Clips
+from tinycourse.divergence import must_be_finite
 from tinycourse.frontend import Frontend, FrontendConfig
 
 MEASURED = Path(__file__).parent / "measured" / "front_end.json"  # written by benchmarks/front_end.py
@@ -89,18 +90,22 @@ def moved(x: Tensor, limit: int) -> Tensor:
 
 
 def train(name: str, x: Tensor, labels: Tensor, classes: int, epochs: int, seed: int, hop: float = 0.01, batch: int = 64) -> nn.Module:
-    """One of NETWORKS trained on maps x [N, 1, frames, bands] with labels [N]; `hop` is the seconds between frames."""
+    """One of NETWORKS trained on maps x [N, 1, frames, bands] with labels [N]; `hop` is the seconds between frames.
+
+    Raises Diverged where a number is not finite any more.
+    """
     torch.manual_seed(seed)
     network = NETWORKS[name](x.shape[3], classes).to(memory_format=torch.channels_last)  # twice as fast on a CPU
     optimizer = torch.optim.AdamW(network.parameters(), weight_decay=0.01)
     schedule = torch.optim.lr_scheduler.OneCycleLR(optimizer, 0.01, total_steps=epochs * (len(x) // batch))
-    for _ in tqdm(range(epochs), desc=f"{name} network", leave=False):
+    for epoch in tqdm(range(epochs), desc=f"{name} network", leave=False):
         for index in torch.randperm(len(x))[: len(x) // batch * batch].view(-1, batch):
             loss = F.cross_entropy(network(moved(x[index], round(MOVE / hop))), labels[index])
             optimizer.zero_grad()
             loss.backward()
             optimizer.step()
             schedule.step()
+        must_be_finite(f"Epoch {epoch + 1}", {"the loss": loss} | network.state_dict())
     return network.eval()
 
 

@@ -93,14 +93,11 @@ def profile(a) -> None:
 
 
 def train(a) -> None:
-    from lightning_fabric import Fabric
-
-    from tinycourse import checkpoint, data, training
+    from tinycourse import checkpoint, data, launch, training
     from tinycourse.models import TRANSDUCERS
 
     must_be_safetensors(a.out)
-    fabric = Fabric(accelerator="auto", devices=a.devices, strategy="ddp" if a.devices > 1 else "auto")
-    fabric.launch()
+    fabric = launch.fabric_for(a.devices)
     if a.model in TRANSDUCERS:
         return train_transducer(a, fabric)
     config = as_asked(training.TrainConfig(), a)
@@ -116,13 +113,21 @@ def train(a) -> None:
         "seed": a.seed,
         "epochs": config.epochs,
     }
-    history = training.fit(recogniser, splits["training"], splits["validation"], training.noise_of(source), config, a.out, a.resume, fabric)
+    clips, noise, files = (splits["training"], splits["validation"]), training.noise_of(source), files_of(a, "start")
+    history = training.fit(recogniser, *clips, noise, config, a.out, a.resume, fabric, files=files)
     if not fabric.is_global_zero:
         return
     result = finish(recogniser, splits["testing"], a.out)
     best = recogniser.info["validation"]
     figures = {"checkpoint": str(a.out), "validation": best, "testing": recogniser.info["testing"], "history": history}
     show(figures, a.json, f"{a.out}: {best['accuracy']:.2%} on validation (epoch {best['epoch']}), {result.accuracy:.2%} on testing")
+
+
+def files_of(a, *options: str) -> dict[str, Path]:
+    """The files of checkpoints that a training stands on: of those of these options that were given."""
+    from tinycourse import checkpoint
+
+    return {name: checkpoint.path_of(given) for name in options if (given := getattr(a, name))}
 
 
 def must_be_safetensors(path: Path) -> None:
@@ -137,6 +142,7 @@ def finish(recogniser, clips, out: Path):
 
     result = training.evaluate(recogniser, clips)
     recogniser.info["testing"] = {"accuracy": result.accuracy, "count": result.count}
+    recogniser.info["fingerprints"]["testing data"] = clips.fingerprint()
     checkpoint.save(recogniser, out)
     training.state_file(out).unlink(missing_ok=True)
     return result
@@ -181,7 +187,8 @@ def train_transducer(a, fabric) -> None:
         "epochs": config.epochs,
     }
     supply = splicing.Spliced(task.training(recogniser.frontend), cutter) if cutter else None
-    history = sequence_training.fit(recogniser, task, config, a.out, a.resume, fabric, supply=supply)
+    files = files_of(a, "start", "splice")
+    history = sequence_training.fit(recogniser, task, config, a.out, a.resume, fabric, supply=supply, files=files)
     if not fabric.is_global_zero:
         return
     found = finish_transducer(recogniser, task, a.out)
@@ -194,7 +201,9 @@ def finish_transducer(recogniser, task, out: Path) -> dict:
     """As `finish`, for a recogniser of sentences; returns its errors on validation and testing."""
     from tinycourse import checkpoint, sequence_training, training
 
-    found = {split: sequence_training.evaluate(recogniser, task.speech(split)) for split in ("validation", "testing")}
+    speech = {split: task.speech(split) for split in ("validation", "testing")}
+    found = {split: sequence_training.evaluate(recogniser, one) for split, one in speech.items()}
+    recogniser.info["fingerprints"]["testing data"] = speech["testing"].fingerprint()
     recogniser.info["validation"] |= found["validation"].as_dict()
     recogniser.info["testing"] = found["testing"].as_dict()
     checkpoint.save(recogniser, out)
@@ -203,7 +212,7 @@ def finish_transducer(recogniser, task, out: Path) -> dict:
 
 
 def prune(a) -> None:
-    from tinycourse import checkpoint, packed, sparse
+    from tinycourse import checkpoint, launch, packed, sparse
     from tinycourse.models import TRANSDUCERS
     from tinycourse.pruning import PruneConfig
 
@@ -215,7 +224,10 @@ def prune(a) -> None:
         start=a.start, end=a.end, every=a.every, straight_through=not a.masked_gradient,
     )  # fmt: skip
     recogniser.info |= {"command": command(recogniser, a.checkpoint), "seed": a.seed}
-    history, pruner = (prune_transducer if recogniser.name in TRANSDUCERS else prune_words)(a, recogniser, how)
+    fabric = launch.fabric_for(1, "cpu")
+    history, pruner = (prune_transducer if recogniser.name in TRANSDUCERS else prune_words)(a, recogniser, how, fabric)
+    if not fabric.is_global_zero:
+        return
     if a.packed:
         packed.pack(a.out, a.packed, [f"network.{name}" for name in pruner.masks], how.block)
     size = sparse.total({name: p.detach().numpy() for name, p in pruner.parameters.items()}, how.block)
@@ -226,7 +238,7 @@ def prune(a) -> None:
     show({"checkpoint": str(a.out), **info, "bytes": asdict(size), "history": history}, a.json, text)
 
 
-def prune_words(a, recogniser, how) -> tuple:
+def prune_words(a, recogniser, how, fabric) -> tuple:
     """A recogniser of words, tested and written: history and pruner."""
     from tinycourse import data, pruning, training
 
@@ -237,20 +249,24 @@ def prune_words(a, recogniser, how) -> tuple:
     recogniser.info["epochs"] = config.epochs
     splits = {split: source.clips(split) for split in ("training", "validation", "testing")}
     noise = training.noise_of(source)
-    done = pruning.prune(recogniser, splits["training"], splits["validation"], noise, config, how, a.out, resume=a.resume)
-    finish(recogniser, splits["testing"], a.out)
+    options = {"resume": a.resume, "fabric": fabric, "files": files_of(a, "checkpoint")}
+    done = pruning.prune(recogniser, splits["training"], splits["validation"], noise, config, how, a.out, **options)
+    if fabric.is_global_zero:
+        finish(recogniser, splits["testing"], a.out)
     return done
 
 
-def prune_transducer(a, recogniser, how) -> tuple:
+def prune_transducer(a, recogniser, how, fabric) -> tuple:
     """The same for one of sentences."""
     from tinycourse import pruning, sequences
 
     task = sequences.open_for(recogniser.info, a.data, source=a.source, hold_out=a.hold_out, extra=tuple(a.extra))
     config = pruning.retraining(a.data, seed=a.seed, epochs=a.epochs, batch=a.batch, learning_rate=a.learning_rate)
     recogniser.info["epochs"] = config.epochs
-    done = pruning.prune_transducer(recogniser, task, config, how, a.out, resume=a.resume)
-    finish_transducer(recogniser, task, a.out)
+    options = {"resume": a.resume, "fabric": fabric, "files": files_of(a, "checkpoint")}
+    done = pruning.prune_transducer(recogniser, task, config, how, a.out, **options)
+    if fabric.is_global_zero:
+        finish_transducer(recogniser, task, a.out)
     return done
 
 
