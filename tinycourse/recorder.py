@@ -1,6 +1,7 @@
 """Sound from the learner: the microphone, and uploaded files. Both end as mono float32 at 16 kHz, or in one clear sentence."""
 
 import io
+import re
 import tempfile
 from collections.abc import Callable
 from pathlib import Path
@@ -60,7 +61,8 @@ def from_pcm(pcm: bytes, rate: float) -> np.ndarray:
 def from_file(content: bytes, name: str) -> np.ndarray:
     """The content of an uploaded sound file to float32 [samples] at 16 kHz. Raises TinycourseError as `read_audio`, naming `name`."""
     with tempfile.TemporaryDirectory() as folder:
-        path = Path(folder) / f"upload{Path(name).suffix}"  # the name itself may be anything
+        kind = re.sub(r"\W", "", Path(name).suffix)[:8]
+        path = Path(folder) / f"upload.{kind}"  # the name itself may be anything
         path.write_bytes(content)
         try:
             return read_audio(path)
