@@ -7,7 +7,8 @@ import torch
 from browser import chromedriver as running
 from recordings import tone, write
 
-from tinycourse import data
+from tinycourse import _torchaudio, data
+from tinycourse.errors import TinycourseError
 
 torch.set_num_threads(1)  # test processes share the cores
 
@@ -17,6 +18,15 @@ def chromedriver():
     """The address of a running chromedriver; skips where there is none."""
     with running() as address:
         yield address
+
+
+@pytest.fixture(scope="session")
+def torchaudio():
+    """The peer that the course compares with; skips where it does not load."""
+    try:
+        return _torchaudio.load()
+    except TinycourseError as error:
+        pytest.skip(str(error))
 
 
 @pytest.fixture(scope="session")

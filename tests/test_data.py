@@ -217,6 +217,25 @@ def test_incomplete_folders_are_named(small_speech_commands):
         data.SpeechCommands(10)
 
 
+def test_lists_are_read_as_editors_leave_them(small_speech_commands):
+    clean = {split: data.SpeechCommands(10).clips(split).paths for split in SPLITS}
+    for name in ("validation", "testing"):
+        path = small_speech_commands / f"{name}_list.txt"
+        path.write_bytes(b"\xef\xbb\xbf" + path.read_bytes().replace(b"\n", b" \r\n\r\n"))  # a byte order mark, Windows' ends, blank lines
+    assert {split: data.SpeechCommands(10).clips(split).paths for split in SPLITS} == clean
+    (small_speech_commands / "testing_list.txt").write_bytes("bed/Zoë_nohash_0.wav\n".encode("latin-1"))
+    with pytest.raises(TinycourseError, match="testing_list.txt is no UTF-8 text"):
+        data.SpeechCommands(10)
+
+
+def test_a_noise_that_was_replaced_is_read_again(small_speech_commands):
+    before = data.SpeechCommands(10).noise("training")
+    for path in small_speech_commands.glob("_background_noise_/*.wav"):
+        write(path, 0.5 * tone(70, seconds=30))
+    after = data.SpeechCommands(10).noise("training")
+    assert [len(noise) for noise in before] == 2 * [256_000] and [len(noise) for noise in after] == 2 * [384_000]
+
+
 def librispeech_part(root, part: str, speakers: range, text: str = "A QUIET SENTENCE") -> None:
     for speaker in speakers:
         folder = root / "LibriSpeech" / part / str(speaker) / "7"
@@ -266,7 +285,7 @@ def test_spoken_digits_split_by_take(data_root):
     folder = data_root / "free-spoken-digit-dataset" / "recordings"
     for digit in range(10):
         for take in (*range(7), *range(45, 50)):
-            write(folder / f"{digit}_ann_{take}.wav", tone(300 + 20 * digit, seconds=0.4, rate=8_000), 8_000)
+            write(folder / f"{digit}_{'Zoë' if take % 2 else 'ann'}_{take}.wav", tone(300 + 20 * digit, seconds=0.4, rate=8_000), 8_000)
     (folder / "notes_of_ann.wav").write_text("no digit")
     dataset = data.SpokenDigits()
     takes = {split: {int(path.split("_")[-1][:-4]) for path in dataset.clips(split).paths} for split in SPLITS}
@@ -299,7 +318,10 @@ def test_an4(data_root, suffix, official_test):
     assert len(set.union(*speakers.values())) == sum(map(len, speakers.values()))
     first = dataset.utterances("training")[0]
     assert first.transcript == "GO 1" and len(data.read_audio(first.path)) == 16_000
-    (data_root / "an4" / "etc" / "an4_train.transcription").write_text("<s> GO\n")
+    listing = data_root / "an4" / "etc" / "an4_train.transcription"
+    listing.write_text("\ufeff" + listing.read_text().replace("\n", "\n\n"), encoding="utf-8")
+    assert data.AN4().splits == dataset.splits
+    listing.write_text("<s> GO\n")
     with pytest.raises(TinycourseError, match="damaged at the line '<s> GO'"):
         data.AN4()
 
@@ -320,8 +342,14 @@ def test_librispeech_takes_the_parts_that_are_there(data_root, parts, speakers):
     dataset = data.LibriSpeech()
     found = [{u.speaker for u in dataset.utterances(split)} for split in SPLITS]
     assert tuple(map(len, found)) == speakers and len(set.union(*found)) == sum(speakers)
+    listing = next(data_root.glob("LibriSpeech/*/*/*/*.trans.txt"))
+    listing.write_text("\ufeff" + listing.read_text().replace("\n", "\n\n"), encoding="utf-8")
+    assert data.LibriSpeech().splits == dataset.splits
     utterance = dataset.utterances("testing")[1]
     assert utterance.transcript == "A QUIET SENTENCE" and len(data.read_audio(utterance.path)) == 96_000
+    listing.write_text("100-7-0000\n")
+    with pytest.raises(TinycourseError, match="damaged at the line '100-7-0000'"):
+        data.LibriSpeech()
 
 
 @pytest.mark.parametrize("name", ["speech-commands", "speech-commands-test", "spoken-digits", "an4", "librispeech"])

@@ -27,6 +27,7 @@ def test_this_machine_is_ready(capsys):
         "torch 2.",
         "torchaudio 2.",
         "soundfile",
+        "soxr",
         "Cortex-M4",
         "unicorn",
         "wasmtime",
@@ -47,6 +48,7 @@ def test_this_machine_is_ready(capsys):
     [
         ("torch", "torch"),
         ("audio", "soundfile"),
+        ("resampler", "soxr"),
         ("emulator", "unicorn"),
         ("webassembly", "wasmtime"),
         ("jupyterlab", "jupyterlab"),
@@ -94,8 +96,8 @@ def test_torch_that_multiplies_wrongly(monkeypatch):
     [
         (_torchaudio.Probe("", "", True), OK, "is loaded"),
         (_torchaudio.Probe("", "", False), OK, "is not loaded, and not needed"),
-        (_torchaudio.Probe("OSError", "libc10_cuda.so", False), FAIL, "libc10_cuda.so"),
-        (_torchaudio.Probe("ImportError", "no torchaudio", False), FAIL, "no torchaudio"),
+        (_torchaudio.Probe("OSError", "libc10_cuda.so", False), WARN, "libc10_cuda.so"),
+        (_torchaudio.Probe("ImportError", "no torchaudio", False), WARN, "no torchaudio"),
     ],
 )
 def test_torchaudio(monkeypatch, probe, level, word):
@@ -115,6 +117,11 @@ def test_audio_that_is_spoiled(monkeypatch):
 
     monkeypatch.setattr(soundfile, "read", read_backwards)
     assert doctor.audio()[:2] == (FAIL, f"soundfile {soundfile.__version__} spoils PCM_16")
+
+
+def test_resampler_that_forgets_the_rate(monkeypatch):
+    monkeypatch.setattr(doctor.importlib.import_module("soxr"), "resample", lambda samples, *rates, quality: samples)
+    assert doctor.resampler().level == FAIL
 
 
 @pytest.mark.parametrize("target", toolchain.TARGETS)

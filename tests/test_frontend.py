@@ -4,10 +4,9 @@ import re
 
 import pytest
 import torch
-import torchaudio
 
 from tinycourse.errors import TinycourseError
-from tinycourse.frontend import BLOCK, Frontend, FrontendConfig, frame
+from tinycourse.frontend import BLOCK, Frontend, FrontendConfig, dct, frame, mel_bank
 
 AUDIO = 0.1 * torch.randn(3, 16_000, generator=torch.Generator().manual_seed(0))
 
@@ -16,12 +15,38 @@ def generator() -> torch.Generator:
     return torch.Generator().manual_seed(0)
 
 
-@pytest.mark.parametrize(
-    "config",
-    [{}, {"window": 400, "coefficients": 10}, {"window": 640, "hop": 320, "fft": 1024}, {"high": 7_600.0, "low": 100.0}],
-    ids=["paper", "25 ms, 10 of 40", "40/20 ms", "to 7.6 kHz"],
-)
-def test_mfcc_is_torchaudios(config):
+CONFIGS = {
+    "paper": {},
+    "25 ms, 10 of 40": {"window": 400, "coefficients": 10},
+    "40/20 ms": {"window": 640, "hop": 320, "fft": 1024},
+    "to 7.6 kHz": {"high": 7_600.0, "low": 100.0},
+    "all of it": {"high": 8_000.0, "low": 0.0},
+}
+
+
+@pytest.fixture
+def in_64_bits():
+    """torchaudio builds its tables in torch's default type."""
+    torch.set_default_dtype(torch.float64)
+    yield
+    torch.set_default_dtype(torch.float32)
+
+
+@pytest.mark.parametrize("config", CONFIGS.values(), ids=CONFIGS)
+def test_tables_are_torchaudios_rounded_to_32_bits(config, torchaudio, in_64_bits):
+    c = FrontendConfig(**config)
+    bank = torchaudio.functional.melscale_fbanks(c.fft // 2 + 1, c.low, c.high, c.mels, c.rate)
+    cosines = torchaudio.functional.create_dct(c.coefficients, c.mels, norm="ortho")
+    assert bank.dtype == cosines.dtype == torch.float64 and mel_bank(c).dtype == dct(c.mels, c.coefficients).dtype == torch.float32
+    ours = torch.zeros_like(bank)
+    ours[: len(mel_bank(c))] = mel_bank(c)
+    # Rounding to 32 bits is off by 2**-25 of a number below 1; two ways of computing in 64 bits by far less.
+    torch.testing.assert_close(ours, bank, rtol=0, atol=2.0**-25 + 1e-11)
+    torch.testing.assert_close(dct(c.mels, c.coefficients).double(), cosines, rtol=0, atol=2.0**-25 + 1e-11)
+
+
+@pytest.mark.parametrize("config", CONFIGS.values(), ids=CONFIGS)
+def test_mfcc_is_torchaudios(config, torchaudio):
     c = FrontendConfig(**config)
     mel = {"n_fft": c.fft, "win_length": c.window, "hop_length": c.hop, "f_min": c.low, "f_max": c.high, "n_mels": c.mels}
     theirs = torchaudio.transforms.MFCC(c.rate, c.coefficients, log_mels=True, melkwargs=mel)(AUDIO).transpose(1, 2)

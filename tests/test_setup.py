@@ -227,12 +227,6 @@ def test_start_refuses_a_wrong_lesson_number(lesson):
         tinycourse.start(lesson)
 
 
-def test_start_names_the_remedy_where_torchaudio_does_not_load(monkeypatch):
-    monkeypatch.setitem(sys.modules, "torchaudio", None)
-    with pytest.raises(TinycourseError, match="tinycourse doctor --repair"):
-        tinycourse.start("00")
-
-
 @pytest.mark.parametrize("found, name", [("somewhere", "speech-commands"), (None, "tinywords")])
 def test_real_recordings_are_used_where_they_are_found(monkeypatch, found, name):
     from tinycourse import data

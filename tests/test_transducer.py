@@ -2,10 +2,11 @@
 
 import math
 import random
+import sys
+from types import SimpleNamespace
 
 import pytest
 import torch
-import torchaudio.functional
 from torch import Tensor
 
 from tinycourse.errors import TinycourseError
@@ -245,15 +246,26 @@ def test_integers_of_any_size(kind):
     assert torch.equal(rnnt_loss(logits, targets.to(kind), t.to(kind), u.to(kind), blank), rnnt_loss(logits, targets, t, u, blank))
 
 
+def test_torchaudio_that_does_not_load_is_one_sentence(monkeypatch):
+    utterance = torch.zeros(1, 2, 2, 3), torch.ones(1, 1, dtype=torch.int64), torch.tensor([2]), torch.tensor([1]), 0
+    monkeypatch.setitem(sys.modules, "torchaudio", None)
+    with pytest.raises(TinycourseError, match="torchaudio does not load here .* only comparisons need it"):
+        rnnt_loss(*utterance, implementation="torchaudio")
+    monkeypatch.setitem(sys.modules, "torchaudio", SimpleNamespace(functional=None))
+    monkeypatch.setattr(torch.ops, "torchaudio", None, raising=False)
+    with pytest.raises(TinycourseError, match="no compiled part here"):
+        rnnt_loss(*utterance, implementation="torchaudio")
+
+
 @pytest.mark.parametrize("clamp", [-1, 0.01])
-def test_torchaudio_agrees(clamp):
+def test_torchaudio_agrees(clamp, torchaudio):
     logits, targets, t, u, blank = batch(12, size=4, frames=30, labels=9)
     logits, t = logits.nan_to_num().requires_grad_(), t.clamp(min=1)
     t[0], u[0], targets = logits.shape[1], logits.shape[2] - 1, torch.where(targets < 0, (blank + 1) % 6, targets)  # it wants full ones
     try:
         theirs = rnnt_loss(logits, targets, t, u, blank, clamp, implementation="torchaudio")
-    except AttributeError as error:
-        pytest.skip(f"torchaudio {torchaudio.__version__} has no compiled part here: {error}")
+    except TinycourseError as error:
+        pytest.skip(str(error))
     ours = rnnt_loss(logits, targets, t, u, blank, clamp)
     torch.testing.assert_close(ours, theirs, rtol=1e-5, atol=0)
     assert close(gradient_of(ours, logits), gradient_of(theirs, logits), 1e-4)

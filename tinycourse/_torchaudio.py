@@ -1,8 +1,8 @@
-"""Make torchaudio import beside a torch that its compiled part was not built for.
+"""torchaudio, which the course compares with and never needs; and how it imports beside a torch that its compiled part was not built for.
 
 The torchaudio wheel for Linux on PyPI is built for CUDA. Beside a CPU build of torch `import torchaudio` raises OSError, because
-libraries such as libc10_cuda.so are missing; beside a CUDA build of another version it raises RuntimeError. The course needs only
-the Python part, which works without the compiled one: `rnnt_loss`, `forced_align` and the CTC decoder are lost.
+libraries such as libc10_cuda.so are missing; beside a CUDA build of another version it raises RuntimeError. Its Python part works
+without the compiled one: `rnnt_loss`, `forced_align` and the CTC decoder are lost.
 `repair` moves the shared objects into a sibling folder, where `restore` finds them again. Where torchaudio loads by itself
 nothing is touched.
 """
@@ -13,7 +13,10 @@ import os
 import subprocess
 import sys
 from pathlib import Path
+from types import ModuleType
 from typing import NamedTuple
+
+from tinycourse.errors import TinycourseError
 
 SHARED_OBJECTS = (".so", ".pyd", ".dll", ".dylib")
 SET_ASIDE = "lib-set-aside"
@@ -53,6 +56,17 @@ class Repair(NamedTuple):
     works: bool
     moved: int
     text: str
+
+
+def load() -> ModuleType:
+    """The module torchaudio. Raises TinycourseError where it does not load."""
+    try:
+        import torchaudio
+    except (ImportError, OSError, RuntimeError) as error:
+        raise TinycourseError(
+            f"torchaudio does not load here ({type(error).__name__}): only comparisons need it; `tinycourse doctor` says what to do."
+        ) from error
+    return torchaudio
 
 
 def folder() -> Path | None:

@@ -1,52 +1,83 @@
 """Reading recordings: whatever their format, rate and channels, out come mono floats at 16 kHz."""
 
 import io
+import os
 import re
 import tempfile
-from functools import lru_cache
 from pathlib import Path
 
 import numpy as np
 import soundfile
-import torch
+import soxr
 
 from tinycourse.errors import TinycourseError
 
 RATE = 16_000  # samples in a second, and in a clip
+SOURCE_RATES = range(1_000, 1_000_001)  # samples a second of the recordings that are read
+LOUDEST = 10.0  # of float samples: 20 dB above full scale. Beyond it nobody divided by 32,768
+# Where a container says how much sound it holds, and libsndfile how much there is: WAV, AIFF, W64, RF64, AU
+DECLARED = re.compile(r"^ *(?:data|SSND|riff|Riff size|Data Size) *: (\d+) \(should be (\d+)\)", re.MULTILINE)
 
 
 def read_audio(path: str | Path, rate: int = RATE) -> np.ndarray:
     """Read a recording as mono float32 [samples] in -1 .. 1 at `rate` samples a second.
 
-    Any format of libsndfile (wav, flac, ogg, mp3, sph). Channels are averaged, other rates resampled.
-    Raises TinycourseError, naming the file, if it is missing, damaged, cut short, empty or shorter than 10 ms.
+    Any format of libsndfile (wav, flac, ogg, mp3, sph) with 1,000 to 1,000,000 samples a second. Channels become one (`mono`), and
+    other rates are resampled. Raises TinycourseError, naming the file, if it is missing, damaged, cut short, empty or shorter than
+    10 ms, and if its samples are not numbers or far above full scale.
     """
     if not Path(path).is_file():
         raise TinycourseError(f"{path} is not there: check the name, or get the data set again.")
     try:
         with soundfile.SoundFile(path) as file:
-            samples, source_rate, header = file.read(dtype="float32"), file.samplerate, file.extra_info
-    except (soundfile.LibsndfileError, TypeError) as error:  # TypeError: a file named .raw, which nothing describes
+            # Not read(): codings that cannot seek, such as GSM 6.10, have to be told how many.
+            promised, source_rate = file.frames, file.samplerate
+            samples = file.read(promised, dtype="float32", always_2d=True)
+            whole = DECLARED.search(file.extra_info)
+    except UnicodeEncodeError as error:
+        name = os.fsencode(path).decode(errors="backslashreplace")
+        raise TinycourseError(f"{name} has a name that is not UTF-8, as old archives have: rename it.") from error
+    # TypeError: a file named .raw, which nothing describes. MemoryError: a damaged header that promises days of sound.
+    except (soundfile.LibsndfileError, TypeError, MemoryError) as error:
         reason = getattr(error, "error_string", error)
         raise TinycourseError(f"{path} is damaged or no recording ({reason}): replace or delete it.") from error
-    # libsndfile reads what is left of a cut wav and only notes it. Programs that write to a pipe declare 2 or 4 GB: not an error.
-    cut = re.search(r"^data : (\d+) \(should be (\d+)\)", header, re.MULTILINE)
-    if cut and int(cut[2]) < int(cut[1]) < 2**30:
-        raise TinycourseError(f"{path} is cut short ({cut[2]} of {cut[1]} bytes of sound): replace or delete it.")
+    # libsndfile reads what is left of a cut file and only notes it. Programs that write to a pipe declare 2 or 4 GB: not an error, and
+    # nor is a byte that pads. Of an mp3 the length is an estimate.
+    if whole and int(whole[2]) + 1 < int(whole[1]) < 2**30:
+        raise TinycourseError(f"{path} is cut short ({whole[2]} of {whole[1]} bytes of sound): replace or delete it.")
+    if len(samples) < 0.9 * promised:
+        raise TinycourseError(f"{path} is cut short ({len(samples)} of {promised} samples): replace or delete it.")
+    if source_rate not in SOURCE_RATES:
+        raise TinycourseError(f"{path} has {source_rate} samples a second, where speech has 8,000 or more: replace or delete it.")
     if len(samples) < source_rate // 100:
         raise TinycourseError(f"{path} holds {len(samples)} samples, less than 10 ms of sound: replace or delete it.")
     if not np.isfinite(samples).all():
         raise TinycourseError(f"{path} holds samples that are not numbers: replace or delete it.")
-    if samples.ndim == 2:
-        samples = samples.mean(axis=1)
-    return samples if source_rate == rate else _resampler(source_rate, rate)(torch.from_numpy(samples)).numpy()
+    if (peak := np.abs(samples).max()) > LOUDEST:
+        raise TinycourseError(f"{path} holds samples as large as {peak:,.0f}, where 1 is full scale: divide them all, and write it again.")
+    return resample(mono(samples), source_rate, rate)
 
 
-@lru_cache
-def _resampler(source_rate: int, rate: int) -> torch.nn.Module:
-    import torchaudio.transforms  # slow to import, and most recordings need none of it
+def mono(samples: np.ndarray) -> np.ndarray:
+    """One channel [samples] of several [samples, channels]: their mean, or the loudest where they cancel one another.
 
-    return torchaudio.transforms.Resample(source_rate, rate)
+    They do where one of two microphones is wired the wrong way round. Channels with nothing in common keep 1 / channels of their mean
+    power; we take a quarter of that for cancelling.
+    """
+    if samples.shape[1] == 1:
+        return samples[:, 0]
+    mean = samples.mean(axis=1)
+    power = np.einsum("ij,ij->j", samples, samples, dtype=np.float64)  # [channels]
+    cancelled = np.einsum("i,i", mean, mean, dtype=np.float64) < power.mean() / (4 * len(power))
+    return samples[:, power.argmax()] if cancelled else mean
+
+
+def resample(samples: np.ndarray, source: int, target: int) -> np.ndarray:
+    """Float32 [samples] at `source` samples a second to `target` of them, by soxr. The time it takes does not depend on their fraction.
+
+    What lies above half the lower rate is taken out. "VHQ" computes in 64 bits, without instructions of one processor only.
+    """
+    return samples if source == target else soxr.resample(samples, source, target, quality="VHQ")
 
 
 def fit_length(samples: np.ndarray, length: int = RATE) -> np.ndarray:
@@ -75,7 +106,8 @@ def from_pcm(pcm: bytes, rate: float) -> np.ndarray:
 def from_file(content: bytes, name: str) -> np.ndarray:
     """The content of an uploaded sound file to float32 [samples] at 16 kHz. Raises TinycourseError as `read_audio`, naming `name`."""
     with tempfile.TemporaryDirectory() as folder:
-        path = Path(folder) / f"upload{Path(name).suffix}"  # the name itself may be anything
+        kind = re.sub(r"\W", "", Path(name).suffix)[:8]
+        path = Path(folder) / f"upload.{kind}"  # the name itself may be anything
         path.write_bytes(content)
         try:
             return read_audio(path)

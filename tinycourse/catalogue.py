@@ -10,6 +10,7 @@ from pathlib import Path
 import platformdirs
 
 from tinycourse.errors import TinycourseError
+from tinycourse.reading import lines
 
 
 @dataclass(frozen=True)
@@ -133,5 +134,5 @@ def _contents(name: str) -> dict:
         return {"folder": None, "clips": 0, "bytes": 0}
     files = [path for path in folder.rglob("*") if path.suffix in (".wav", ".flac", ".sph", ".ogg", ".opus")]
     index = folder / "index.csv"  # tinywords: a line per clip, as many clips share a file
-    clips = len(index.read_text(encoding="utf-8").splitlines()) - 1 if index.is_file() else len(files)
+    clips = len(lines(index)) - 1 if index.is_file() else len(files)
     return {"folder": str(folder), "clips": clips, "bytes": sum(path.stat().st_size for path in files)}

@@ -28,6 +28,7 @@ from tinycourse.audio import RATE, fit_length, read_audio, to_int16
 from tinycourse.catalogue import DATASETS, find, folder_of, need, root, status
 from tinycourse.errors import TinycourseError
 from tinycourse.fingerprint import fingerprint
+from tinycourse.reading import lines, once_per_file
 
 __all__ = ["AN4", "DATASETS", "DIGITS", "KEYWORDS", "RATE", "SPLITS", "TASKS", "Clips", "Cut", "LibriSpeech", "SpeechCommands",
            "SpeechCommandsTest", "SpokenDigits", "TinyWords", "Utterance", "draw", "find", "fit_length", "need", "open_dataset",
@@ -109,10 +110,10 @@ class Clips:
 
 def draw(items: list, count: int, seed: str) -> list:
     """`count` of `items` (paths, cuts, names), or all if there are fewer: the same ones whatever their order, on every machine."""
-    return sorted(items, key=lambda item: hashlib.sha256(f"{seed} {_tail(str(item))}".encode()).digest())[:count]
+    return sorted(items, key=lambda item: hashlib.sha256(f"{seed} {_tail(str(item))}".encode(errors="surrogateescape")).digest())[:count]
 
 
-_recording = lru_cache(maxsize=8)(read_audio)  # long files from which many clips are cut
+_recording = once_per_file(maxsize=8)(read_audio)  # long files from which many clips are cut
 
 
 def _tail(path: str) -> str:
@@ -233,7 +234,7 @@ class TinyWords(Keywords):
     def __init__(self, classes: int | str = 10, seed: int = 0, synthesizer: str | None = None):
         self.folder = need(self.name)
         self.words = {split: {} for split in SPLITS}
-        for line in csv.DictReader(_lines(self.folder / "index.csv")):
+        for line in csv.DictReader(lines(self.folder / "index.csv")):
             cut = Cut(str(self.folder / line["file"]), int(line["clip"]) * RATE)
             if synthesizer in (None, line["synthesizer"]):
                 self.words[line["split"]].setdefault(line["word"], []).append(cut)
@@ -270,7 +271,7 @@ class SpeechCommands(Keywords):
 
     def __init__(self, classes: int | str = 10, extra_unknown: tuple[str, ...] = (), seed: int = 0):
         self.folder = folder = need(self.name)
-        lists = {split: set(_lines(folder / f"{split}_list.txt")) for split in ("validation", "testing")}
+        lists = {split: set(lines(folder / f"{split}_list.txt")) for split in ("validation", "testing")}
         self.words = {split: {} for split in SPLITS}
         for path in sorted(folder.glob("[a-z]*/[!.]*.wav")):
             word = path.parent.name
@@ -340,16 +341,10 @@ class SpokenDigits(Words):
         takes = {"testing": range(5), "validation": range(45, 10**6), "training": range(5, 45)}[split]
         selection = {word: [] for word in DIGITS}
         for path in sorted(self.folder.glob("recordings/*.wav")):
-            named = re.fullmatch(r"(\d)_[a-z]+_(\d+)\.wav", path.name)  # digit, speaker, take
+            named = re.fullmatch(r"(\d)_[^_]+_(\d+)\.wav", path.name)  # digit, speaker, take
             if named and int(named[2]) in takes:
                 selection[DIGITS[int(named[1])]].append(Cut(str(path)))
         return selection
-
-
-def _lines(path: Path) -> list[str]:
-    if not path.is_file():
-        raise TinycourseError(f"{path} is missing: the data set is incomplete, get it again.")
-    return path.read_text(encoding="utf-8").splitlines()
 
 
 # ------------------------------------------------------------------------------------------------ sentences
@@ -400,7 +395,7 @@ class AN4(Sentences):
         """Lines like `<s> YES </s> (an251-fash-b)`: transcript, then session, speaker and microphone."""
         suffix = ".wav" if any(folder.glob(f"wav/{wav}/*/*.wav")) else ".sph"  # the original has NIST SPHERE files
         utterances, path = [], folder / "etc" / f"{listing}.transcription"
-        for line in _lines(path):
+        for line in lines(path):
             parts = re.fullmatch(r"(?:<s>)?\s*(.*?)\s*(?:</s>)?\s*\((\w+-(\w+)-\w+)\)\s*", line)
             if not parts:
                 raise TinycourseError(f"{path} is damaged at the line '{line}': get an4 again.")
@@ -431,7 +426,10 @@ class LibriSpeech(Sentences):
         """Files SPEAKER/CHAPTER/SPEAKER-CHAPTER.trans.txt with lines `84-121123-0000 GO DO YOU HEAR`."""
         utterances = []
         for listing in sorted(path for part in parts for path in part.glob("*/*/*.trans.txt")):
-            for name, text in (line.split(" ", 1) for line in _lines(listing)):
+            for line in lines(listing):
+                name, _, text = line.partition(" ")
+                if not text:
+                    raise TinycourseError(f"{listing} is damaged at the line '{line}': get librispeech again.")
                 utterances.append(Utterance(str(listing.with_name(f"{name}.flac")), text, listing.parts[-3]))
         return utterances
 

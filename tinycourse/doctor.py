@@ -65,14 +65,14 @@ def torch() -> Finding:
 
 
 def torchaudio() -> Finding:
-    """torchaudio imports and computes an MFCC; whether its compiled part answers, which the course does not need."""
+    """torchaudio imports and computes an MFCC, and whether its compiled part answers. Nothing but comparisons needs either."""
     found = _torchaudio.probe()
     if found.error:
-        repairable = _torchaudio.built_for_another_torch(found)
+        repair = "`tinycourse doctor --repair` sets its compiled part aside"
         return Finding(
-            FAIL,
+            WARN,
             f"torchaudio does not load ({found.error}: {found.message})",
-            "run `tinycourse doctor --repair`" if repairable else reinstall("torchaudio"),
+            f"only comparisons with it need it; {repair if _torchaudio.built_for_another_torch(found) else reinstall('torchaudio')}",
         )
     compiled = "is loaded" if found.compiled else "is not loaded, and not needed"
     return Finding(OK, f"torchaudio {version('torchaudio')} computes MFCC; its compiled part (rnnt_loss) {compiled}")
@@ -90,6 +90,16 @@ def audio() -> Finding:
         if rate != 16_000 or decoded.shape != tone.shape or numpy.corrcoef(tone, decoded)[0, 1] < 0.99:
             return Finding(FAIL, f"soundfile {soundfile.__version__} spoils {coding}", reinstall("soundfile"))
     return Finding(OK, f"soundfile {soundfile.__version__} reads wav, Vorbis and Opus")
+
+
+def resampler() -> Finding:
+    """soxr halves the rate of a tone."""
+    numpy, soxr = importlib.import_module("numpy"), importlib.import_module("soxr")
+    tone = numpy.sin(2 * numpy.pi * 440 * numpy.arange(32_000) / 32_000)
+    halved = soxr.resample(tone, 32_000, 16_000, quality="VHQ")
+    if halved.shape != (16_000,) or numpy.corrcoef(tone[::2], halved)[0, 1] < 0.99:
+        return Finding(FAIL, f"soxr {soxr.__version__} spoils a tone", reinstall("soxr"))
+    return Finding(OK, f"soxr {soxr.__version__} changes sample rates")
 
 
 def compiler() -> Finding:
@@ -208,11 +218,14 @@ def storage() -> Finding:
 
 CHECKS: dict[str, Callable[[], Finding]] = {
     check.__name__: check
-    for check in (python, torch, torchaudio, audio, compiler, emulator, webassembly, jupyterlab, widgets, data, memory, storage)
+    for check in (
+        python, torch, torchaudio, audio, resampler, compiler, emulator, webassembly, jupyterlab, widgets, data, memory, storage,
+    )  # fmt: skip
 }
 PACKAGES = {
     "torchaudio": "torchaudio",
     "audio": "soundfile",
+    "resampler": "soxr",
     "compiler": "ziglang",
     "emulator": "unicorn",
     "webassembly": "wasmtime",
@@ -250,7 +263,7 @@ def examine_apart(name: str) -> Finding:
 def main(json: bool = False, repair: bool = False) -> int:
     """Print one line for every check, with the remedy where one is needed, and return the exit status: 1 where a check fails.
 
-    json: print one JSON object instead. repair: first make torchaudio load where only its compiled part prevents that.
+    json: print one JSON object instead. repair: first set torchaudio's compiled part aside where only that keeps it from loading.
     """
     if repair:
         print(_torchaudio.repair().text, file=sys.stderr if json else sys.stdout)

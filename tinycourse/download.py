@@ -21,6 +21,7 @@ from tinycourse import catalogue
 from tinycourse.catalogue import DATASETS, Description
 from tinycourse.errors import TinycourseError
 from tinycourse.files import write_sums
+from tinycourse.reading import lines
 
 BLOCK = 1 << 20  # bytes
 UNPACKED = 1.5  # a data set takes at most so many times the bytes of its archive: recordings hardly compress
@@ -134,7 +135,7 @@ def _verify(about: Description, source: Path, note: Path) -> str:
     """The sha256 of the archive; BadArchive if it is not the published one, or not the one met before."""
     with open(source, "rb") as file:
         digest = hashlib.file_digest(file, "sha256").hexdigest()
-    before = note.read_text(encoding="utf-8").split()[0] if note.is_file() else None
+    before = "".join(lines(note)[:1]).partition(" ")[0] if note.is_file() else ""
     if about.sha256 and digest != about.sha256:
         raise BadArchive(f"{source} is damaged or another file, its sha256 is {digest} and not {about.sha256}")
     if not about.sha256 and before and digest != before:

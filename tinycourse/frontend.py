@@ -4,11 +4,9 @@ The paper's front end (TinySpeech, section 3): MFCC of a 30 ms window every 10 m
 One second of audio becomes a map of 101 frames by 40 coefficients.
 """
 
-import warnings
 from dataclasses import dataclass
 
 import torch
-import torchaudio.functional as AF
 from torch import Tensor, nn
 
 from tinycourse.errors import TinycourseError
@@ -76,12 +74,11 @@ class Frontend(nn.Module):
         super().__init__()
         c = self.config = config
         c.check()
-        dct = AF.create_dct(c.coefficients, c.mels, norm="ortho")  # [mels, coefficients]
         side = (c.fft - c.window) // 2  # the window stands in the middle of the FFT's samples
         window = nn.functional.pad(torch.hann_window(c.window), (side, c.fft - c.window - side))
         self.register_buffer("window", window, persistent=False)  # [fft]
         self.register_buffer("bank", mel_bank(c), persistent=False)  # [bins, mels]
-        self.register_buffer("dct", dct if c.kind == "mfcc" else torch.eye(c.mels), persistent=False)
+        self.register_buffer("dct", dct(c.mels, c.coefficients) if c.kind == "mfcc" else torch.eye(c.mels), persistent=False)
         self.register_buffer("kernel", smoother(BLOCK), persistent=False)  # [BLOCK, BLOCK + 1]
         self.register_buffer("mean", torch.zeros(c.bands))
         self.register_buffer("deviation", torch.ones(c.bands))
@@ -152,15 +149,28 @@ def frame(audio: Tensor, size: int, hop: int, edge: int) -> Tensor:
 def mel_bank(config: FrontendConfig) -> Tensor:
     """Triangular filters, evenly spaced in mel (HTK's formula): [bins, mels], for the bins up to `high` alone.
 
-    Raises TinycourseError if a filter falls between two bins of the FFT and would hear nothing.
+    Computed in 64 bits, so that all machines get the same 32. Raises TinycourseError if a filter falls between two bins of the FFT and
+    would hear nothing.
     """
     c = config
-    with warnings.catch_warnings():
-        warnings.simplefilter("ignore")  # torchaudio warns of empty filters; here they are an error
-        bank = AF.melscale_fbanks(c.fft // 2 + 1, c.low, c.high, c.mels, c.rate)  # [fft / 2 + 1, mels]
+    low, high = 2595 * torch.log10(1 + torch.tensor([c.low, c.high]).double() / 700)  # in mel
+    edges = 700 * (10 ** (torch.linspace(low, high, c.mels + 2, dtype=torch.float64) / 2595) - 1)  # [mels + 2], in hertz
+    edges[0], edges[-1] = c.low, c.high  # to the bit, so that rounding gives no weight to a bin on an edge
+    bins = torch.arange(c.fft // 2 + 1).double()[:, None] * c.rate / c.fft  # [fft / 2 + 1, 1], in hertz
+    rising = (bins - edges[:-2]) / (edges[1:-1] - edges[:-2])  # [fft / 2 + 1, mels]
+    falling = (edges[2:] - bins) / (edges[2:] - edges[1:-1])
+    bank = torch.minimum(rising, falling).clamp(min=0).float()
     if empty := int((bank.sum(0) == 0).sum()):
         raise TinycourseError(f"{empty} of {c.mels} mel bands lie between two bins of an FFT of {c.fft}; choose fewer, or a longer FFT.")
     return bank[: int(bank.sum(1).nonzero().max()) + 1]
+
+
+def dct(mels: int, coefficients: int) -> Tensor:
+    """The orthonormal cosine transform of type II: [mels, coefficients]. Computed in 64 bits, so that all machines get the same 32."""
+    band, k = torch.arange(mels).double()[:, None] + 0.5, torch.arange(coefficients).double()
+    cosines = (2 / mels) ** 0.5 * torch.cos(torch.pi * k * band / mels)
+    cosines[:, 0] /= 2**0.5
+    return cosines.float()
 
 
 def smoother(frames: int) -> Tensor:

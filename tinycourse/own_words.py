@@ -10,6 +10,7 @@ comes from the bundled synthetic words, and so do wake words where there is no f
 
 import io
 import re
+import unicodedata
 from collections import Counter
 from copy import copy
 from pathlib import Path
@@ -60,7 +61,7 @@ class OwnWords(TinyWords):
         for word, found in takes.items():
             for split in SPLITS:
                 self.words[split][word] = [Cut(str(take)) for take in found if placed[take] == split]
-        self.noises += tuple(map(str, sorted((Path(folder) / SILENCE).glob("[!.]*.wav"))))
+        self.noises += tuple(map(str, sounds(Path(folder) / SILENCE)))
 
     @property
     def speakers(self) -> dict[str, Counter]:
@@ -82,9 +83,14 @@ class OwnWords(TinyWords):
         return everything.clips(split)
 
 
+def sounds(folder: Path) -> list[Path]:
+    """The files in a folder that hold sound, by their names."""
+    return sorted(path for path in folder.glob("[!.]*") if path.suffix.lower() in (".wav", ".flac", ".ogg", ".mp3"))
+
+
 def recordings(folder: Path) -> list[Path]:
     """The recordings in a folder, each looked at. Raises TinycourseError for one whose name or sound cannot be used."""
-    found = sorted(path for path in folder.glob("[!.]*") if path.suffix.lower() in (".wav", ".flac", ".ogg", ".mp3"))
+    found = sounds(folder)
     for path in found:
         if not speaker(path):
             raise TinycourseError(f"{path} does not say who speaks: name it speaker_number{path.suffix}, as in anna_1{path.suffix}.")
@@ -93,8 +99,8 @@ def recordings(folder: Path) -> list[Path]:
 
 
 def speaker(path: Path) -> str:
-    """Who speaks in anna_1.wav: anna."""
-    return path.stem.rpartition("_")[0]
+    """Who speaks in anna_1.wav: anna. In small letters and composed characters, as files of one voice may differ in either."""
+    return unicodedata.normalize("NFC", path.stem).rpartition("_")[0].lower()
 
 
 def usable(samples: np.ndarray, name: str) -> None:
@@ -151,6 +157,7 @@ def save_take(folder: str | Path, word: str, who: str, samples: np.ndarray) -> P
 
     Raises TinycourseError for a name that is no name, a recording that is too quiet or overdriven, and a place that cannot be written.
     """
+    who = unicodedata.normalize("NFC", who)  # a letter and its accent as one character, which \w knows
     for name in (word, who):
         if not re.fullmatch(r"[\w-]+", name) or name.endswith("_"):
             raise TinycourseError(f"{name!r} cannot name a file: use letters and digits, without spaces.")

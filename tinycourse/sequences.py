@@ -22,6 +22,7 @@ from tinycourse.augmentation import mix
 from tinycourse.errors import TinycourseError
 from tinycourse.fingerprint import fingerprint
 from tinycourse.frontend import Frontend
+from tinycourse.reading import lines
 
 Example = tuple[Tensor, str]  # mel energies [frames, mels], transcript
 
@@ -124,8 +125,8 @@ class ConnectedDigits:
         """Digit, where it is, and who says it."""
         words = self.sets[source]
         if source == "tinywords":
-            with (words.folder / "index.csv").open(encoding="utf-8") as lines:
-                voices = {(row["file"], int(row["clip"])): row["voice"] for row in csv.DictReader(lines)}
+            index = csv.DictReader(lines(words.folder / "index.csv"))
+            voices = {(row["file"], int(row["clip"])): row["voice"] for row in index}
             speaker = lambda cut: voices["/".join(Path(cut.path).parts[-2:]), cut.start // RATE]  # noqa: E731
         else:
             speaker = lambda cut: Path(cut.path).stem.split("_")[1]  # noqa: E731

@@ -34,7 +34,7 @@ class Session:
 def start(lesson: str, seed: int = 0) -> Session:
     """Seed, choose device, threads, data and figure style, print them in two lines, and return them as a `Session`.
 
-    lesson: two digits, "03". Raises TinycourseError for another lesson number, and where torchaudio does not load.
+    lesson: two digits, "03". Raises TinycourseError for another lesson number.
     """
     import torch
 
@@ -42,32 +42,17 @@ def start(lesson: str, seed: int = 0) -> Session:
 
     if not re.fullmatch(r"\d\d", str(lesson)):
         raise TinycourseError(f'The lesson number is {lesson!r}; write two digits, as in tinycourse.start("03").')
-    torchaudio = import_torchaudio()
     seed_everything(seed)
     torch.set_num_threads(threads(torch.get_num_threads()))
     style_figures()
     device = "cuda" if torch.cuda.is_available() else "cpu"
     session = Session(lesson, seed, device, fast=os.environ.get("TINYCOURSE_FAST") == "1", data=choose_data())
-    print(
-        f"tinycourse {__version__}, lesson {lesson}: Python {platform.python_version()}, torch {torch.__version__}, "
-        f"torchaudio {torchaudio.__version__}"
-    )
+    print(f"tinycourse {__version__}, lesson {lesson}: Python {platform.python_version()}, torch {torch.__version__}")
     print(
         f"seed {seed}, device {device} ({torch.get_num_threads()} threads), data {session.data}, "
         + ("FAST run: trainings are shortened" if session.fast else "full run")
     )
     return session
-
-
-def import_torchaudio():
-    """The torchaudio module; TinycourseError with the remedy where it does not load."""
-    try:
-        import torchaudio
-    except (ImportError, OSError, RuntimeError) as error:
-        raise TinycourseError(
-            "torchaudio does not load here: run `tinycourse doctor --repair` in a terminal, restart the kernel and run this cell again."
-        ) from error
-    return torchaudio
 
 
 def seed_everything(seed: int) -> None:

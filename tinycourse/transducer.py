@@ -9,7 +9,7 @@ network's logits say how likely each label is, and blank. Blank leads to (t + 1,
 Three forms of it: `alignments` and `reference_loss` are slow and meant to be read; `rnnt_loss` is for training.
 """
 
-from collections.abc import Iterator
+from collections.abc import Callable, Iterator
 from numbers import Integral, Real
 
 import torch
@@ -17,6 +17,7 @@ from torch import Tensor
 from torch.autograd.function import once_differentiable
 from torch.nn import functional as F
 
+from tinycourse import _torchaudio
 from tinycourse.errors import TinycourseError
 
 NEVER = -1e30  # the logarithm of no chance; -inf would turn into NaN where two of them are subtracted
@@ -123,10 +124,8 @@ def rnnt_loss(
     targets, logit_lengths, target_lengths = targets.long(), logit_lengths.long(), target_lengths.long()
     check(logits, targets, logit_lengths, target_lengths, blank)
     if implementation == "torchaudio":
-        import torchaudio.functional
-
         short = (x.int().contiguous() for x in (targets, logit_lengths, target_lengths))
-        return torchaudio.functional.rnnt_loss(logits.contiguous(), *short, blank, clamp, reduction, fused_log_softmax)
+        return by_torchaudio()(logits.contiguous(), *short, blank, clamp, reduction, fused_log_softmax)
     losses = Transduce.apply(logits, targets, logit_lengths, target_lengths, blank, clamp, fused_log_softmax)
     return REDUCTIONS[reduction](losses)
 
@@ -160,6 +159,14 @@ def index_of(blank: int, words: int) -> int:
     if not isinstance(blank, Integral) or not -words <= blank < words:
         raise TinycourseError(f"blank is {blank!r}, but there are {words} labels: give an integer from {-words} to {words - 1}.")
     return int(blank) % words
+
+
+def by_torchaudio() -> Callable[..., Tensor]:
+    """torchaudio's loss. Raises TinycourseError where its compiled part does not load."""
+    functional = _torchaudio.load().functional
+    if not hasattr(torch.ops.torchaudio, "rnnt_loss_forward"):
+        raise TinycourseError('torchaudio has no compiled part here: take implementation="tinycourse".')
+    return functional.rnnt_loss
 
 
 def check(logits: Tensor, targets: Tensor, logit_lengths: Tensor, target_lengths: Tensor, blank: int) -> None:

@@ -7,7 +7,6 @@ unicorn has no Cortex-M0+; its Cortex-M0 executes the same instruction set, ARMv
 
 import ctypes
 import functools
-import os
 import re
 import tempfile
 from collections.abc import Sequence
@@ -22,6 +21,7 @@ from unicorn.unicorn_py3.unicorn import uclib
 
 from tinycourse.errors import TinycourseError
 from tinycourse.mcu import stack, toolchain
+from tinycourse.reading import once_per_file
 
 CORES = {"cortex-m4": arm.UC_CPU_ARM_CORTEX_M4, "cortex-m0plus": arm.UC_CPU_ARM_CORTEX_M0}
 FLASH, RAM = 0x0800_0000, 0x2000_0000  # as in the linker script
@@ -152,15 +152,15 @@ def pages(size: int) -> int:
 
 
 def read_elf(path: str | Path) -> tuple[str, list, dict, dict]:
-    """See `parse_elf`; a file that did not change is read once."""
+    """See `parse_elf`."""
     try:
-        return parse_elf(path, os.stat(path).st_mtime_ns)
+        return parse_elf(path)
     except (OSError, ELFError, AttributeError) as error:
         raise TinycourseError(f"{path} is missing or is not a program for Cortex-M ({error}); export the model again.") from None
 
 
-@functools.lru_cache(maxsize=4)
-def parse_elf(path: str | Path, modified: int) -> tuple[str, list, dict, dict]:
+@once_per_file(maxsize=4)
+def parse_elf(path: str | Path) -> tuple[str, list, dict, dict]:
     """The core, segments [(address, size in memory, data)], symbols {name: (address, size)} and sections {name: size}."""
     with open(path, "rb") as file:
         elf = ELFFile(file)

@@ -1,0 +1,16 @@
+"""Measure shipped transducers anew, and keep what was found in their checkpoints: python benchmarks/transducer_checkpoints.py NAME ...
+
+For when the sound that they are given has changed (a resampler), but they have not. Prints their rows of the README's table.
+"""
+
+import sys
+
+from tinycourse import checkpoint, sequence_training, sequences
+
+for name in sys.argv[1:]:
+    recogniser, path = checkpoint.load(name), checkpoint.shipped("transducers")[name]
+    task = sequences.open_task(recogniser.info["data"], **recogniser.info["data_options"])
+    for split in ("validation", "testing"):
+        recogniser.info[split] |= sequence_training.evaluate(recogniser, task.speech(split)).as_dict()
+    checkpoint.save(recogniser, path)
+    print(f"| `{name}` | ... | " + " | ".join(f"{recogniser.info[split]['word_error_rate']:.2%}" for split in ("validation", "testing")) + " |")
