@@ -1,7 +1,7 @@
 """A recogniser and its checkpoint: one safetensors file with the weights and, in its header, where they came from."""
 
 import json
-from dataclasses import asdict
+from dataclasses import asdict, dataclass
 from pathlib import Path
 
 import torch
@@ -19,15 +19,29 @@ SHIPPED = Path(__file__).parent / "checkpoints"
 KINDS = ("pruned", "transducers")  # folders in there
 
 
+@dataclass(frozen=True)
+class Calibration:
+    """The ranges of a recogniser's activations, for its integers: {part of the network: {tensor: (low, high)}}, see calibration.py.
+
+    `observer` found them on `count` training recordings of `data`, with the weights whose digest is `weights`.
+    """
+
+    ranges: dict[str, dict[str, tuple[float, float]]]
+    data: str
+    count: int
+    observer: str
+    weights: str
+
+
 class Recogniser(nn.Module):
     """Front end and network together: audio [B, 16000] in, logits [B, classes] out.
 
-    `info` says how the weights were made (command, data, seed, epochs, accuracies, licence).
+    `info` says how the weights were made (command, data, seed, epochs, accuracies, licence). `calibration` is None before it is measured.
     """
 
     def __init__(self, name: str, classes: tuple[str, ...], frontend: FrontendConfig | None = None):
         super().__init__()
-        self.name, self.classes, self.info = name, tuple(classes), {}
+        self.name, self.classes, self.info, self.calibration = name, tuple(classes), {}, None
         self.frontend = Frontend(frontend or models.frontend(name))
         self.network = models.build(name, len(classes))
 
@@ -42,18 +56,21 @@ def save(recogniser: Recogniser, path: str | Path) -> None:
 
 def describe(recogniser: Recogniser) -> dict[str, str]:
     """All but the weights, for a header."""
+    calibration = recogniser.calibration
     return {
         "model": recogniser.name,
         "classes": json.dumps(recogniser.classes),
         "frontend": json.dumps(asdict(recogniser.frontend.config)),
         "info": json.dumps(recogniser.info),
-    }
+    } | ({"calibration": json.dumps(asdict(calibration))} if calibration else {})
 
 
 def described(header: dict[str, str]) -> Recogniser:
     """The recogniser of a header, its weights not yet loaded."""
     recogniser = Recogniser(header["model"], json.loads(header["classes"]), FrontendConfig(**json.loads(header["frontend"])))
     recogniser.info = json.loads(header["info"])
+    if "calibration" in header:
+        recogniser.calibration = Calibration(**json.loads(header["calibration"]))
     return recogniser.eval()
 
 

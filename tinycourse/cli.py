@@ -76,7 +76,7 @@ def parser() -> argparse.ArgumentParser:
     more.add_argument("--extra", nargs="*", default=[], metavar="SET", help="sentences of these data sets to train on too")
 
     calibrated = Parser(add_help=False)
-    calibrated.add_argument("--calibrate", metavar="SET", help="data to measure ranges on (default: what it was trained on, or tinywords)")
+    calibrated.add_argument("--calibrate", metavar="SET", help="measure ranges on this data (default: the checkpoint has them)")
 
     v = verb("train", verbs.train, "train a network on a data set", learning, strings, more)
     v.add_argument("model")
@@ -103,12 +103,15 @@ def parser() -> argparse.ArgumentParser:
     v.add_argument("--data", required=True, metavar="SET")
     v.add_argument("--split", default="testing", choices=("training", "validation", "testing"))
     v.add_argument("--beam", type=whole, default=0, metavar="N", help="hypotheses of a transducer's beam search (default: greedy)")
-    v.add_argument("--int8", action="store_true", help="as integers, by the interpreter that the chip agrees with")
+    v.add_argument("--int8", action="store_true", help="as integers, by the C that the chip runs, on this machine")
     v.add_argument("--samples", action="store_true", help="with the front end as integers too (implies --int8)")
 
-    v = verb("quantize", verbs.quantize, "a checkpoint in integers, and what each layer loses by it", given, calibrated)
-    v.add_argument("--out", required=True, type=NewFile, metavar="F.safetensors")
-    v.add_argument("--observer", default="mean-square-error", help="how ranges are found (default mean-square-error)")
+    observed = Parser(add_help=False)
+    observed.add_argument("--out", required=True, type=NewFile, metavar="F.safetensors")
+    observed.add_argument("--observer", default="mean-square-error", help="how ranges are found (default mean-square-error)")
+
+    verb("calibrate", verbs.calibrate, "a checkpoint with the ranges of its activations measured anew", given, calibrated, observed)
+    verb("quantize", verbs.quantize, "a checkpoint in integers, and what each layer loses by it", given, calibrated, observed)
 
     v = verb("export", verbs_export.export, "C sources, a binary and a size report; or firmware for others to build", given, calibrated)
     v.add_argument("--target", help="host, cortex-m4, cortex-m0plus or wasm (default cortex-m4)")

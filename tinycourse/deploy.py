@@ -3,6 +3,7 @@
 import dataclasses
 import math
 import sys
+import tempfile
 from collections.abc import Sequence
 from pathlib import Path
 
@@ -11,36 +12,49 @@ import torch
 from torch import Tensor
 from tqdm.auto import tqdm
 
-from tinycourse import data, sequences
+from tinycourse import calibration, data, sequences
 from tinycourse.audio import fit_length, read_audio, to_int16
+from tinycourse.calibration import OBSERVER
 from tinycourse.checkpoint import Recogniser, as_float, in_batches
 from tinycourse.errors import TinycourseError
 from tinycourse.frontend import Frontend, FrontendConfig
-from tinycourse.integer_frontend import with_ears, with_samples
+from tinycourse.integer_frontend import IntegerFrontend, with_ears, with_samples
 from tinycourse.integer_rnnt import integer_recogniser
 from tinycourse.mcu import firmware, listener_package, package, transducer_package
 from tinycourse.mcu.listener import BITS, Listener, between_pauses, chunks, hear, takes_samples
 from tinycourse.mcu.program import Program
 from tinycourse.mcu.transducer import TransducerProgram
+from tinycourse.models.rnnt import Transducer
+from tinycourse.progress import stage
 from tinycourse.quantization import channels_last, to_program
 from tinycourse.words import Vocabulary
 
 
-def program_of(recogniser: Recogniser, audio: Tensor, observer: str = "mean-square-error", samples: bool = False) -> Program:
-    """The recogniser's network as int8, its ranges measured on audio [N, 16000] by one of `observers.OBSERVERS`.
+def program_of(recogniser: Recogniser, audio: Tensor | None = None, observer: str = OBSERVER, samples: bool = False) -> Program:
+    """The recogniser's network as int8, by the ranges that `calibrate` gives it, or by those on audio [N, 16000].
 
     With `samples` the front end is in the program too, in integers.
     """
-    program = to_program(recogniser.network, in_batches(recogniser.frontend, audio), about(recogniser), observer)
+    if audio is None:
+        calibrate(recogniser, observer=observer)
+        stage("tracing the network")
+        program = calibration.program_of(recogniser, about(recogniser))
+    else:
+        program = to_program(recogniser.network, in_batches(recogniser.frontend, audio), about(recogniser), observer)
     return with_samples(program, recogniser.frontend) if samples else program
 
 
 def transducer_program_of(
-    recogniser: Recogniser, audio: Sequence[Tensor], observer: str = "mean-square-error", samples: bool = False
+    recogniser: Recogniser, audio: Sequence[Tensor] | None = None, observer: str = OBSERVER, samples: bool = False
 ) -> TransducerProgram:
-    """The same of a recogniser of sentences, its ranges measured on recordings [samples] each."""
+    """The same of a recogniser of sentences, its ranges those of `calibrate`, or those on recordings [samples] each."""
+    if audio is None:
+        calibrate(recogniser, observer=observer)
+        stage("quantizing the network")
+        network = calibration.integers_of(recogniser).network
+    else:
+        network = integer_recogniser(recogniser, audio, observer).network
     config = recogniser.frontend.config
-    network = integer_recogniser(recogniser, audio, observer).network
     program = network.to_program(rate=config.rate / config.hop, metadata=about(recogniser))
     return with_ears(program, recogniser.frontend) if samples else program
 
@@ -57,22 +71,55 @@ def about(recogniser: Recogniser) -> dict:
     }
 
 
-def calibration_audio(recogniser: Recogniser, name: str | None = None, count: int = 500) -> Tensor:
-    """Training clips [N, 16000] to measure ranges on: of the data set `name`, or of that it was trained on, or of tinywords."""
+COMPARED = 3  # recordings of an evaluation that the interpreter is given too
+
+
+def calibrate(recogniser: Recogniser, name: str | None = None, observer: str = OBSERVER) -> None:
+    """Give a recogniser the ranges of its activations (`Recogniser.calibration`), unless its checkpoint brought them.
+
+    They are measured on training recordings where they are missing, where its weights are others by now, and where the data set `name` or
+    another observer is asked for.
+    """
+    if name is None and calibration.fits(recogniser, observer):
+        return
+    recordings = calibration_speech if isinstance(recogniser.network, Transducer) else calibration_audio
+    name = name or calibration_set(recogniser)
+    recogniser.calibration = calibration.measure(recogniser, recordings(recogniser, name), name, observer)
+
+
+def calibration_set(recogniser: Recogniser) -> str:
+    """The data set that ranges are measured on if nobody names one: that of the training; for words tinywords, where that is not here."""
+    if isinstance(recogniser.network, Transducer):
+        return recogniser.info.get("data", "connected-digits")
     trained_on = recogniser.info.get("data", "tinywords")
-    name = name or (trained_on if data.find(trained_on) else "tinywords")
-    clips = data.open_for(recogniser.classes, name).clips("training")
-    tqdm.write(f"calibrating on {count} training clips of {name}", file=sys.stderr)
-    return clips.audio[:: max(1, len(clips) // count)][:count]
+    return trained_on if data.find(trained_on) else "tinywords"
+
+
+def calibration_audio(recogniser: Recogniser, name: str | None = None, count: int = 500) -> Tensor:
+    """Training clips [N, 16000] to measure ranges on, of the data set `name` (see `calibration_set`)."""
+    name = name or calibration_set(recogniser)
+    audio = data.open_for(recogniser.classes, name).clips("training", count).audio
+    tqdm.write(f"calibrating on {len(audio)} training clips of {name}", file=sys.stderr)
+    return audio
 
 
 def calibration_speech(recogniser: Recogniser, name: str | None = None, count: int = 100) -> list[Tensor]:
-    """The same for a transducer: training utterances of the task `name`, or of that it was trained on."""
-    name = name or recogniser.info.get("data", "connected-digits")
+    """The same for a transducer: training utterances of the task `name`."""
+    name = name or calibration_set(recogniser)
     audio = sequences.open_for(recogniser.info, name).speech("training").audio
     chosen = audio[:: max(1, len(audio) // count)][:count]
     tqdm.write(f"calibrating on {len(chosen)} training utterances of {name}", file=sys.stderr)
     return chosen
+
+
+def speech_for(recogniser: Recogniser, name: str | None = None, count: int = 100) -> list[Tensor]:
+    """Speech to compare a transducer's integers with floats on: that of `calibration_speech`, or computed digits where it is not here."""
+    task, options = calibration_set(recogniser), recogniser.info.get("data_options", {})
+    recordings = options.get("source", "spoken-digits") if task == "connected-digits" else task
+    if name or data.find(recordings):
+        return calibration_speech(recogniser, name, count)
+    tqdm.write(f"{recordings} is not here: comparing on digits of tinywords", file=sys.stderr)
+    return sequences.open_task("connected-digits", source="tinywords").speech("training").audio[:count]
 
 
 def frontend_of(program: Program | TransducerProgram) -> Frontend:
@@ -106,6 +153,7 @@ def example(model: Program | TransducerProgram | Listener) -> np.ndarray | None:
 
     Of a recogniser of words or a listener it is the first one that is recognised, or else the first one; of a transducer three digits.
     """
+    stage("choosing an example")
     program = model.program if isinstance(model, Listener) else model
     spoken, classes = data.open_dataset("tinywords", classes="all"), program.metadata["classes"]
     cuts = {word: cuts[0] for word, cuts in spoken.select("testing").items() if cuts}
@@ -134,6 +182,41 @@ def integer_logits(program: Program, audio: Tensor, batch: int = 50) -> Tensor:
     parts = range(0, len(x), batch)
     outputs = [program.run(x[i : i + batch]) for i in tqdm(parts, desc="int8", leave=False, delay=2)]
     return torch.from_numpy(program.dequantize_output(np.concatenate(outputs)))
+
+
+def compiled_logits(program: Program, audio: Tensor) -> Tensor:
+    """The same by its C on this machine, bit for bit: the first clips of them are given to the interpreter too, to see that.
+
+    Raises TinycourseError where the two differ, or there is no compiler.
+    """
+    x = inputs(program, audio)
+    y = package.run_on_host(program, x, torch.get_num_threads())
+    package.must_agree(y[:COMPARED], program.run(x[:COMPARED]), "host")
+    return torch.from_numpy(program.dequantize_output(y))
+
+
+def compiled_texts(program: TransducerProgram, audio: Sequence[Tensor]) -> list[str]:
+    """What the C of a transducer on this machine writes for recordings [samples] each; it is compared as in `compiled_logits`."""
+    vocabulary, texts = Vocabulary(tuple(program.metadata["classes"])), []
+    with tempfile.TemporaryDirectory(ignore_cleanup_errors=True) as folder:
+        transcriber = transducer_package.on_host(program, Path(folder))
+        for number, one in enumerate(tqdm(audio, desc="int8", leave=False, delay=2)):
+            labels, heard = transcriber.run(x := rows(program, one))
+            if number < COMPARED:
+                expected, encoded = program.run(x)
+                package.must_agree(heard, encoded, "host")
+                package.must_agree(labels, expected, "host")
+            texts.append(vocabulary.decode(labels))
+    return texts
+
+
+def in_integers(recogniser: Recogniser, samples: bool = False) -> Recogniser:
+    """A recogniser of sentences in integers, by the interpreter, for the search that C does not have; with `samples` its front end too."""
+    integers = calibration.integers_of(recogniser)
+    if samples:
+        first = integers.network.encoder.front
+        integers.frontend = IntegerFrontend(recogniser.frontend, first.tensors[first.input])
+    return integers
 
 
 def recognise(folder: str | Path, files: list[Path]) -> list[dict]:

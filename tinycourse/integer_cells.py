@@ -25,7 +25,7 @@ from tinycourse.mcu.ops import Tensor as IntegerTensor
 from tinycourse.mcu.program import Program
 from tinycourse.models.cells import EPSILON, GATES, Recurrent
 from tinycourse.observers import MeanSquareError, MinMax, find_observer
-from tinycourse.quantization import quantize_graph
+from tinycourse.quantization import Ranges, quantize_graph
 
 MOST_BITS, FEWEST_BITS = 12, 9  # after the point of a cell state: |c| < 8 to |c| < 64
 
@@ -67,6 +67,11 @@ def stack(layers: Sequence[Recurrent], nodes: list[Node]) -> Graph:
     return Graph(nodes, state)
 
 
+def graph_of(layers: Sequence[Recurrent]) -> Graph:
+    """Recurrent layers, one on the other."""
+    return stack(layers, [Input([], (layers[0].inputs,))])
+
+
 # ------------------------------------------------------------------------------------------ scales
 
 
@@ -87,8 +92,8 @@ def trace_steps(network: Graph | Program, sequence: Tensor | np.ndarray) -> dict
 
 def observe_steps(
     graph: Graph, sequences: Sequence[Tensor], observer: str | Callable[[], MinMax] = MeanSquareError
-) -> tuple[dict[str, MinMax], list[Tensor]]:
-    """Run sequences [T, *input shape] through the float graph, each from the beginning: what was seen by name, and the outputs [T, ...].
+) -> tuple[Ranges, list[Tensor]]:
+    """Run sequences [T, *input shape] through the float graph, each from the beginning: ranges by name, and the outputs [T, ...].
 
     int8 tensors are seen by `observer`, int16 ones by MinMax. Raises TinycourseError where there is nothing to see, or nan.
     """
@@ -104,29 +109,27 @@ def observe_steps(
                 raise TinycourseError(f"{node.path or 'The input'} gives nan or infinite numbers: train the network again.")
             observers[node.name].observe(values[node.name])
         outputs.append(values[nodes[-1].name] if values else sequence.new_zeros(0, *nodes[-1].shape))
-    return observers, outputs
+    return {name: seen.range() for name, seen in observers.items()}, outputs
 
 
-def cell_bits(graph: Graph, node: Node, observers: dict[str, MinMax]) -> int:
+def cell_bits(node: Node, ranges: Ranges) -> int:
     """Of a cell state: its clip must fit, or what was seen; for SRU, gates too, for they share its scale."""
     if not isinstance(node, SruCell):
-        return bits_for(node.parameters["clip"] or largest(observers[node.name]))
-    return bits_for(max(largest(observers[n.name]) for n in (node, node.inputs[0])))
+        return bits_for(node.parameters["clip"] or largest(*ranges[node.name]))
+    return bits_for(max(largest(*ranges[n.name]) for n in (node, node.inputs[0])))
 
 
-def largest(observer: MinMax) -> float:
-    """The largest magnitude that was seen."""
-    return max(-observer.low, observer.high)
+def largest(low: float, high: float) -> float:
+    """The largest magnitude in a range."""
+    return max(-low, high)
 
 
-def choose_scales(
-    graph: Graph, observers: dict[str, MinMax], given: dict[str, tuple[float, int]] | None = None
-) -> dict[str, IntegerTensor]:
+def choose_scales(graph: Graph, ranges: Ranges, given: dict[str, tuple[float, int]] | None = None) -> dict[str, IntegerTensor]:
     """Scale and zero point of every tensor, by name; `given` has those that are settled already, as {name: (scale, zero point)}."""
     powers = {}  # of the cells and of their gates
     for node in graph.nodes:
         if isinstance(node, Cell):
-            powers[node.name] = cell_bits(graph, node, observers)
+            powers[node.name] = cell_bits(node, ranges)
             powers[node.inputs[0].name] = powers[node.name] if isinstance(node, SruCell) else MOST_BITS
         elif isinstance(node, Tanh8):
             powers[node.inputs[0].name] = MOST_BITS
@@ -143,9 +146,9 @@ def choose_scales(
         elif isinstance(node, Tanh8):
             scale, zero_point = 1 / 128, 0
         elif bits == 16:
-            scale, zero_point = symmetric_parameters(observers[node.name].low, observers[node.name].high, 16)
+            scale, zero_point = symmetric_parameters(*ranges[node.name], 16)
         else:
-            scale, zero_point = affine_parameters(*observers[node.name].range())
+            scale, zero_point = affine_parameters(*ranges[node.name])
         tensors[node.name] = IntegerTensor(node.name, node.shape, scale, zero_point, bits)
     for name, after in graph.state.items():
         if name != after:
@@ -169,10 +172,9 @@ def quantize_layers(
     `sequences` are inputs as the layers will meet them, float [T, inputs] each; `given` is scale and zero point of the input where
     another program makes it. Raises TinycourseError where the data are of no use.
     """
-    x = Input([], (layers[0].inputs,))
-    graph = stack(layers, [x])
-    observers, outputs = observe_steps(graph, [s.detach().float() for s in sequences], observer)
-    tensors = choose_scales(graph, observers, {x.name: given} if given else None)
+    graph = graph_of(layers)
+    ranges, outputs = observe_steps(graph, [s.detach().float() for s in sequences], observer)
+    tensors = choose_scales(graph, ranges, {graph.nodes[0].name: given} if given else None)
     return quantize_graph(graph, tensors, metadata), outputs
 
 

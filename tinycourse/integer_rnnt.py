@@ -24,14 +24,15 @@ from tinycourse.errors import TinycourseError
 from tinycourse.float_ops import Input, State
 from tinycourse.float_ops.recurrent import Embedding, Linear16, Tanh8
 from tinycourse.graph import Graph
-from tinycourse.integer_cells import choose_scales, observe_steps, quantize_layers, run_steps, stack, trace_steps
+from tinycourse.integer_cells import choose_scales, graph_of, observe_steps, run_steps, stack, trace_steps
 from tinycourse.mcu.program import Program
 from tinycourse.mcu.transducer import PARTS, TransducerProgram, pack, unpack
 from tinycourse.models.rnnt import BLANK, EncoderState, RNNTConfig, Transducer, join
 from tinycourse.observers import MeanSquareError, MinMax
-from tinycourse.quantization import compare, quantize_graph
+from tinycourse.quantization import Ranges, compare, quantize_graph
 
 FORMAT = "tinycourse-integers-1"
+MADE_BY = {"back": {"input": "front"}, "joint": {"input": "back", "expected": "prediction"}}  # part: its tensor: what it is the output of
 
 
 class IntegerEncoder(nn.Module):
@@ -154,50 +155,79 @@ def reduced(config: RNNTConfig, outputs: Sequence[Tensor]) -> list[Tensor]:
     return [join(y[None, :0], y[None], config.reduction, config.reduction)[0][0] for y in outputs]
 
 
+def graphs_of(network: Transducer) -> dict[str, Graph]:
+    """One step of each part as a float graph, by PARTS."""
+    layers, middle = network.encoder.layers, network.config.reduce_after
+    return dict(zip(PARTS, (graph_of(layers[:middle]), graph_of(layers[middle:]), prediction_graph(network), joint_graph(network))))
+
+
 @torch.no_grad()
-def quantize_transducer(
+def measure(
     network: Transducer, features: Sequence[Tensor], observer: str | Callable[[], MinMax] = MeanSquareError
-) -> IntegerTransducer:
-    """A trained transducer in integers, its scales chosen on features [T, bands] of recordings as it will meet them.
+) -> dict[str, Ranges]:
+    """The ranges of a trained transducer's tensors, by PARTS, on features [T, bands] of recordings as it will meet them.
 
     Labels come from its own greedy search, so transcripts are not needed, and each is said once more. The network is left as it is.
     Raises TinycourseError where no recording fills a frame of the encoder, or the network gives nan.
     """
-    network, config = network.cpu().eval(), network.config
-    front, outputs = quantize_layers(network.encoder.layers[: config.reduce_after], stacked(config, features), observer)
-    between = front.tensors[front.output]
-    joined = reduced(config, outputs)
-    back, heard = quantize_layers(network.encoder.layers[config.reduce_after :], joined, observer, (between.scale, between.zero_point))
+    network, config, ranges = network.cpu().eval(), network.config, {}
+    graphs = graphs_of(network)
+    ranges["front"], outputs = observe_steps(graphs["front"], stacked(config, features), observer)
+    ranges["back"], heard = observe_steps(graphs["back"], reduced(config, outputs), observer)
 
     labels = [[BLANK, *Greedy(network).push(y[None]).labels[0]] for y in heard]
     labels.append(range(network.labels))  # none shall be a surprise, whatever was said here
-    graph = prediction_graph(network)
-    observers, expected = observe_steps(graph, [torch.tensor([*one], dtype=torch.float32)[:, None] for one in labels], observer)
-    prediction = quantize_graph(graph, choose_scales(graph, observers, {graph.nodes[0].name: (1.0, 0)}))
+    labels = [torch.tensor([*one], dtype=torch.float32)[:, None] for one in labels]
+    ranges["prediction"], expected = observe_steps(graphs["prediction"], labels, observer)
 
-    graph, seen, everything = joint_graph(network), MinMax(), torch.cat(heard)
+    seen, everything = MinMax(), torch.cat(heard)
     everything = everything[torch.arange(network.labels) % len(everything), None]  # a frame for each label
     for h, e in zip([*heard, everything], [*(e[None] for e in expected[:-1]), expected[-1][:, None]]):
         if len(h):
             seen.observe(network.joint(network.joint.heard(h.view(len(h), 1, -1)), network.joint.expected(e)))
-    ends = {"input": back.tensors[back.output], "expected": prediction.tensors[prediction.output]}
-    given = {name: (t.scale, t.zero_point) for name, t in ends.items()}
-    joint = quantize_graph(graph, choose_scales(graph, {"logits": seen}, given))
-    return IntegerTransducer(config, dict(zip(PARTS, (front, back, prediction, joint))))
+    return ranges | {"joint": {"logits": seen.range()}}
+
+
+def from_ranges(network: Transducer, ranges: dict[str, Ranges]) -> IntegerTransducer:
+    """A trained transducer in integers, its scales from the ranges that `measure` found. The network is left as it is."""
+    programs = {}
+    for part, graph in graphs_of(network.cpu().eval()).items():
+        settled = {"input": (1.0, 0)} if part == "prediction" else {}  # labels
+        for name, maker in MADE_BY.get(part, {}).items():
+            made = programs[maker].tensors[programs[maker].output]
+            settled[name] = made.scale, made.zero_point
+        programs[part] = quantize_graph(graph, choose_scales(graph, ranges[part], settled))
+    return IntegerTransducer(network.config, programs)
+
+
+def quantize_transducer(
+    network: Transducer, features: Sequence[Tensor], observer: str | Callable[[], MinMax] = MeanSquareError
+) -> IntegerTransducer:
+    """A trained transducer in integers, its scales chosen on features [T, bands] of recordings; raises what `measure` raises."""
+    return from_ranges(network, measure(network, features, observer))
+
+
+@torch.no_grad()
+def features_of(recogniser: Recogniser, audio: Sequence[Tensor]) -> list[Tensor]:
+    """Recordings int16 or float [samples] each as features [T, bands]."""
+    return [recogniser.frontend(as_float(one)[None])[0, 0] for one in audio]
+
+
+def in_integers(recogniser: Recogniser, ranges: dict[str, Ranges]) -> Recogniser:
+    """A trained recogniser whose transducer is in integers, its scales from the ranges that `measure` found.
+
+    `sequence_training.transcribe` and `evaluate` take it as they take the float one; the front end stays float.
+    """
+    integers = copy.copy(recogniser)
+    integers._modules = recogniser._modules | {"network": from_ranges(recogniser.network, ranges)}
+    return integers
 
 
 def integer_recogniser(
     recogniser: Recogniser, audio: Sequence[Tensor], observer: str | Callable[[], MinMax] = MeanSquareError
 ) -> Recogniser:
-    """A trained recogniser whose transducer is in integers, its scales chosen on recordings int16 or float [samples] each.
-
-    `sequence_training.transcribe` and `evaluate` take it as they take the float one; the front end stays float.
-    """
-    with torch.no_grad():
-        features = [recogniser.frontend(as_float(one)[None])[0, 0] for one in audio]
-    integers = copy.copy(recogniser)
-    integers._modules = recogniser._modules | {"network": quantize_transducer(recogniser.network, features, observer)}
-    return integers
+    """The same with scales chosen on recordings, int16 or float [samples] each."""
+    return in_integers(recogniser, measure(recogniser.network, features_of(recogniser, audio), observer))
 
 
 # ------------------------------------------------------------------------------------------ how far from float
@@ -213,9 +243,7 @@ def error_report(network: Transducer, integers: IntegerTransducer, features: Seq
     there the integers stop, and sigmoid and tanh are flat. Raises TinycourseError where nothing is heard.
     """
     network, config, programs, rows = network.cpu().eval(), network.config, integers.programs, []
-    encoder = {"front": network.encoder.layers[: config.reduce_after], "back": network.encoder.layers[config.reduce_after :]}
-    graphs = {part: stack(layers, [Input([], (layers[0].inputs,))]) for part, layers in encoder.items()}
-    graphs |= {"prediction": prediction_graph(network), "joint": joint_graph(network)}
+    graphs = graphs_of(network)
 
     def add(part: str, floats: list[dict], exact: list[dict]) -> tuple[list[Tensor], list[Tensor]]:
         """Note what the graph and the program of a part gave for each sequence; their outputs."""

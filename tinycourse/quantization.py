@@ -22,12 +22,11 @@ from tinycourse.mcu.program import Program
 from tinycourse.observers import MeanSquareError, MinMax, find_observer
 from tinycourse.tracing import trace
 
+Ranges = dict[str, tuple[float, float]]  # what an observer found for each tensor, by name: (low, high)
 
-def calibrate(graph: Graph, x: Tensor, observer: str | Callable[[], MinMax] = MeanSquareError, batch: int = 32) -> dict[str, IntegerTensor]:
-    """Run x [N, C, H, W] through the float graph and choose scale and zero point for every tensor, by name.
 
-    Shapes come out channels last, (H, W, C).
-    """
+def measure(graph: Graph, x: Tensor, observer: str | Callable[[], MinMax] = MeanSquareError, batch: int = 32) -> Ranges:
+    """Run x [N, C, H, W] through the float graph: the range of every tensor that has a scale of its own."""
     make = find_observer(observer)
     observers = {n.name: make() for n in graph.nodes if not n.keeps_scale}
     with torch.no_grad():
@@ -38,14 +37,24 @@ def calibrate(graph: Graph, x: Tensor, observer: str | Callable[[], MinMax] = Me
                     raise TinycourseError(f"{node.path or 'The input'} gives nan or infinite numbers: train the network again.")
             for name, seen in observers.items():
                 seen.observe(values[name])
+    return {name: seen.range() for name, seen in observers.items()}
+
+
+def tensors_of(graph: Graph, ranges: Ranges) -> dict[str, IntegerTensor]:
+    """Scale and zero point of every tensor, by name. Shapes come out channels last, (H, W, C)."""
     tensors = {}
     for n in graph.nodes:
         if n.keeps_scale:
             scale, zero_point = tensors[n.inputs[0].name].scale, tensors[n.inputs[0].name].zero_point
         else:
-            scale, zero_point = affine_parameters(*observers[n.name].range())
+            scale, zero_point = affine_parameters(*ranges[n.name])
         tensors[n.name] = IntegerTensor(n.name, (*n.shape[1:], n.shape[0]), scale, zero_point)
     return tensors
+
+
+def calibrate(graph: Graph, x: Tensor, observer: str | Callable[[], MinMax] = MeanSquareError) -> dict[str, IntegerTensor]:
+    """Scale and zero point of every tensor, by name, from the ranges that it has on x [N, C, H, W]."""
+    return tensors_of(graph, measure(graph, x, observer))
 
 
 # ------------------------------------------------------------------------------------------ the whole network

@@ -138,14 +138,23 @@ def must_be_safetensors(path: Path) -> None:
 
 def finish(recogniser, clips, out: Path):
     """Test a trained recogniser, write it, and remove what --resume would have needed; returns the report."""
-    from tinycourse import checkpoint, training
+    from tinycourse import training
 
     result = training.evaluate(recogniser, clips)
     recogniser.info["testing"] = {"accuracy": result.accuracy, "count": result.count}
     recogniser.info["fingerprints"]["testing data"] = clips.fingerprint()
+    write_down(recogniser, out)
+    return result
+
+
+def write_down(recogniser, out: Path) -> None:
+    """Write a trained recogniser, then once more with the ranges of its activations, and remove what --resume would have needed."""
+    from tinycourse import checkpoint, deploy, training
+
+    checkpoint.save(recogniser, out)  # nothing that goes wrong from here on costs the training
+    deploy.calibrate(recogniser)
     checkpoint.save(recogniser, out)
     training.state_file(out).unlink(missing_ok=True)
-    return result
 
 
 def as_asked(recipe, a):
@@ -199,15 +208,14 @@ def train_transducer(a, fabric) -> None:
 
 def finish_transducer(recogniser, task, out: Path) -> dict:
     """As `finish`, for a recogniser of sentences; returns its errors on validation and testing."""
-    from tinycourse import checkpoint, sequence_training, training
+    from tinycourse import sequence_training
 
     speech = {split: task.speech(split) for split in ("validation", "testing")}
     found = {split: sequence_training.evaluate(recogniser, one) for split, one in speech.items()}
     recogniser.info["fingerprints"]["testing data"] = speech["testing"].fingerprint()
     recogniser.info["validation"] |= found["validation"].as_dict()
     recogniser.info["testing"] = found["testing"].as_dict()
-    checkpoint.save(recogniser, out)
-    training.state_file(out).unlink(missing_ok=True)
+    write_down(recogniser, out)
     return found
 
 
@@ -281,8 +289,8 @@ def evaluate(a) -> None:
     if left_out:
         say(f"left out, because {recogniser.name} does not know them: " + ", ".join(f"{k} ({n})" for k, n in left_out.items()))
     if a.int8 or a.samples:
-        program = deploy.program_of(recogniser, deploy.calibration_audio(recogniser, a.calibrate), samples=a.samples)
-        scores = deploy.integer_logits(program, clips.audio)
+        deploy.calibrate(recogniser, a.calibrate)
+        scores = deploy.compiled_logits(deploy.program_of(recogniser, samples=a.samples), clips.audio)
     else:
         scores = checkpoint.in_batches(recogniser, clips.audio)
     result = metrics.report(scores, clips.labels, recogniser.classes)
@@ -295,18 +303,18 @@ def evaluate(a) -> None:
 def evaluate_transducer(a, recogniser) -> None:
     from tinycourse import deploy, sequence_training, sequences
     from tinycourse.decoding import Limits
-    from tinycourse.integer_frontend import IntegerFrontend
-    from tinycourse.integer_rnnt import integer_recogniser
+    from tinycourse.words import errors
 
     task = sequences.open_for(recogniser.info, a.data, source=a.source, hold_out=a.hold_out)
-    forms, speech, limits = {"float": recogniser}, task.speech(a.split), Limits(beam=a.beam) if a.beam else None
+    speech, limits = task.speech(a.split), Limits(beam=a.beam) if a.beam else None
+    found = {"float": sequence_training.evaluate(recogniser, speech, limits, beam=bool(a.beam))}
     if a.int8 or a.samples:
-        integers = integer_recogniser(recogniser, deploy.calibration_speech(recogniser, a.calibrate))
-        forms["int8, from samples" if a.samples else "int8"] = integers
-    if a.samples:
-        first = integers.network.encoder.front
-        integers.frontend = IntegerFrontend(recogniser.frontend, first.tensors[first.input])
-    found = {form: sequence_training.evaluate(one, speech, limits, beam=bool(a.beam)) for form, one in forms.items()}
+        deploy.calibrate(recogniser, a.calibrate)
+        if a.beam:
+            texts = sequence_training.transcribe(deploy.in_integers(recogniser, a.samples), speech.audio, limits, beam=True)
+        else:
+            texts = deploy.compiled_texts(deploy.transducer_program_of(recogniser, samples=a.samples), speech.audio)
+        found["int8, from samples" if a.samples else "int8"] = errors(speech.texts, texts)
     asked, how = found[list(found)[-1]], {"int8": a.int8 or a.samples, "samples": a.samples}
     figures = {"model": recogniser.name, "data": a.data, "split": a.split, "beam": a.beam} | how | asked.as_dict()
     figures |= {form: one.as_dict() for form, one in found.items() if one is not asked}
@@ -315,26 +323,36 @@ def evaluate_transducer(a, recogniser) -> None:
     show(figures, a.json, f"{asked.words} words in {asked.count} utterances\n" + table(rows, header))
 
 
-def quantize(a) -> None:
-    import torch
+def calibrate(a) -> None:
+    from tinycourse import checkpoint, deploy
 
-    from tinycourse import checkpoint, deploy, integer_rnnt, quantization
+    must_be_safetensors(a.out)
+    recogniser = checkpoint.load(a.checkpoint)
+    deploy.calibrate(recogniser, a.calibrate or deploy.calibration_set(recogniser), a.observer)
+    checkpoint.save(recogniser, a.out)
+    found = recogniser.calibration
+    figures = {"checkpoint": str(a.out), "data": found.data, "count": found.count, "observer": found.observer, "ranges": found.ranges}
+    ranges = [[part, name, f"{low:.4g}", f"{high:.4g}"] for part, its in found.ranges.items() for name, (low, high) in its.items()]
+    header = ["part", "tensor", "from", "to"]
+    show(figures, a.json, f"{a.out}: {len(ranges)} ranges on {found.count} recordings of {found.data}\n" + table(ranges, header))
+
+
+def quantize(a) -> None:
+    from tinycourse import calibration, checkpoint, deploy, integer_rnnt, quantization
     from tinycourse.models import TRANSDUCERS
 
     must_be_safetensors(a.out)
     recogniser = checkpoint.load(a.checkpoint)
+    deploy.calibrate(recogniser, a.calibrate, a.observer)
     if recogniser.name in TRANSDUCERS:
-        audio = deploy.calibration_speech(recogniser, a.calibrate)
-        integers = integer_rnnt.integer_recogniser(recogniser, audio, a.observer)
+        integers = calibration.integers_of(recogniser)
         integer_rnnt.save(integers, a.out)
-        with torch.no_grad():
-            features = [recogniser.frontend(checkpoint.as_float(one)[None])[0, 0] for one in audio[:20]]
+        features = integer_rnnt.features_of(recogniser, deploy.speech_for(recogniser, a.calibrate, 20))
         rows, programs = integer_rnnt.error_report(recogniser.network, integers.network, features), integers.network.programs
     else:
-        audio = deploy.calibration_audio(recogniser, a.calibrate)
-        program = deploy.program_of(recogniser, audio, a.observer)
+        program = deploy.program_of(recogniser, observer=a.observer)
         program.save(a.out)
-        features = checkpoint.in_batches(recogniser.frontend, audio[:100])
+        features = checkpoint.in_batches(recogniser.frontend, deploy.calibration_audio(recogniser, a.calibrate, 100))
         rows, programs = quantization.error_report(recogniser.network, program, features), {"": program}
     size = sum(op.weight_bytes for program in programs.values() for op in program.operations)
     report = [row | {"snr": row["snr"] if math.isfinite(row["snr"]) else None} for row in rows]  # JSON has no infinity

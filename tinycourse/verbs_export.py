@@ -1,43 +1,53 @@
 """The verbs around an exported model: writing one in all its forms, and running it on recordings. See verbs.py."""
 
 from tinycourse.errors import TinycourseError
+from tinycourse.progress import stage, stages
 from tinycourse.verbs import show
 
 SETTINGS = "threshold", "hop", "windows", "refractory"  # of a listener, that the command line may name
 
 
 def export(a) -> None:
+    named = {k: getattr(a, k) for k in SETTINGS if getattr(a, k) is not None}
+    if named and not a.listen:
+        raise TinycourseError(f"Only a listener takes --{' and --'.join(named)}; add --listen.")
+    with stages("export", {"onnx": 3, "plain": 4}.get(a.form, 5)):
+        stage("reading the checkpoint")  # and importing torch
+        report, text = (export_onnx if a.form == "onnx" else export_c)(a, named)
+    show(report, a.json, text)
+
+
+def export_c(a, named: dict) -> tuple[dict, str]:
+    """The report of C, as it is or as firmware, and the same in words; `named` are settings of a listener."""
     from tinycourse import checkpoint, deploy
     from tinycourse.mcu import listener_package, package, transducer_package
     from tinycourse.mcu.listener import Listener, Settings
     from tinycourse.models import TRANSDUCERS
 
-    named = {k: getattr(a, k) for k in SETTINGS if getattr(a, k) is not None}
-    if named and not a.listen:
-        raise TinycourseError(f"Only a listener takes --{' and --'.join(named)}; add --listen.")
     settings, recogniser, target = Settings(**named), checkpoint.load(a.checkpoint), a.target or "cortex-m4"
-    if a.form == "onnx":
-        return export_onnx(a, recogniser)
     package.need_target(target)
     clip = deploy.example if a.form in package.FIRMWARE else lambda model: None
     if recogniser.name in TRANSDUCERS:
         if a.listen or a.kernels != "plain":
             raise TinycourseError(f"{recogniser.name} listens anyway and has plain kernels only; leave out --listen and --kernels.")
-        program = deploy.transducer_program_of(recogniser, deploy.calibration_speech(recogniser, a.calibrate), samples=a.samples)
+        deploy.calibrate(recogniser, a.calibrate)
+        program = deploy.transducer_program_of(recogniser, samples=a.samples)
         report = transducer_package.export(program, target, a.out, a.form, clip(program))
     else:
-        audio = deploy.calibration_audio(recogniser, a.calibrate)
-        program = deploy.program_of(recogniser, audio, samples=a.samples or a.listen)
+        deploy.calibrate(recogniser, a.calibrate)
+        program = deploy.program_of(recogniser, samples=a.samples or a.listen)
         model, exporter = (Listener(program, settings), listener_package) if a.listen else (program, package)
         report = exporter.export(model, target, a.out, a.kernels == "dsp", a.form, clip(model))
-    show(report, a.json, deploy.summary(report))
+    return report, deploy.summary(report)
 
 
-def export_onnx(a, recogniser) -> None:
-    from tinycourse import deploy
+def export_onnx(a, named: dict) -> tuple[dict, str]:
+    """The report of ONNX, and the same in words."""
+    from tinycourse import checkpoint, deploy
     from tinycourse.mcu import onnx_form
     from tinycourse.models import TRANSDUCERS
 
+    recogniser = checkpoint.load(a.checkpoint)
     if recogniser.name in TRANSDUCERS:
         raise TinycourseError(f"There is no ONNX form of {recogniser.name}, whose cells are in 16 bits; leave out --as onnx.")
     if a.target or a.samples or a.listen or a.kernels != "plain":
@@ -45,8 +55,11 @@ def export_onnx(a, recogniser) -> None:
             "ONNX has no chip, no front end and no kernels of ours; leave out --target, --samples, --listen and --kernels."
         )
     onnx_form.import_onnx()  # before the work
-    report = onnx_form.export(deploy.program_of(recogniser, deploy.calibration_audio(recogniser, a.calibrate)), a.out)
-    show(report, a.json, f"{a.out / 'model.onnx'}: {report['nodes']} nodes, {report['model_bytes']:,} bytes, opset {report['opset']}")
+    deploy.calibrate(recogniser, a.calibrate)
+    program = deploy.program_of(recogniser)
+    stage("writing ONNX")
+    report = onnx_form.export(program, a.out)
+    return report, f"{a.out / 'model.onnx'}: {report['nodes']} nodes, {report['model_bytes']:,} bytes, opset {report['opset']}"
 
 
 def run(a) -> None:

@@ -9,22 +9,28 @@ import ctypes
 import functools
 import json
 import platform
+import shutil
 import sys
 import tempfile
 from collections.abc import Callable
+from concurrent.futures import ThreadPoolExecutor
 from functools import partial
 from pathlib import Path
+from queue import SimpleQueue
 
 import numpy as np
+from tqdm.auto import tqdm
 
 from tinycourse.errors import TinycourseError
 from tinycourse.files import digest, whole_folder
 from tinycourse.mcu import codegen, firmware, toolchain
 from tinycourse.mcu.program import Program
+from tinycourse.progress import stage
 
 FORMAT = "tinycourse-package-2"
 COUNTER = "multiply-adds are the products with weights of convolutions and linear layers, padding included"
 FIRMWARE = {"arduino": firmware.arduino, "zephyr": firmware.zephyr}
+PART = 50  # inputs that a thread runs one after the other
 MACHINE = f"{sys.platform} {platform.machine()}"
 
 
@@ -35,13 +41,13 @@ class Library:
     """A model in a shared library of this machine. `run`, `call`, `write` and `read` are those of `emulator.Chip`."""
 
     def __init__(self, path: str | Path, name: str = "model"):
-        self.library, self.name = ctypes.CDLL(str(path)), name
+        self.library, self.name, self.functions = ctypes.CDLL(str(path)), name, {}
 
     def call(self, function: str) -> int:
         """Call a function of the model without arguments; returns the address or the number that it gives, if it gives one."""
-        found = getattr(self.library, f"{self.name}_{function}")
-        found.restype = ctypes.c_void_p
-        return found() or 0
+        if function not in self.functions:
+            self.functions[function] = ctypes.CFUNCTYPE(ctypes.c_void_p)((f"{self.name}_{function}", self.library))
+        return self.functions[function]() or 0
 
     def write(self, place: str, x: bytes) -> None:
         """Fill the tensor whose address the function `place` gives: input, or a part of the state."""
@@ -147,6 +153,36 @@ class Runner:
         return np.frombuffer(b"".join(outputs), out.dtype).reshape(len(x), *out.shape)
 
 
+def run_on_host(program: Program, x: np.ndarray, threads: int = 1) -> np.ndarray:
+    """Integers [N, *input shape] to integers [N, *output shape] by the program's C, built for this machine and at once forgotten.
+
+    A library has one arena, so every thread has a copy of the library. Nothing is compared.
+    """
+    free = SimpleQueue()
+
+    def run(part: np.ndarray) -> np.ndarray:
+        runner = free.get()
+        try:
+            return runner.run(part)
+        finally:
+            free.put(runner)
+
+    with tempfile.TemporaryDirectory(ignore_cleanup_errors=True) as folder, ThreadPoolExecutor(threads) as pool:
+        binary = compiled(codegen.generate(program), "host", Path(folder), codegen.functions(program))
+        for number in range(threads):
+            copy = Path(shutil.copy(binary, binary.with_name(f"{number}-{binary.name}")))
+            free.put(Runner(copy.parent, {"target": "host", "binary": copy.name}, program))
+        parts = [x[i : i + PART] for i in range(0, len(x), PART)]
+        done = list(tqdm(pool.map(run, parts), total=len(parts), desc="int8", leave=False, delay=2))
+    return np.concatenate(done)
+
+
+def must_agree(found: np.ndarray, expected: np.ndarray, target: str) -> None:
+    """Raises TinycourseError where what was built for a target gives other numbers than the interpreter."""
+    if not np.array_equal(found, expected):
+        raise TinycourseError(f"The program built for {target} differs from the interpreter; please report it.")
+
+
 # ------------------------------------------------------------------------------------------------ writing a folder
 
 
@@ -218,7 +254,9 @@ def put(
     if form != "plain" and not target.startswith("cortex"):
         raise TinycourseError(f"The sizes of firmware ({form}) are measured on a chip; choose the target cortex-m4 or cortex-m0plus.")
     with tempfile.TemporaryDirectory() as elsewhere:
+        stage(f"compiling for {target}")
         binary = compiled(sources, target, folder if form == "plain" else Path(elsewhere), functions)
+        stage(f"running on {target}")
         report = report_of(binary) | {"form": form}
     if form == "plain":
         save_texts(folder, firmware.plain(report, sources["model.h"]))
@@ -302,8 +340,7 @@ def measure(program: Program, target: str, binary: Path, report: dict, name: str
     model, expected = open_binary(target, binary, name), program.run(x)
     if program.state:
         model.call("reset")
-    if model.run(x.tobytes(), expected.nbytes) != expected.tobytes():
-        raise TinycourseError(f"The program built for {target} differs from the interpreter; please report it.")
+    must_agree(np.frombuffer(model.run(x.tobytes(), expected.nbytes), expected.dtype), expected.ravel(), target)
     if not target.startswith("cortex"):
         return
     sections = model.sections

@@ -33,14 +33,15 @@ class Transcriber:
 
     def run(self, rows: np.ndarray) -> tuple[list[int], np.ndarray]:
         """A recording from its beginning: int8 [T, features] or int16 [T, chunk] -> labels, what the encoder heard, int8 [T', outputs]."""
-        program, labels, heard, costs, self.when = self.program, [], [], [], []
+        program, ears, labels, heard, costs, self.when = self.program, self.program.ears, [], [], [], []
         kind, size = program.row
         if rows.dtype != kind or rows.shape[1:] != (size,):
             raise TinycourseError(f"This transducer takes {kind} [T, {size}], not {rows.dtype} {list(rows.shape)}.")
         self.binary.call("reset")
         for number, row in enumerate(rows, start=1):
             output = self.binary.run(row.tobytes(), program.outputs)
-            if program.heard_after(number) > len(heard):
+            frames = ears.frames_after(number * ears.chunk) if ears else number
+            if frames // program.hop // program.reduction > len(heard):
                 heard.append(output)
             if self.emulated:
                 costs.append(self.binary.instructions)
@@ -52,6 +53,12 @@ class Transcriber:
         if self.emulated:
             self.instructions, self.costs, self.worst = sum(costs), costs, max(costs, default=0)
         return labels, np.frombuffer(b"".join(heard), np.int8).reshape(-1, program.outputs)
+
+
+def on_host(program: TransducerProgram, folder: Path) -> Transcriber:
+    """A transducer built for this machine in an empty folder, for use at once: no report, nothing compared."""
+    binary = package.compiled(transducer.generate(program), "host", folder, transducer.functions(program))
+    return Transcriber(program, "host", binary)
 
 
 def export(program: TransducerProgram, target: str, out: str | Path, form: str = "plain", clip: np.ndarray | None = None) -> dict:
