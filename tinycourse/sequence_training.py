@@ -17,6 +17,7 @@ from tinycourse.augmentation import spec_augment
 from tinycourse.checkpoint import Recogniser, as_float, save
 from tinycourse.decoding import Beam, Greedy, Limits
 from tinycourse.errors import TinycourseError
+from tinycourse.files import need_writable
 from tinycourse.frontend import Frontend
 from tinycourse.models.rnnt import BLANK, Transducer
 from tinycourse.sequences import Disturbance, Example, Speech
@@ -151,7 +152,7 @@ def fit(
     """
     fabric = fabric or Fabric(accelerator="cpu", devices=1)
     if out and not resume and fabric.is_global_zero:
-        save(recogniser, out)  # at once: a path that cannot be written should not cost an epoch
+        need_writable(out)  # at once: a path that cannot be written should not cost an epoch
     vocabulary, history, best = Vocabulary(recogniser.classes), [], {}
     supply, validation = supply or task.training(recogniser.frontend), task.speech("validation")
     if not recogniser.frontend.mean.any():  # it may have been trained before

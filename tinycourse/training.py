@@ -15,6 +15,7 @@ from tinycourse.augmentation import Augment, AugmentConfig
 from tinycourse.checkpoint import Recogniser, as_float, in_batches, load, read, save, write_whole
 from tinycourse.data import Clips
 from tinycourse.errors import TinycourseError
+from tinycourse.files import need_writable
 from tinycourse.frontend import Frontend
 from tinycourse.metrics import Report, report
 
@@ -79,7 +80,7 @@ def fit(
 ) -> list[dict]:
     """Train in place; the history holds one dict an epoch (epoch, loss, rate, validation accuracy).
 
-    After every epoch `out` gets the best weights so far and `out`.state all that `resume` needs to go on, as if
+    After every epoch `out` gets the best weights so far (before the first, what is there stays) and `out`.state all that `resume` needs to go on, as if
     nothing had happened: every epoch draws from its own seed, so a resumed run ends on the same bits.
     `noise` [samples] is what background noise is cut from. Afterwards the recogniser holds the best weights.
     With a `pruning.Pruner`, only epochs that end at its final sparsity can be the best, and every epoch says its sparsity.
@@ -98,7 +99,7 @@ def fit(
     if resume:
         history, best = restore(state_file(out), recogniser, optimizer, config, pruner)
     elif out and fabric.is_global_zero:
-        save(recogniser, out)  # at once: a path that cannot be written should not cost an epoch
+        need_writable(out)  # at once: a path that cannot be written should not cost an epoch
 
     for epoch in range(len(history), config.epochs):
         loss = train_epoch(fabric, network, recogniser.frontend, optimizer, *heard, training.labels, taught, config, epoch)

@@ -19,7 +19,7 @@ from tqdm.auto import tqdm
 import tinycourse
 from tinycourse.authoring import course
 from tinycourse.errors import TinycourseError
-from tinycourse.files import SUMS, digest, need_own, need_writable, read_sums, write_sums, write_text
+from tinycourse.files import SUMS, digest, need_apart, need_own, need_writable, read_sums, write_sums, write_text
 from tinycourse.grading import report, submissions
 from tinycourse.grading.submissions import Assignment, Submission
 
@@ -75,7 +75,7 @@ def grade(
     feedback: the folder of the pages (default: beside the table). lessons: numbers (default: those that anyone handed in).
     protection: fields of a sandbox.Protection (default: all that this machine has). What was graded before, with the same
     exercises and limits, is taken from a folder beside the table.
-    Raises TinycourseError where nothing can be graded.
+    Raises TinycourseError where nothing can be graded, and for a page of feedback that somebody has changed since.
     """
     if os.name == "nt":
         raise TinycourseError("Grading needs Linux or macOS; on Windows run it in WSL, the Linux that comes with Windows.")
@@ -90,10 +90,10 @@ def grade(
     handed_in = [submissions.read(learner, path, assignments) for learner, path in notebooks]
     feedback = feedback or table.with_name(f"{table.stem}_feedback")
     cache = table.with_name(f"{table.stem}_cache")
-    pages = {s.learner: f"{s.learner}.html" for s in handed_in}
     for place in (table, feedback / SUMS, cache / "answer.json"):
         need_writable(place)
-    need_own(feedback, pages.values())
+    need_apart([table], (path for _, path in notebooks))
+    need_own(feedback, (f"{s.learner}.html" for s in handed_in))
 
     protection = protection or available()
     jobs = [(s, job(s, assignments[s.lesson], folder, limits, protection)) for s in handed_in if s.steps]
@@ -106,9 +106,10 @@ def grade(
     cached = sum(j["key"] in known for _, j in jobs)
     grades = Grades(rows, remarks, len(handed_in), cached, time.monotonic() - begin, in_words(protection), table, feedback)
     write_csv(grades)
-    for learner, page in pages.items():
+    pages = [f"{learner}.html" for learner in remarks]
+    for learner, page in zip(remarks, pages):
         write_text(feedback / page, report.page(learner, [r for r in rows if r.learner == learner], remarks[learner]))
-    write_sums(feedback / SUMS, read_sums(feedback / SUMS) | {page: digest(feedback / page) for page in pages.values()})
+    write_sums(feedback / SUMS, read_sums(feedback / SUMS) | {page: digest(feedback / page) for page in pages})
     return grades
 
 
