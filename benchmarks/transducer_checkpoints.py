@@ -13,4 +13,5 @@ for name in sys.argv[1:]:
     for split in ("validation", "testing"):
         recogniser.info[split] |= sequence_training.evaluate(recogniser, task.speech(split)).as_dict()
     checkpoint.save(recogniser, path)
-    print(f"| `{name}` | ... | " + " | ".join(f"{recogniser.info[split]['word_error_rate']:.2%}" for split in ("validation", "testing")) + " |")
+    rates = [f"{recogniser.info[split]['word_error_rate']:.2%}" for split in ("validation", "testing")]
+    print(f"| `{name}` | ... | {' | '.join(rates)} |")

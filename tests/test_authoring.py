@@ -308,6 +308,23 @@ def test_check_finds_what_was_spoilt(copy, folder, change, problem):
     assert problem in found and "tinycourse build" in found
 
 
+def save_in_jupyter(nb):
+    nb.metadata.language_info["version"] = "3.12.1"
+
+
+def run_a_cell(nb):
+    next(cell for cell in nb.cells if cell.cell_type == "code").execution_count = 1
+
+
+@pytest.mark.parametrize("change", [save_output, save_in_jupyter, run_a_cell])
+def test_answers_of_a_learner_are_not_built_over(copy, change):
+    spoil(copy, "exercises", change)
+    before = (copy / "exercises" / f"{FOLDER}.ipynb").read_bytes()
+    with pytest.raises(TinycourseError, match=f"{FOLDER}.ipynb was worked in, and building it would lose the answers; move it away"):
+        build.build(root=copy, fast=True)
+    assert (copy / "exercises" / f"{FOLDER}.ipynb").read_bytes() == before
+
+
 def test_check_finds_missing_damaged_and_superfluous_files(copy, capsys):
     (copy / "notebooks" / f"{FOLDER}.ipynb").unlink()
     (copy / "solutions" / f"{FOLDER}.ipynb").write_text("{")

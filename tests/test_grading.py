@@ -197,6 +197,23 @@ def test_command_goes_on_where_a_run_was_stopped_and_prints_one_json_object(grad
     assert (place / "table_feedback" / "anna.html").is_file()
 
 
+def test_nothing_of_others_is_overwritten(tmp_path):
+    """Before any notebook is run: a page that somebody wrote or changed, a place that is none, and a notebook as the table."""
+    notebook, page = tmp_path / "class" / "anna" / "00.ipynb", tmp_path / "table_feedback" / "anna.html"
+    notebook.parent.mkdir(parents=True)
+    notebook.write_text("{}")
+    options = {"lessons": ["00"], "root": ROOT}
+    with pytest.raises(TinycourseError, match="00.ipynb would take the place of a file"):
+        grade.grade(tmp_path / "class", notebook, **options)
+    with pytest.raises(TinycourseError, match="00.ipynb.files.sha256 cannot be written"):
+        grade.grade(tmp_path / "class", tmp_path / "table.csv", notebook, **options)
+    page.parent.mkdir()
+    page.write_text("by hand")
+    with pytest.raises(TinycourseError, match="anna.html is not what tinycourse wrote there; give another folder, or move it away"):
+        grade.grade(tmp_path / "class", tmp_path / "table.csv", **options)
+    assert (page.read_text(), notebook.read_text()) == ("by hand", "{}") and not (tmp_path / "table.csv").exists()
+
+
 # ------------------------------------------------------------------------- where the kernel offers less
 
 

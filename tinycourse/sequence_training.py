@@ -18,6 +18,7 @@ from tinycourse.checkpoint import Recogniser, as_float, save
 from tinycourse.decoding import Beam, Greedy, Limits
 from tinycourse.divergence import must_be_finite, or_as_before
 from tinycourse.errors import TinycourseError
+from tinycourse.files import need_writable
 from tinycourse.fingerprint import fingerprint
 from tinycourse.frontend import Frontend
 from tinycourse.launch import agree
@@ -156,7 +157,7 @@ def fit(
     """
     fabric = fabric or Fabric(accelerator="cpu", devices=1)
     if out and not resume and fabric.is_global_zero:
-        save(recogniser, out)  # at once: a path that cannot be written should not cost an epoch
+        need_writable(out)  # at once: a path that cannot be written should not cost an epoch
     vocabulary, history, best = Vocabulary(recogniser.classes), [], {}
     supply, validation = supply or task.training(recogniser.frontend), task.speech("validation")
     recogniser.info["fingerprints"] = {"training data": supply.fingerprint, "validation data": validation.fingerprint()}

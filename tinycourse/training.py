@@ -17,6 +17,7 @@ from tinycourse.checkpoint import Recogniser, as_float, in_batches, load, path_o
 from tinycourse.data import Clips
 from tinycourse.divergence import must_be_finite, or_as_before
 from tinycourse.errors import TinycourseError
+from tinycourse.files import need_writable
 from tinycourse.fingerprint import fingerprint
 from tinycourse.frontend import Frontend
 from tinycourse.launch import agree
@@ -86,8 +87,8 @@ def fit(
 ) -> list[dict]:
     """Train in place; the history holds one dict an epoch (epoch, loss, rate, validation accuracy).
 
-    After every epoch `out` gets the best weights so far and `out`.state all that `resume` needs to go on, as if
-    nothing had happened: every epoch draws from its own seed, so a resumed run ends on the same bits.
+    After every epoch `out` gets the best weights so far (before the first, what is there stays) and `out`.state all that `resume` needs
+    to go on, as if nothing had happened: every epoch draws from its own seed, so a resumed run ends on the same bits.
     `noise` [samples] is what background noise is cut from. Afterwards the recogniser holds the best weights.
     With a `pruning.Pruner`, only epochs that end at its final sparsity can be the best, and every epoch says its sparsity.
 
@@ -111,7 +112,7 @@ def fit(
     if resume:
         history, best = restore(state_file(out), recogniser, optimizer, config, pruner)
     elif out and fabric.is_global_zero:
-        save(recogniser, out)  # at once: a path that cannot be written should not cost an epoch
+        need_writable(out)  # at once: a path that cannot be written should not cost an epoch
 
     for epoch in range(len(history), config.epochs):
         with or_as_before(recogniser):

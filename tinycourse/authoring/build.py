@@ -15,6 +15,7 @@ from nbformat import NotebookNode
 from tinycourse.authoring import course, coverage, lint
 from tinycourse.authoring.outputs import execute as run_cells
 from tinycourse.authoring.sources import FOLDERS, Target, assemble, targets
+from tinycourse.errors import TinycourseError
 from tinycourse.files import write_text
 
 REPAIR = "run `tinycourse build`"
@@ -26,12 +27,15 @@ def build(names: list[str] | None = None, check: bool = False, fast: bool = Fals
 
     `fast` runs the cells with TINYCOURSE_FAST=1. Without `execute` nothing runs: outputs are kept where a notebook's code has
     not changed, as after a change of words, and left empty elsewhere.
-    Raises TinycourseError for an unknown lesson or a source that cannot be built.
+    Raises TinycourseError for an unknown lesson, a source that cannot be built, and exercises that hold somebody's answers.
     """
     root = course.repository_root(root)
     lessons = [course.find(name) for name in names] if names else course.written(root)
     if check:
         return report(problems(root, lessons, everything=not names))
+    for target in targets(root, lessons):
+        if target.folder == "exercises" and worked_in(read(target.path)):
+            raise TinycourseError(f"{target.path} was worked in, and building it would lose the answers; move it away first.")
     for target in targets(root, lessons):
         begin = time.perf_counter()
         notebook = assemble(target)
@@ -50,6 +54,14 @@ def build(names: list[str] | None = None, check: bool = False, fast: bool = Fals
         print(f"built {target.name} in {time.perf_counter() - begin:.0f} s", file=sys.stderr)
     coverage.write(root)
     return 0
+
+
+def worked_in(notebook: NotebookNode | None) -> bool:
+    """Whether somebody has run a cell of exercises, or saved them: a build leaves out outputs, and the version of Python."""
+    if notebook is None:
+        return False
+    ran = any(cell.outputs or cell.execution_count for cell in notebook.cells if cell.cell_type == "code")
+    return ran or "version" in notebook.metadata.get("language_info", {})
 
 
 def write(notebook: NotebookNode, path: Path) -> None:
@@ -117,7 +129,7 @@ def stale(target: Target, notebook: NotebookNode) -> list[str]:
         found.append(f"differs from {source}: edit only {source}, then {REPAIR} {target.lesson.number}")
     if target.folder == "exercises":
         if any(cell.outputs or cell.execution_count for cell in code):
-            found.append(f"has outputs, and learners would see them: {REPAIR} {target.lesson.number}")
+            found.append(f"has outputs, and learners would see them: move it away, then {REPAIR} {target.lesson.number}")
     elif [cell.execution_count for cell in code] != list(range(1, len(code) + 1)) or not any(cell.outputs for cell in code):
         found.append(f"was saved without running all its cells in order: {REPAIR} {target.lesson.number}")
     for cell in code:

@@ -19,7 +19,7 @@ from tqdm.auto import tqdm
 import tinycourse
 from tinycourse.authoring import course
 from tinycourse.errors import TinycourseError
-from tinycourse.files import SUMS, digest, need_own, need_writable, read_sums, write_sums, write_text
+from tinycourse.files import SUMS, digest, need_apart, need_own, need_writable, read_sums, write_sums, write_text
 from tinycourse.grading import report, submissions
 from tinycourse.grading.submissions import Assignment, Submission
 
@@ -76,7 +76,7 @@ def grade(
     feedback: the folder of the pages (default: beside the table). lessons: numbers (default: those that anyone handed in, or all).
     protection: fields of a sandbox.Protection (default: all that this machine has). What was graded before, with the same
     exercises and limits, is taken from a folder beside the table.
-    Raises TinycourseError where nothing can be graded.
+    Raises TinycourseError where nothing can be graded, and for a page of feedback that somebody has changed since.
     """
     if os.name == "nt":
         raise TinycourseError("Grading needs Linux or macOS; on Windows run it in WSL, the Linux that comes with Windows.")
@@ -90,10 +90,12 @@ def grade(
     cache = table.with_name(f"{table.stem}_cache")
     learners = submissions.find(folder, apart=(feedback, cache))
     assignments = {lesson.number: submissions.assignment(root, lesson) for lesson in chosen}
-    handed_in = [submissions.read(learner, path, assignments) for learner, notebooks, _ in learners for path in notebooks]
+    notebooks = [(learner, path) for learner, paths, _ in learners for path in paths]
+    handed_in = [submissions.read(learner, path, assignments) for learner, path in notebooks]
     pages = {learner: f"{learner}.html" for learner, _, _ in learners}
     for place in (table, feedback / SUMS, cache / "answer.json"):
         need_writable(place)
+    need_apart([table], (path for _, path in notebooks))
     need_own(feedback, pages.values())
 
     protection = protection or available()
