@@ -7,11 +7,12 @@ import sys
 
 from tinycourse import checkpoint, sequence_training, sequences
 
+SPLITS = ("validation", "testing")
+
 for name in sys.argv[1:]:
     recogniser, path = checkpoint.load(name), checkpoint.shipped("transducers")[name]
     task = sequences.open_task(recogniser.info["data"], **recogniser.info["data_options"])
-    for split in ("validation", "testing"):
+    for split in SPLITS:
         recogniser.info[split] |= sequence_training.evaluate(recogniser, task.speech(split)).as_dict()
     checkpoint.save(recogniser, path)
-    rates = [f"{recogniser.info[split]['word_error_rate']:.2%}" for split in ("validation", "testing")]
-    print(f"| `{name}` | ... | {' | '.join(rates)} |")
+    print(f"| `{name}` | ... |", *(f"{recogniser.info[split]['word_error_rate']:.2%} |" for split in SPLITS))

@@ -132,13 +132,17 @@ def test_a_header_that_is_a_little_wrong_does_no_harm(tmp_path, kind):
     assert np.array_equal(read_audio(path), whole)
 
 
-def flac_of_days(path):
-    """A header that promises 2**36 - 1 samples."""
-    write(path, tone(PITCH), format="FLAC")
-    data = bytearray(path.read_bytes())
-    data[21] |= 0x0F
-    data[22:26] = b"\xff" * 4
-    path.write_bytes(data)
+def flac_that_promises(samples: int):
+    """A header with another number of samples; 0 stands for not known."""
+
+    def patch(path):
+        write(path, tone(PITCH), format="FLAC")
+        data = bytearray(path.read_bytes())
+        data[21] = data[21] & 0xF0 | samples >> 32
+        struct.pack_into(">I", data, 22, samples & 0xFFFFFFFF)
+        path.write_bytes(data)
+
+    return patch
 
 
 def filled(value: float):
@@ -157,7 +161,8 @@ REFUSED = {
     "an unknown coding": (patched(20, "<H", 0x9999), "damaged"),
     "no sound": (patched(40, "<I", 0), "less than 10 ms"),
     "a byte in front": (lambda path: path.write_bytes(b"\0" + path.read_bytes()), "damaged"),
-    "a flac of days": (flac_of_days, "damaged"),
+    "a flac of fifty days": (flac_that_promises(2**36 - 1), "does not say how long it is"),
+    "a flac from a pipe": (flac_that_promises(0), "does not say how long it is"),
     "not numbers": (filled(np.nan), "not numbers"),
     "infinite": (filled(-np.inf), "not numbers"),
     "the largest float": (filled(3e38), "full scale"),
@@ -174,7 +179,7 @@ def test_what_cannot_be_right_is_one_sentence(tmp_path, kind):
     with pytest.raises(TinycourseError, match=said) as caught:
         read_audio(path)
     assert str(path) in str(caught.value) and "\n" not in str(caught.value)
-    assert re.search(r": (replace or delete it|divide them all, and write it again)\.$", str(caught.value))
+    assert re.search(r": (replace or delete it|divide them all, and write it again|convert it with another program)\.$", str(caught.value))
 
 
 def test_a_name_in_other_letters_is_read_or_refused_in_words(tmp_path):
@@ -184,6 +189,6 @@ def test_a_name_in_other_letters_is_read_or_refused_in_words(tmp_path):
         odd.write_bytes((tmp_path / "Zoë ☃.wav").read_bytes())
     except (OSError, UnicodeError):
         pytest.skip("this file system takes names in UTF-8 only")
-    with pytest.raises(TinycourseError, match=r"Zo\\xeb.wav .* rename it") as caught:
+    with pytest.raises(TinycourseError, match=r"Zo\\xeb.wav has a name .* rename it") as caught:
         read_audio(odd)
     str(caught.value).encode()

@@ -14,6 +14,7 @@ from tinycourse.errors import TinycourseError
 
 RATE = 16_000  # samples in a second, and in a clip
 SOURCE_RATES = range(1_000, 1_000_001)  # samples a second of the recordings that are read
+LONGEST = 2**31  # samples: 37 hours at 16 kHz
 LOUDEST = 10.0  # of float samples: 20 dB above full scale. Beyond it nobody divided by 32,768
 # Where a container says how much sound it holds, and libsndfile how much there is: WAV, AIFF, W64, RF64, AU
 DECLARED = re.compile(r"^ *(?:data|SSND|riff|Riff size|Data Size) *: (\d+) \(should be (\d+)\)", re.MULTILINE)
@@ -23,22 +24,23 @@ def read_audio(path: str | Path, rate: int = RATE) -> np.ndarray:
     """Read a recording as mono float32 [samples] in -1 .. 1 at `rate` samples a second.
 
     Any format of libsndfile (wav, flac, ogg, mp3, sph) with 1,000 to 1,000,000 samples a second. Channels become one (`mono`), and
-    other rates are resampled. Raises TinycourseError, naming the file, if it is missing, damaged, cut short, empty or shorter than
-    10 ms, and if its samples are not numbers or far above full scale.
+    other rates are resampled. Raises TinycourseError, naming the file, if it is missing, damaged, cut short, of unknown length,
+    shorter than 10 ms, and if its samples are not numbers or far above full scale.
     """
     if not Path(path).is_file():
         raise TinycourseError(f"{path} is not there: check the name, or get the data set again.")
     try:
         with soundfile.SoundFile(path) as file:
-            # Not read(): codings that cannot seek, such as GSM 6.10, have to be told how many.
             promised, source_rate = file.frames, file.samplerate
+            if promised > LONGEST:
+                raise TinycourseError(f"{path} does not say how long it is, as a flac from a pipe: convert it with another program.")
+            # Not read(): codings that cannot seek, such as GSM 6.10, have to be told how many.
             samples = file.read(promised, dtype="float32", always_2d=True)
             whole = DECLARED.search(file.extra_info)
     except UnicodeEncodeError as error:
         name = os.fsencode(path).decode(errors="backslashreplace")
         raise TinycourseError(f"{name} has a name that is not UTF-8, as old archives have: rename it.") from error
-    # TypeError: a file named .raw, which nothing describes. MemoryError: a damaged header that promises days of sound.
-    except (soundfile.LibsndfileError, TypeError, MemoryError) as error:
+    except (soundfile.LibsndfileError, TypeError) as error:  # TypeError: a file named .raw, which nothing describes
         reason = getattr(error, "error_string", error)
         raise TinycourseError(f"{path} is damaged or no recording ({reason}): replace or delete it.") from error
     # libsndfile reads what is left of a cut file and only notes it. Programs that write to a pipe declare 2 or 4 GB: not an error, and
@@ -69,7 +71,7 @@ def mono(samples: np.ndarray) -> np.ndarray:
     mean = samples.mean(axis=1)
     power = np.einsum("ij,ij->j", samples, samples, dtype=np.float64)  # [channels]
     cancelled = np.einsum("i,i", mean, mean, dtype=np.float64) < power.mean() / (4 * len(power))
-    return samples[:, power.argmax()] if cancelled else mean
+    return samples[:, power.argmax()].copy() if cancelled else mean
 
 
 def resample(samples: np.ndarray, source: int, target: int) -> np.ndarray:
