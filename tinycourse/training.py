@@ -80,7 +80,7 @@ def fit(
 ) -> list[dict]:
     """Train in place; the history holds one dict an epoch (epoch, loss, rate, validation accuracy).
 
-    After every epoch `out` gets the best weights so far (before the first, what is there stays) and `out`.state all that `resume` needs to go on, as if
+    After every epoch `out` gets the best weights so far and `out`.state all that `resume` needs to go on, as if
     nothing had happened: every epoch draws from its own seed, so a resumed run ends on the same bits.
     `noise` [samples] is what background noise is cut from. Afterwards the recogniser holds the best weights.
     With a `pruning.Pruner`, only epochs that end at its final sparsity can be the best, and every epoch says its sparsity.
