@@ -190,9 +190,11 @@ def test_a_path_that_cannot_be_written_fails_before_the_first_epoch(tmp_path, mo
         fitted(out=tmp_path / "file" / "m.safetensors")
 
 
-def test_too_few_clips_for_a_batch_are_named():
+def test_too_few_clips_for_a_batch_are_named(tmp_path):
+    (tmp_path / "m.safetensors").write_text("an earlier training")
     with pytest.raises(TinycourseError, match="64 clips do not fill one batch of 128"):
-        fitted(training.TrainConfig(epochs=1, batch=128))
+        fitted(training.TrainConfig(epochs=1, batch=128), tmp_path / "m.safetensors")
+    assert (tmp_path / "m.safetensors").read_text() == "an earlier training"
 
 
 def test_the_learning_rate_climbs_and_falls():
