@@ -138,3 +138,6 @@ def test_a_shipped_checkpoint_is_read_by_its_name(capsys):
 def test_an_export_is_refused_before_the_work(capsys, tmp_path):
     (tmp_path / "notes.txt").write_text("mine")
     assert "notes.txt may be yours" in refused(capsys, "export", "nowhere.safetensors", "--out", tmp_path)
+    place = tmp_path / "notes.txt" / "m"
+    assert "a file stands where a folder should be" in refused(capsys, "export", "nowhere.safetensors", "--out", place)
+    assert (tmp_path / "notes.txt").read_text() == "mine"

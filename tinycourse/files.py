@@ -59,7 +59,9 @@ def beside(path: str | Path) -> Iterator[tuple[Path, Path]]:
 
 def unwritable(path: str | Path, error: OSError) -> TinycourseError:
     """The sentence for what the system refused."""
-    return TinycourseError(f"{path} cannot be written ({error.strerror or error}); give another place, or free some disk space.")
+    in_the_way = isinstance(error, FileExistsError | NotADirectoryError)
+    reason = "a file stands where a folder should be" if in_the_way else error.strerror or error
+    return TinycourseError(f"{path} cannot be written ({reason}); give another place, or free some disk space.")
 
 
 def need_apart(written: Iterable[str | Path], read: Iterable[str | Path] = ()) -> None:

@@ -84,3 +84,4 @@ def need_places(a: argparse.Namespace) -> None:
     for path in given:
         if isinstance(path, NewFolder):
             files.need_replaceable(path)
+            files.need_writable(path / files.SUMS)
