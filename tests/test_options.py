@@ -9,7 +9,7 @@ from tinycourse import cli, files
 from tinycourse.errors import TinycourseError
 from tinycourse.options import READ, NewFile, NewFolder, Number, sparsity_of
 
-WORDS = ("nan", "inf", "-inf", "1e999", "word", "", "1,5", "0x10", "٣.٣.٣")
+WORDS = ("nan", "inf", "-inf", "1e999", "word", "", "1,5", "0x10", "1" + "0" * 400, "٣.٣.٣")
 
 
 def verbs(parser: argparse.ArgumentParser) -> dict[str, argparse.ArgumentParser]:
@@ -63,8 +63,8 @@ def test_numbers_that_can_be(name):
 
 
 def test_numbers_are_described():
-    whole, share, positive = Number(int, 1), Number(float, 0, 1), Number(float, 0, above=True)
-    assert [str(n) for n in (whole, share, positive)] == ["a whole number from 1 on", "a number from 0 to 1", "a number above 0"]
+    whole, share, positive = Number(int, 1, 10**9), Number(float, 0, 1), Number(float, 0, above=True)
+    assert [str(n) for n in (whole, share, positive)] == ["a whole number from 1 to 1000000000", "a number from 0 to 1", "a number above 0"]
     assert str(Number(int, 0, 2**32 - 1)) == "a whole number from 0 to 4294967295"
 
 
