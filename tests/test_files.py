@@ -139,7 +139,11 @@ def test_folder_that_holds_something_else_stays(tmp_path, kind):
 
 def test_other_things_in_place_of_a_folder(tmp_path):
     (tmp_path / "file").write_text("mine")
-    for place, words in ((tmp_path / "file", "is a file; give a new folder"), (tmp_path / "file" / "m", "cannot be written")):
+    for place, words in (
+        (tmp_path / "file", "is a file; give a new folder"),
+        (tmp_path / "file" / "m", "cannot be written"),
+        (tmp_path / ("x" * 300), "too long"),
+    ):
         with pytest.raises(TinycourseError, match=words):
             export(place)
     (tmp_path / "link").symlink_to(tmp_path / "real")

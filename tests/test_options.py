@@ -9,7 +9,7 @@ from tinycourse import cli, files
 from tinycourse.errors import TinycourseError
 from tinycourse.options import READ, NewFile, NewFolder, Number, sparsity_of
 
-WORDS = ("nan", "inf", "-inf", "1e999", "word", "", "1,5", "0x10", "٣.٣.٣")
+WORDS = ("nan", "inf", "-inf", "1e999", "word", "", "1,5", "0x10", "1" + "0" * 400, "٣.٣.٣")
 
 
 def verbs(parser: argparse.ArgumentParser) -> dict[str, argparse.ArgumentParser]:
@@ -63,8 +63,8 @@ def test_numbers_that_can_be(name):
 
 
 def test_numbers_are_described():
-    whole, share, positive = Number(int, 1), Number(float, 0, 1), Number(float, 0, above=True)
-    assert [str(n) for n in (whole, share, positive)] == ["a whole number from 1 on", "a number from 0 to 1", "a number above 0"]
+    whole, share, positive = Number(int, 1, 10**9), Number(float, 0, 1), Number(float, 0, above=True)
+    assert [str(n) for n in (whole, share, positive)] == ["a whole number from 1 to 1000000000", "a number from 0 to 1", "a number above 0"]
     assert str(Number(int, 0, 2**32 - 1)) == "a whole number from 0 to 4294967295"
 
 
@@ -138,3 +138,6 @@ def test_a_shipped_checkpoint_is_read_by_its_name(capsys):
 def test_an_export_is_refused_before_the_work(capsys, tmp_path):
     (tmp_path / "notes.txt").write_text("mine")
     assert "notes.txt may be yours" in refused(capsys, "export", "nowhere.safetensors", "--out", tmp_path)
+    place = tmp_path / "notes.txt" / "m"
+    assert "a file stands where a folder should be" in refused(capsys, "export", "nowhere.safetensors", "--out", place)
+    assert (tmp_path / "notes.txt").read_text() == "mine"

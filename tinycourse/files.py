@@ -46,20 +46,25 @@ def beside(path: str | Path) -> Iterator[tuple[Path, Path]]:
     target = Path(os.path.realpath(path))
     part = target.with_name(f".{target.name}.{secrets.token_hex(4)}.part")
     try:
-        if target.exists() and not (target.is_file() and os.access(target, os.W_OK)):
-            raise TinycourseError(f"{path} is a folder, or a file that must not be changed; give another place.")
-        target.parent.mkdir(parents=True, exist_ok=True)
-        yield target, part
-    except OSError as error:
-        raise unwritable(path, error) from None
+        with in_words(path):
+            if target.exists() and not (target.is_file() and os.access(target, os.W_OK)):
+                raise TinycourseError(f"{path} is a folder, or a file that must not be changed; give another place.")
+            target.parent.mkdir(parents=True, exist_ok=True)
+            yield target, part
     finally:
         with suppress(OSError):
             part.unlink()
 
 
-def unwritable(path: str | Path, error: OSError) -> TinycourseError:
-    """The sentence for what the system refused."""
-    return TinycourseError(f"{path} cannot be written ({error.strerror or error}); give another place, or free some disk space.")
+@contextmanager
+def in_words(path: str | Path) -> Iterator[None]:
+    """TinycourseError for an OSError in the block."""
+    try:
+        yield
+    except OSError as error:
+        in_the_way = isinstance(error, FileExistsError | NotADirectoryError)
+        reason = "a file stands where a folder should be" if in_the_way else error.strerror or error
+        raise TinycourseError(f"{path} cannot be written ({reason}); give another place, or free some disk space.") from None
 
 
 def need_apart(written: Iterable[str | Path], read: Iterable[str | Path] = ()) -> None:
@@ -86,7 +91,7 @@ def write_bytes(path: str | Path, content: bytes) -> None:
 
 
 def write_text(path: str | Path, text: str) -> None:
-    """Write a file in UTF-8 as `whole` does, with the same line ends on every system; what is no text in a file's name as \\udc escapes."""
+    """Write a file in UTF-8 as `whole` does, with the same line ends everywhere; bytes of file names that are no text are escaped."""
     write_bytes(path, text.encode(errors="backslashreplace"))
 
 
@@ -101,7 +106,7 @@ def whole_folder(path: str | Path) -> Iterator[Path]:
     """
     need_replaceable(path)
     target = Path(os.path.realpath(path))
-    try:
+    with in_words(path):
         target.parent.mkdir(parents=True, exist_ok=True)
         with tempfile.TemporaryDirectory(dir=target.parent, prefix=f".{target.name}.", ignore_cleanup_errors=True) as folder:
             new = Path(folder, "new")
@@ -109,8 +114,6 @@ def whole_folder(path: str | Path) -> Iterator[Path]:
             yield new
             write_sums(new / SUMS, {name: digest(new / name) for name in names(new)})
             take_place(new, target)
-    except OSError as error:
-        raise unwritable(path, error) from None
 
 
 def take_place(new: Path, target: Path) -> None:
@@ -132,18 +135,19 @@ def take_place(new: Path, target: Path) -> None:
 def need_replaceable(folder: str | Path, name: str | Path = "") -> None:
     """Raises TinycourseError unless `folder`, which is called `name`, is missing, empty, or holds only what its SUMS list, unchanged."""
     folder, name = Path(folder), name or folder
-    if folder.exists() and not folder.is_dir():
-        raise TinycourseError(f"{name} is a file; give a new folder.")
-    known = read_sums(folder / SUMS)
-    folders = {parent.as_posix() for listed in known for parent in Path(listed).parents}
-    for path in sorted(folder.rglob("*")):
-        below = path.relative_to(folder).as_posix()
-        plain = path.is_file() and not path.is_symlink()
-        if below == SUMS and plain or below in folders and path.is_dir() and not path.is_symlink():
-            continue
-        if not plain or digest(path) != known.get(below):
-            why = "is not what tinycourse wrote there" if known else f"may be yours: there is no {SUMS} that says who wrote it"
-            raise TinycourseError(f"{Path(name, below)} {why}; give a new folder, or move your files away.")
+    with in_words(name):
+        if folder.exists() and not folder.is_dir():
+            raise TinycourseError(f"{name} is a file; give a new folder.")
+        known = read_sums(folder / SUMS)
+        folders = {parent.as_posix() for listed in known for parent in Path(listed).parents}
+        for path in sorted(folder.rglob("*")):
+            below = path.relative_to(folder).as_posix()
+            plain = path.is_file() and not path.is_symlink()
+            if below == SUMS and plain or below in folders and path.is_dir() and not path.is_symlink():
+                continue
+            if not plain or digest(path) != known.get(below):
+                why = "is not what tinycourse wrote there" if known else f"may be yours: there is no {SUMS} that says who wrote it"
+                raise TinycourseError(f"{Path(name, below)} {why}; give a new folder, or move your files away.")
 
 
 def need_own(folder: Path, names: Iterable[str]) -> None:

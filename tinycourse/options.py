@@ -33,7 +33,7 @@ class Number:
             value = self.kind(text)
         except ValueError:
             value = math.nan
-        if not (self.low <= value <= self.high and math.isfinite(value)) or (self.above and value == self.low):
+        if not (self.low <= value <= self.high and value < math.inf) or (self.above and value == self.low):
             raise argparse.ArgumentTypeError(f"choose {self}, not {text!r}")
         return value
 
@@ -43,8 +43,8 @@ class Number:
         return f"a {'whole ' if self.kind is int else ''}number {low}{high}"
 
 
-count = Number(int, 1)
-whole = Number(int, 0)
+count = Number(int, 1, 10**9)
+whole = Number(int, 0, 10**9)
 seed = Number(int, 0, 2**32 - 1)  # numpy takes no other
 classes = Number(int, 1, 100_000)
 share = Number(float, 0, 1)
@@ -84,3 +84,4 @@ def need_places(a: argparse.Namespace) -> None:
     for path in given:
         if isinstance(path, NewFolder):
             files.need_replaceable(path)
+            files.need_writable(path / files.SUMS)
