@@ -34,7 +34,7 @@ def networks(recogniser, a) -> tuple[int, Callable[[str], int]]:
     """How many clips a recogniser of words hears, and of how many a build, one of WAYS, says otherwise than the interpreter."""
     clips = data.open_for(recogniser.classes, "speech-commands").clips("testing")
     clips = clips.subset(torch.randperm(len(clips), generator=torch.Generator().manual_seed(0))[: a.clips])
-    program = deploy.program_of(recogniser, deploy.calibration_audio(recogniser), samples=a.samples)
+    program = deploy.program_of(recogniser, samples=a.samples)
     x = deploy.inputs(program, clips.audio)
     expected = program.run(x)
 
@@ -53,7 +53,7 @@ def networks(recogniser, a) -> tuple[int, Callable[[str], int]]:
 def transducers(recogniser, a) -> tuple[int, Callable[[str], int]]:
     """The same of a recogniser of sentences, for the ways without the DSP kernels."""
     audio = sequences.open_for(recogniser.info, recogniser.info["data"]).speech("testing").audio[: a.streams]
-    program = deploy.transducer_program_of(recogniser, deploy.calibration_speech(recogniser), samples=a.samples)
+    program = deploy.transducer_program_of(recogniser, samples=a.samples)
     streams = [deploy.rows(program, one) for one in audio]
     expected = [program.run(rows) for rows in streams]
 

@@ -27,7 +27,7 @@ def measure(name: str, splits: dict) -> dict:
     """Shares right, bytes and counts of one network. `least`: its prunable weights in int8, stored as small as single zeros allow."""
     recogniser = checkpoint.load(name)
     network = recogniser.network
-    program = deploy.program_of(recogniser, deploy.calibration_audio(recogniser))
+    program = deploy.program_of(recogniser)
     cost = profiling.profile(network, torch.zeros(1, *recogniser.frontend.config.shape))
     weights = {n: p.detach().numpy() for n, p in pruning.prunable(network).items()}
     size = sparse.total(weights, (1, 1), bits=8)

@@ -134,7 +134,7 @@ def measure_final(files: list[Path]) -> None:
     clips = data.open_dataset("speech-commands", classes="10").clips("testing")
     for file in files:
         recogniser = checkpoint.load(file)
-        program = deploy.program_of(recogniser, deploy.calibration_audio(recogniser))
+        program = deploy.program_of(recogniser)
         cost = profiling.profile(models.build(recogniser.name, costs.CLASSES), torch.zeros(1, *recogniser.frontend.config.shape))
         with tempfile.TemporaryDirectory() as folder:
             package.export(program, "host", f"{folder}/host")

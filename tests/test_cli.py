@@ -9,7 +9,7 @@ import soundfile
 import torch
 from recordings import tone, write
 
-from tinycourse import checkpoint, cli, data, training, verbs
+from tinycourse import calibration, checkpoint, cli, data, training, verbs
 from tinycourse.audio import read_audio, to_int16
 from tinycourse.mcu.listener import BITS, Listener, Settings, hear
 from tinycourse.mcu.program import Program
@@ -73,6 +73,9 @@ def test_train_resume_evaluate(capsys, small_speech_commands, tmp_path):
     assert info["testing"] == figures["testing"] and info["seed"] == 0 and info["epochs"] == 2
     status, text, _ = call(capsys, "evaluate", out, "--data", "speech-commands", "--json")
     assert status == 0 and json.loads(text)["accuracy"] == figures["testing"]["accuracy"]
+    assert calibration.fits(checkpoint.load(out)) and checkpoint.load(out).calibration.data == "speech-commands"
+    status, _, said = call(capsys, "evaluate", out, "--data", "speech-commands", "--int8")
+    assert status == 0 and "calibrating" not in said
     status, _, error = call(capsys, *train, "--resume")
     assert status == 1 and "nothing to resume" in error
 

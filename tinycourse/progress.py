@@ -15,7 +15,7 @@ SHOWN: ContextVar[tqdm | None] = ContextVar("SHOWN", default=None)
 @contextmanager
 def stages(title: str, count: int) -> Iterator[None]:
     """Show the stages that begin inside, `count` of them."""
-    with tqdm(total=count, desc=title, leave=False, bar_format="{desc} {n}/{total} {postfix}") as bar:
+    with tqdm(total=count, leave=False, bar_format=title + " {n}/{total} {desc}") as bar:
         before = SHOWN.set(bar)
         try:
             yield
@@ -27,4 +27,4 @@ def stage(name: str) -> None:
     """The next stage begins."""
     if bar := SHOWN.get():
         bar.n += 1
-        bar.set_postfix_str(name)
+        bar.set_description_str(name)

@@ -61,7 +61,7 @@ def build(sources: list[Path], target: str, out: Path, exports: list[str] = (), 
 
     `exports` names the functions that the linker must keep. Raises TinycourseError with the compiler's first error.
     """
-    options = [*WARNINGS, *BARE, *TARGETS[target], *flags]
+    options, place = [*WARNINGS, *BARE, *TARGETS[target], *flags], sources[0].parent.resolve()
     if target == "wasm":
         options += [f"-Wl,--export={name}" for name in exports]
     with tempfile.TemporaryDirectory() as folder:
@@ -69,16 +69,20 @@ def build(sources: list[Path], target: str, out: Path, exports: list[str] = (), 
             script = Path(folder, "link.ld")
             script.write_text(LINKER_SCRIPT)
             options += [f"-Wl,-T,{script}", f"-Wl,-e,{exports[0]}", *(f"-Wl,-u,{name}" for name in exports)]
-        compile_c([*options, *map(str, sources), "-o", str(out)])
+        names = [s.name if s.parent.resolve() == place else str(s.resolve()) for s in sources]
+        compile_c([*options, *names, "-o", str(out.resolve())], place)
     return out
 
 
-def compile_c(arguments: list[str]) -> None:
-    """Run the compiler. Raises TinycourseError where it is missing or finds an error."""
+def compile_c(arguments: list[str], folder: Path | None = None) -> None:
+    """Run the compiler, in a folder: what it kept of a source of that name and text serves in any other one, so kernels are compiled once.
+
+    Raises TinycourseError where the compiler is missing or finds an error.
+    """
     if not available():
         raise TinycourseError("The compiler is missing; install it with `python -m pip install ziglang`.")
     run = subprocess.run(
-        [sys.executable, "-m", "ziglang", "cc", *arguments], capture_output=True, text=True, env=os.environ | cache_variables()
+        [sys.executable, "-m", "ziglang", "cc", *arguments], capture_output=True, text=True, env=os.environ | cache_variables(), cwd=folder
     )
     if run.returncode:
         lines = [line for line in run.stderr.splitlines() if "error" in line] or run.stderr.splitlines() or ["no message"]
@@ -96,4 +100,4 @@ def cache_variables() -> dict[str, str]:
     if not writable:
         folder = Path(tempfile.gettempdir(), "tinycourse-zig")
     names = ("ZIG_GLOBAL_CACHE_DIR", "ZIG_LOCAL_CACHE_DIR")
-    return {name: os.environ.get(name, str(folder)) for name in names}
+    return {name: os.path.abspath(os.environ.get(name, folder)) for name in names}
