@@ -1,11 +1,16 @@
 """A `Program` as ONNX, the form that other tools read: every operation in float, between DequantizeLinear and QuantizeLinear.
 
-That is the QDQ form. A runtime computes what stands there, or finds its own integer kernels for it. Weights are int8 with a scale for every
-output channel, biases int32, activations int8 with the scales and zero points of the program; input and output are real numbers.
-Maps are [N, C, H, W], as torch and ONNX have them.
+That is the QDQ form. A runtime computes what stands there, or finds its own integer kernels for it. Weights have a scale for every output
+channel, biases are int32, activations have the scales of the program; input and output are real numbers. Maps are [N, C, H, W], as torch
+and ONNX have them.
 
-ONNX rounds halves to even where the program rounds them up, and a runtime multiplies by scales in float32. So a number may differ from the
-interpreter's by one step where the program rounds something that lies, within float32's precision, halfway between two integers.
+Weights and activations are stored as uint8, 128 above the program's int8: the same real numbers, and the same sums on every processor.
+onnxruntime's kernel for int8 weights on x86 without VNNI (VPMADDUBSW) clips sums of two products to 16 bits; the one for uint8 does not.
+
+ONNX rounds halves to even where the program rounds them up, and a runtime multiplies by scales in float32. The sums of `add` and
+`scale` are multiples of 1 / 2**shift of a step, and halves are among them. They are given half of that multiple more: no sum is a half
+then, and each is rounded as in the program. So a number differs from the interpreter's, by one step, only where a product or a mean lies
+within float32's precision of a half.
 """
 
 import math
@@ -43,13 +48,18 @@ def import_onnx():
     return onnx
 
 
+def raised(integers) -> np.ndarray:
+    """int8 numbers as uint8, 128 above them."""
+    return (np.asarray(integers, np.int16) + 128).astype(np.uint8)
+
+
 def channels_first(shape: tuple[int, ...]) -> tuple[int, ...]:
     """(H, W, C) as (C, H, W); (C,) stays."""
     return (shape[-1], *shape[:-1])
 
 
 class Writer:
-    """Collects nodes and constants of a graph. `values` has the quantized tensor, int8, of every name of the program."""
+    """Collects nodes and constants of a graph. `values` has the quantized tensor, uint8, of every name of the program."""
 
     def __init__(self, program: Program):
         self.onnx, self.program, self.nodes, self.constants, self.values = import_onnx(), program, [], [], {}
@@ -91,7 +101,7 @@ class Writer:
         """Scale and zero point of a tensor. Raises TinycourseError where it has more than 8 bits."""
         if t.bits != 8:
             raise TinycourseError(f"Tensor '{t.name}' has {t.bits} bits, and the ONNX form has 8; export the program as C.")
-        return self.floats(t.scale), self.constant(np.int8(t.zero_point))
+        return self.floats(t.scale), self.constant(raised(t.zero_point))
 
     def quantize(self, x: str, t: Tensor) -> str:
         return self.node("QuantizeLinear", x, *self.steps(t))
@@ -101,10 +111,9 @@ class Writer:
         return self.node("DequantizeLinear", self.values[op.inputs[place]], *self.steps(t))
 
     def weights(self, array: np.ndarray, scale: np.ndarray) -> str:
-        """A constant of integers, its first axis the output channel, with a scale for each."""
-        return self.node(
-            "DequantizeLinear", self.constant(array), self.floats(scale), self.constant(np.zeros(len(scale), array.dtype)), axis=0
-        )
+        """A constant, int8 or int32, its first axis the output channel, with a scale for each."""
+        array, zero = (raised(array), raised(0)) if array.dtype == np.int8 else (array, np.int32(0))
+        return self.node("DequantizeLinear", self.constant(array), self.floats(scale), self.constant(np.full(len(scale), zero)), axis=0)
 
     def closed(self, op: Operation, y: str, out: Tensor) -> str:
         """Real numbers, within an operation's clamp, as those of its output."""
@@ -117,9 +126,6 @@ class Writer:
         """x * factor; x itself where the factor is 1 in float32. The program's own factors are that near to 1 seldom, and it shows."""
         return x if np.all(np.float32(factor) == 1) else self.node("Mul", x, self.floats(factor))
 
-    def plus(self, x: str, bias: np.ndarray) -> str:
-        return self.node("Add", x, self.floats(bias)) if np.any(bias) else x
-
 
 # ------------------------------------------------------------------------------------------------ one function for each kind
 # Writer, operation, input Tensors, output Tensor -> the name of the output's integers.
@@ -128,6 +134,16 @@ class Writer:
 def factor_of(multiplier, shift) -> np.ndarray:
     """The real number that a multiplier and a right shift stand for."""
     return np.ldexp(np.asarray(multiplier, np.float64), -np.asarray(shift, np.int64))
+
+
+def in_steps(t: Tensor) -> float:
+    """The scale of a tensor as the model has it, in float32."""
+    return float(np.float32(t.scale))
+
+
+def never_half(bias) -> np.ndarray:
+    """An integer bias and half a unit: what comes out is no half of a step, and rounded to the nearest it is half rounded up."""
+    return np.asarray(bias, np.float64) + 0.5
 
 
 def along_channels(values: np.ndarray, t: Tensor) -> np.ndarray:
@@ -186,17 +202,18 @@ def scale(w, op, ins, out):
         return along_channels(values, out)
 
     shift = op.arrays["shift"]
-    factor = everywhere(factor_of(op.arrays["multiplier"], shift) * out.scale / ins[0].scale)
-    bias = everywhere(factor_of(op.arrays["bias"], shift) * out.scale)
-    return w.closed(op, w.plus(w.times(w.real(op, ins[0]), factor), bias), out)
+    factor = everywhere(factor_of(op.arrays["multiplier"], shift) * in_steps(out) / in_steps(ins[0]))
+    bias = everywhere(factor_of(never_half(op.arrays["bias"]), shift) * in_steps(out))
+    return w.closed(op, w.node("Add", w.times(w.real(op, ins[0]), factor), w.floats(bias)), out)
 
 
 def add(w, op, ins, out):
     shift, terms = op.arrays["shift"], []
     for place, (t, letter) in enumerate(zip(ins, "ab")):
-        factor = factor_of(op.arrays[f"multiplier_{letter}"], shift) * out.scale / t.scale
+        factor = factor_of(op.arrays[f"multiplier_{letter}"], shift) * in_steps(out) / in_steps(t)
         terms.append(w.times(w.real(op, t, place), along_channels(factor, out)))
-    return w.closed(op, w.plus(w.node("Add", *terms), along_channels(factor_of(op.arrays["bias"], shift) * out.scale, out)), out)
+    bias = along_channels(factor_of(never_half(op.arrays["bias"]), shift) * in_steps(out), out)
+    return w.closed(op, w.node("Add", w.node("Add", *terms), w.floats(bias)), out)
 
 
 def multiply(w, op, ins, out):
@@ -276,9 +293,8 @@ def reshape(w, op, x, before, after):
 
 def lookup(w, op, ins, out):
     """A table of 256 integers: they are gathered as they are."""
-    table = np.clip(op.arrays["table"], *op.parameters.get("clamp", out.limits)).astype(np.int8)
-    place = w.node("Cast", w.values[op.inputs[0]], to=w.onnx.TensorProto.INT32)
-    return w.node("Gather", w.constant(table), w.node("Add", place, w.constant(np.int32(128))), axis=0)
+    table = raised(np.clip(op.arrays["table"], *op.parameters.get("clamp", out.limits)))
+    return w.node("Gather", w.constant(table), w.node("Cast", w.values[op.inputs[0]], to=w.onnx.TensorProto.INT32), axis=0)
 
 
 KINDS = conv, linear, scale, add, multiply, max_pool, average_pool, lookup
@@ -325,18 +341,16 @@ def readme(report: dict) -> str:
     return f"""# A speech recogniser in ONNX, quantized to int8 (QDQ)
 
 Made by tinycourse. `model.onnx` takes `features`, {x}, and gives `scores`, {y}: one for each of `classes` in `report.json`.
-Opset {report["opset"]}, {report["nodes"]} nodes, {report["model_bytes"]:,} bytes. Weights are int8 with a scale for every output channel.
+Opset {report["opset"]}, {report["nodes"]} nodes, {report["model_bytes"]:,} bytes. Weights have 8 bits and a scale for every output channel.
 
 ```python
 import onnxruntime
-options = onnxruntime.SessionOptions()
-options.add_session_config_entry("session.x64quantprecision", "1")
-scores, = onnxruntime.InferenceSession("model.onnx", options).run(None, {{"features": features}})
+scores, = onnxruntime.InferenceSession("model.onnx").run(None, {{"features": features}})
 ```
 
-With that entry every operation gives what the C and its interpreter give, but for one step of int8 where halves are rounded to the other
-side; scores behind many layers may seldom differ by two. Without it, onnxruntime's kernels for x86 processors that have no VNNI
-instructions clip sums of two products to 16 bits, and scores differ by much more.
+Integers are stored as uint8, 128 above the int8 of the C and its interpreter: so onnxruntime, as it is set by default, computes the same
+sums on x86 processors with and without VNNI instructions. Every operation gives the interpreter's number, but for one step where a float32
+product lies too near to a half to be told from it. That is rare; scores behind many layers may seldom differ by two.
 
 The code is Apache-2.0 (`LICENSE`); the weights belong to whoever trained them.
 """

@@ -5,7 +5,8 @@
     joint        one of each      -> logits of the next label, or blank: go on to the next frame
 
 Label 0 is blank, and stands for the beginning where the prediction network has heard nothing yet. Everything runs forward in time
-and hands its state on, so a recording may come in chunks.
+and hands its state on, so a recording may come in chunks. Chunks give what the whole gives, but for rounding: the same products are summed
+in another order, which depends on the processor. In float64 they agree to 2**-33; in float32 about 1e-5 is usual where gates are loud.
 """
 
 import math
