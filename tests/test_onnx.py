@@ -58,7 +58,7 @@ def test_large_weights_and_inputs_do_not_saturate(optimised):
     multiplier, shift = (np.full(4, number, kind) for number, kind in ((2**30 + 1234567, np.int32), (43, np.int8)))
     arrays = {"weight": weight, "bias": np.zeros(4, np.int32), "multiplier": multiplier, "shift": shift}
     t = {"x": Tensor("x", (32,), 0.1, -128), "y": Tensor("y", (4,), 0.5, 0)}
-    program = Program("x", "y", t, [Operation("linear", ("x",), "y", arrays=arrays)])
+    program = Program("x", "y", t, [OPS["linear"](("x",), "y", arrays=arrays)])
     x = np.stack([np.full(32, 127), np.full(32, 100), np.tile([127, -128], 16)]).astype(np.int8)
     expected = program.run(x)
     assert np.abs(255 * weight.astype(int)[:, :2].sum(1)).max() > 2**15 and len(np.unique(expected)) > 6
@@ -74,7 +74,7 @@ def test_halves_are_rounded_as_in_the_program(kind):
     if kind == "add":
         half = arrays.pop("multiplier") // 2
         arrays |= {"multiplier_a": half, "multiplier_b": half}
-    program = Program("x", "y", t, [Operation(kind, ("x",) * (1 + (kind == "add")), "y", arrays=arrays)])
+    program = Program("x", "y", t, [OPS[kind](("x",) * (1 + (kind == "add")), "y", arrays=arrays)])
     x = np.repeat(np.arange(-128, 128, dtype=np.int8)[:, None], 4, 1)
     for optimised in (False, True):
         assert (scores(onnx_form.to_onnx(program).SerializeToString(), program, x, optimised) == program.run(x)).all()

@@ -93,6 +93,7 @@ class Operation:
     alias: ClassVar[bool] = False  # the same bytes under another name: nothing is computed
     can_clamp: ClassVar[bool] = False  # may end with a fused ReLU
     keeps_scale: ClassVar[bool] = False  # moves numbers about: the output keeps scale and zero point
+    without_onnx: ClassVar[str] = "export the program as C"  # what to do where it has no ONNX form
 
     def __init_subclass__(cls, abstract: bool = False) -> None:
         cls.kind = re.sub(r"(?<!^)(?=[A-Z])", "_", cls.__name__).lower()
@@ -110,6 +111,10 @@ class Operation:
     def dsp_kernel(self, ins: list[Tensor], out: Tensor) -> Kernel:
         """The same for the DSP instructions of a Cortex-M4, where there is one of its own."""
         return self.kernel(ins, out)
+
+    def onnx(self, w, ins: list[Tensor], out: Tensor) -> str:
+        """Its form in ONNX, written by an `onnx_form.Writer`: the name of its output's integers. Raises TinycourseError if it has none."""
+        raise TinycourseError(f"{self.describe()} has no ONNX form here; {self.without_onnx}.")
 
     @classmethod
     def random(cls, sketch) -> str:

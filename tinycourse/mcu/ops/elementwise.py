@@ -6,6 +6,7 @@ import numpy as np
 
 from tinycourse.mcu.fixed_point import requantize, shift_right
 from tinycourse.mcu.ops.base import Kernel, Operation, Tensor, activation, as_map, refuse_overflow
+from tinycourse.mcu.ops.qdq import along_channels, factor_of, in_steps, never_half, raised
 
 
 class Scale(Operation):
@@ -26,6 +27,17 @@ class Scale(Operation):
         (height, width, _), (rows, columns, _) = as_map(out.shape), as_map(self.arrays["multiplier"].shape)
         sizes = {"shape": as_map(out.shape), "bands": columns, "band_height": height // rows, "band_width": width // columns}
         return Kernel("tc_scale", sizes | {k: k for k in arrays} | {"activation": activation(self, out)}, arrays)
+
+    def onnx(self, w, ins, out):
+        def everywhere(values):  # constants of bands, one for each position
+            for axis in range(values.ndim - 1):
+                values = values.repeat(out.shape[axis] // values.shape[axis], axis)
+            return along_channels(values, out)
+
+        shift = self.arrays["shift"]
+        factor = everywhere(factor_of(self.arrays["multiplier"], shift) * in_steps(out) / in_steps(ins[0]))
+        bias = everywhere(factor_of(never_half(self.arrays["bias"]), shift) * in_steps(out))
+        return w.closed(self, w.node("Add", w.times(w.real(self, ins[0]), factor), w.floats(bias)), out)
 
     @classmethod
     def random(cls, s):
@@ -54,6 +66,14 @@ class Add(Operation):
         arrays = shifted_sum(self, ins, "multiplier_a", "multiplier_b")
         return Kernel("tc_add", broadcast(ins, out) | {k: k for k in arrays} | {"activation": activation(self, out)}, arrays)
 
+    def onnx(self, w, ins, out):
+        shift, terms = self.arrays["shift"], []
+        for place, (t, letter) in enumerate(zip(ins, "ab")):
+            factor = factor_of(self.arrays[f"multiplier_{letter}"], shift) * in_steps(out) / in_steps(t)
+            terms.append(w.times(w.real(self, t, place), along_channels(factor, out)))
+        bias = along_channels(factor_of(never_half(self.arrays["bias"]), shift) * in_steps(out), out)
+        return w.closed(self, w.node("Add", w.node("Add", *terms), w.floats(bias)), out)
+
     @classmethod
     def random(cls, s):
         a, b, shape = random_pair(s)
@@ -75,6 +95,11 @@ class Multiply(Operation):
         zeros = {f"zero_point_{letter}": t.zero_point for letter, t in zip("ab", ins)}
         return Kernel("tc_multiply", broadcast(ins, out) | zeros | factor | {"activation": activation(self, out)})
 
+    def onnx(self, w, ins, out):
+        factor = factor_of(self.parameters["multiplier"], self.parameters["shift"]) * out.scale / (ins[0].scale * ins[1].scale)
+        y = w.node("Mul", *(w.real(self, t, place) for place, t in enumerate(ins)))
+        return w.closed(self, w.times(y, factor), out)
+
     @classmethod
     def random(cls, s):
         a, b, shape = random_pair(s)
@@ -93,6 +118,11 @@ class Lookup(Operation):
     def kernel(self, ins, out):
         table = np.clip(self.arrays["table"], *self.clamp(out)).astype(np.int8)
         return Kernel("tc_lookup", {"count": out.size, "table": "table"}, {"table": table})
+
+    def onnx(self, w, ins, out):
+        """A table of 256 integers: they are gathered as they are."""
+        table = raised(np.clip(self.arrays["table"], *self.parameters.get("clamp", out.limits)))
+        return w.node("Gather", w.constant(table), w.node("Cast", w.values[self.inputs[0]], to=w.onnx.TensorProto.INT32), axis=0)
 
     @classmethod
     def random(cls, s):

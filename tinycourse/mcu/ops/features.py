@@ -18,6 +18,7 @@ class Features(Operation):
     """
 
     bits = (16,), 8
+    without_onnx = "it is the front end; export without --samples, and give the network features"
 
     def reference(self, xs, ins, out):
         return np.stack([recording(self, x, out.shape[0], out.zero_point)[..., None] for x in xs[0]])

@@ -1,9 +1,12 @@
 """One number of each window: the largest, or the mean."""
 
+import math
+
 import numpy as np
 
 from tinycourse.mcu.fixed_point import requantize
 from tinycourse.mcu.ops.base import Kernel, Operation, activation, patches, window
+from tinycourse.mcu.ops.qdq import cut, factor_of, overhang
 
 COSTS = ("compared", "rows compared", "elements", "positions", "once")
 
@@ -20,6 +23,12 @@ class MaxPool(Operation):
     def kernel(self, ins, out):
         fields = {"window": window(self, self.parameters["kernel"], ins[0], out.shape), "activation": activation(self, out, 0)}
         return Kernel("tc_max_pool", fields, shared="tc_pool", costs=COSTS)
+
+    def onnx(self, w, ins, out):
+        p, size = self.parameters, ins[0].shape[:2]
+        pads, start, end = overhang(p["kernel"], p["stride"], (1, 1), p["padding"], size, out.shape[:2])
+        x = cut(w, w.real(self, out), start, end, size, (2, 3))  # the same integers before and behind: one scale
+        return w.closed(self, w.node("MaxPool", x, kernel_shape=p["kernel"], strides=p["stride"], pads=pads), out)
 
     @classmethod
     def random(cls, s):
@@ -56,6 +65,13 @@ class AveragePool(Operation):
         sliding = window(self, self.parameters["kernel"], x, (*self.size(x.shape), x.shape[2]))
         fields = {"window": sliding} | factor | {"activation": activation(self, out)}
         return Kernel("tc_average_pool", fields, shared="tc_pool", costs=COSTS)
+
+    def onnx(self, w, ins, out):
+        p = self.parameters
+        factor = factor_of(p["multiplier"], p["shift"]) * math.prod(p["kernel"]) * out.scale / ins[0].scale
+        y = w.node("AveragePool", w.real(self, ins[0]), kernel_shape=p["kernel"], strides=p["stride"])
+        y = w.node("Flatten", y) if len(out.shape) == 1 else y
+        return w.closed(self, w.times(y, factor), out)
 
     @classmethod
     def random(cls, s):

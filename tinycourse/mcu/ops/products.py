@@ -8,6 +8,7 @@ import numpy as np
 
 from tinycourse.mcu.fixed_point import requantize
 from tinycourse.mcu.ops.base import Kernel, Operation, Tensor, activation, patches, refuse_overflow, window
+from tinycourse.mcu.ops.qdq import cut, overhang, weights_of
 from tinycourse.sparse import panels
 
 PAIR = 2  # blocks of a sparse matrix that a kernel multiplies at a time
@@ -53,6 +54,14 @@ class Conv(Operation):
 
     def multiply_adds(self, out):
         return self.arrays["weight"][0].size * out.size
+
+    def onnx(self, w, ins, out):
+        p, (x,) = self.parameters, ins
+        kernel = self.arrays["weight"].shape[1:3]
+        pads, start, end = overhang(kernel, p["stride"], p["dilation"], p["padding"], x.shape[:2], out.shape[:2])
+        settings = {"kernel_shape": kernel, "strides": p["stride"], "dilations": p["dilation"], "group": p["groups"], "pads": pads}
+        weight, bias = weights_of(w, self, x, out, self.arrays["weight"].transpose(0, 3, 1, 2))
+        return w.closed(self, w.node("Conv", cut(w, w.real(self, x), start, end, x.shape[:2], (2, 3)), weight, bias, **settings), out)
 
     @classmethod
     def draws(cls):
@@ -107,6 +116,14 @@ class Linear(Operation):
     def multiply_adds(self, out):
         weight = self.arrays["weight"]
         return stored(weight)["weight"].size if len(out.shape) == 1 else weight[0].size * out.size
+
+    def onnx(self, w, ins, out):
+        (x,) = ins
+        if len(x.shape) == 1:
+            weight, bias = weights_of(w, self, x, out, self.arrays["weight"])
+            return w.closed(self, w.node("Gemm", w.real(self, x), weight, bias, transB=1), out)
+        weight, bias = weights_of(w, self, x, out, self.arrays["weight"][:, :, None, None])
+        return w.closed(self, w.node("Conv", w.real(self, x), weight, bias, kernel_shape=(1, 1)), out)
 
     @classmethod
     def random(cls, s):

@@ -2,13 +2,25 @@
 
 import numpy as np
 
-from tinycourse.mcu.ops.base import Kernel, Operation
+from tinycourse.mcu.ops.base import Kernel, Operation, Tensor
+from tinycourse.mcu.ops.qdq import channels_first, cut
 
 
-class Upsample(Operation):
-    """Nearest-neighbour unpooling: out[y, x] = in[y // fh, x // fw]; factor (fh, fw); cropped to the output's size."""
+class Move(Operation, abstract=True):
+    """What they share."""
 
     keeps_scale = True
+
+    def onnx(self, w, ins, out):
+        return w.closed(self, self.onnx_moved(w, w.real(self, out), ins[0], out), out)
+
+    def onnx_moved(self, w, x: str, before: Tensor, after: Tensor) -> str:
+        """The ONNX form between real numbers: the name of x moved."""
+        raise NotImplementedError
+
+
+class Upsample(Move):
+    """Nearest-neighbour unpooling: out[y, x] = in[y // fh, x // fw]; factor (fh, fw); cropped to the output's size."""
 
     def reference(self, xs, ins, out):
         (fh, fw), (h, w) = self.parameters["factor"], out.shape[:2]
@@ -17,6 +29,12 @@ class Upsample(Operation):
     def kernel(self, ins, out):
         fh, fw = self.parameters["factor"]
         return Kernel("tc_upsample", {"input": ins[0].shape, "output": out.shape, "factor_height": fh, "factor_width": fw})
+
+    def onnx_moved(self, w, x, before, after):
+        scales = w.floats([1, 1, *self.parameters["factor"]])
+        settings = {"mode": "nearest", "coordinate_transformation_mode": "asymmetric", "nearest_mode": "floor"}
+        size = [n * f for n, f in zip(before.shape, self.parameters["factor"])]
+        return cut(w, w.node("Resize", x, "", scales, **settings), (0, 0), after.shape[:2], size, (2, 3))
 
     @classmethod
     def random(cls, s):
@@ -27,10 +45,8 @@ class Upsample(Operation):
         return s.add("upsample", (x,), (*size, c), {"factor": (fh, fw)}, zero_point=s.tensors[x].zero_point)
 
 
-class Box(Operation, abstract=True):
+class Box(Move, abstract=True):
     """What crop and pad share: one struct in C."""
-
-    keeps_scale = True
 
     def kernel(self, ins, out):
         box = {"input": ins[0].shape, "output": out.shape, "start": self.parameters["start"]}
@@ -43,6 +59,11 @@ class Crop(Box):
     def reference(self, xs, ins, out):
         (y, x, c), (h, w, d) = self.parameters["start"], out.shape
         return xs[0][:, y : y + h, x : x + w, c : c + d]
+
+    def onnx_moved(self, w, x, before, after):
+        start = channels_first(self.parameters["start"])
+        end = [a + n for a, n in zip(start, channels_first(after.shape))]
+        return cut(w, x, start, end, channels_first(before.shape), (1, 2, 3))
 
     @classmethod
     def random(cls, s):
@@ -61,6 +82,11 @@ class Pad(Box):
         y[:, i : i + h, j : j + w, k : k + c] = xs[0]
         return y
 
+    def onnx_moved(self, w, x, before, after):
+        start = channels_first(self.parameters["start"])
+        rest = [n - a - m for n, a, m in zip(channels_first(after.shape), start, channels_first(before.shape))]
+        return w.node("Pad", x, w.ints(0, *start, 0, *rest))
+
     @classmethod
     def random(cls, s):
         x = s.pick(3)
@@ -69,13 +95,11 @@ class Pad(Box):
         return s.add("pad", (x,), shape, {"start": start}, zero_point=s.tensors[x].zero_point)
 
 
-class Shift(Operation):
+class Shift(Move):
     """Channels of the input, each moved by an offset of its own (Wu et al. 2018, arXiv 1711.08141), zeros beyond the edges.
 
     runs int16 [R, 4]: (channel, count, dy, dx) appends `count` channels, out[y, x] = in[y + dy, x + dx], from `channel` on.
     """
-
-    keeps_scale = True
 
     def reference(self, xs, ins, out):
         y, c, (height, width) = np.full((len(xs[0]), *out.shape), ins[0].zero_point, np.int8), 0, out.shape[:2]
@@ -91,6 +115,19 @@ class Shift(Operation):
         sizes = {"input": ins[0].shape, "output": out.shape, "zero_point": ins[0].zero_point, "runs": len(runs)}
         return Kernel("tc_shift", sizes | {"run": "run"}, {"run": runs}, costs=("elements", "runs", "positions", "once"))
 
+    def onnx_moved(self, w, x, before, after):
+        """Every output channel is an input channel, read at an offset: a depthwise convolution with a single 1 in each kernel."""
+        runs = [(c + i, dy, dx) for c, count, dy, dx in self.arrays["runs"].tolist() for i in range(count)]
+        x = w.node("Gather", x, w.ints(*(c for c, _, _ in runs)), axis=1)
+        (reach_y, reach_x), size = (max(abs(run[axis]) for run in runs) for axis in (1, 2)), len(runs)
+        if not reach_y and not reach_x:
+            return x
+        weight = np.zeros((size, 1, 2 * reach_y + 1, 2 * reach_x + 1), np.int8)
+        for j, (_, dy, dx) in enumerate(runs):
+            weight[j, 0, reach_y + dy, reach_x + dx] = 1
+        settings = {"kernel_shape": weight.shape[2:], "pads": [reach_y, reach_x] * 2, "group": size}
+        return w.node("Conv", x, w.weights(weight, np.ones(size)), **settings)
+
     @classmethod
     def random(cls, s):
         x = s.pick(3)
@@ -101,16 +138,22 @@ class Shift(Operation):
         return s.add("shift", (x,), (*size, runs[:, 1].sum()), {}, {"runs": runs}, zero_point=s.tensors[x].zero_point)
 
 
-class Reshape(Operation):
+class Reshape(Move):
     """The same numbers in the same (channels last) order under another shape."""
 
-    alias = keeps_scale = True
+    alias = True
 
     def reference(self, xs, ins, out):
         return xs[0].reshape(len(xs[0]), *out.shape)
 
     def kernel(self, ins, out):
         return Kernel("")
+
+    def onnx_moved(self, w, x, before, after):
+        """The program's order is (H, W, C)."""
+        x = w.node("Transpose", x, perm=(0, 2, 3, 1)) if len(before.shape) == 3 and before.shape[:2] != (1, 1) else x
+        x = w.node("Reshape", x, w.ints(-1, *after.shape))
+        return w.node("Transpose", x, perm=(0, 3, 1, 2)) if len(after.shape) == 3 else x
 
     @classmethod
     def random(cls, s):
