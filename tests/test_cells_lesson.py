@@ -12,7 +12,7 @@ import pytest
 import torch
 from drawn import texts
 
-from tinycourse import gates, plots_cells, widgets
+from tinycourse import checkpoint, gates, plots_cells, widgets
 from tinycourse.models import rnnt
 from tinycourse.models.cells import CellConfig, Recurrent
 
@@ -30,6 +30,24 @@ def test_watched_gates_are_those_that_make_the_output(kind):
     torch.testing.assert_close(seen["c"], seen["f"] * before + let_in * seen["g"])
     shown = seen["r"] * seen["c"].tanh() + (1 - seen["r"]) * seen["n"] if kind == "sru" else seen["o"] * seen["c"].tanh()
     torch.testing.assert_close(seen["h"], shown)
+
+
+@pytest.mark.parametrize("kind", gates.NAMES)
+def test_watched_layers_may_have_a_projection_and_layer_normalisation(kind):
+    torch.manual_seed(0)
+    layer, x = Recurrent(4, CellConfig(kind, units=6, projection=3, layer_norm=True, clip=0.5)), torch.randn(2, 9, 4)
+    seen = gates.watch(layer, x)
+    torch.testing.assert_close(seen["m"], layer(x)[0])
+    assert {values.shape[2] for name, values in seen.items() if name != "m"} == {6}
+
+
+@pytest.mark.parametrize("name", ["rnnt-digits", "rnnt-digits-sparse", "rnnt-an4"])
+def test_pictures_of_every_shipped_layer_are_what_it_computes(name):
+    network = checkpoint.load(name).network
+    torch.manual_seed(0)
+    for layer in [*network.encoder.layers, *network.prediction.layers]:
+        x = torch.randn(2, 7, layer.inputs)
+        torch.testing.assert_close(gates.watch(layer, x)["m"], layer(x)[0])
 
 
 def test_half_of_a_value_is_left_after_its_half_life():

@@ -41,6 +41,34 @@ def test_dissected_condenser_gives_what_the_condenser_gives(recogniser):
         assert anatomy.dissect(condenser, v, pool=(3, 4))["Q"].shape[2:] == (9, 3)
 
 
+SHIPPED = [name for name in checkpoint.shipped() if name.startswith(("tinyspeech", "found"))]
+
+
+@pytest.mark.parametrize("name", SHIPPED)
+def test_pictures_of_every_shipped_condenser_are_what_it_computes(name, clips):
+    network, x = checkpoint.load(name).network, torch.randn(2, 1, 101, 40)
+    for condenser in ablation.condensers(network):
+        v = anatomy.given(network, condenser, x)
+        maps = anatomy.dissect(condenser, v)
+        assert list(maps) == list(plots_condenser.STEPS)
+        assert torch.equal(maps["V'"], condenser(v))
+        assert anatomy.dissect(condenser, v, pool=(3, 4))["Q"].shape[2:] == (-(-v.shape[2] // 3), -(-v.shape[3] // 4))
+
+
+@pytest.mark.parametrize("name", ["tinyspeech-m", "found-337"])
+def test_the_explorer_begins_with_every_condenser_as_it_was_trained(name, clips):
+    recogniser = checkpoint.load(name)
+    clips = Clips(clips.audio, clips.labels, recogniser.classes, clips.paths)
+    explorer = widgets.CondenserExplorer(recogniser, clips)
+    first = clips.labels.tolist().index(clips.classes.index(explorer.word.value))
+    x = recogniser.frontend(clips.subset(torch.tensor([first])).waveforms())
+    expected = dict(zip(recogniser.classes, recogniser.network(x)[0].softmax(0).tolist()))
+    for _, part in explorer.part.options:
+        explorer.part.value = part
+        assert (explorer.frames.value, explorer.bands.value) == part.pool
+        assert explorer.scores == pytest.approx(expected)
+
+
 def test_given_leaves_no_hook_behind(recogniser):
     part = recogniser.network.blocks[1].second
     v = anatomy.given(recogniser.network, part, torch.randn(1, 1, 101, 40))

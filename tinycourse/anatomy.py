@@ -1,23 +1,23 @@
 """A trained condenser taken apart: the maps between its steps, and how far its outputs look."""
 
+import copy
+
 import torch
 from torch import Tensor, nn
-from torch.nn import functional as F
 
-from tinycourse.models.condenser import AttentionCondenser, look_aside, match_channels, unpool
+from tinycourse.models.condenser import AttentionCondenser
 
 
 @torch.no_grad()
 def dissect(condenser: AttentionCondenser, v: Tensor, pool: tuple[int, int] | None = None, strength: float = 1) -> dict[str, Tensor]:
     """The maps between the steps of a condenser that is given V [B, C, H, W]: V, Q, K, A, V', in order.
 
-    `pool` replaces its window (frames, bands), and its S is taken `strength` times: 0 shows the limit S -> 0.
+    `pool` replaces its window (frames, bands; 0 bands are all), and its S is taken `strength` times: 0 shows the limit S -> 0.
     """
-    c, pool = condenser, pool or condenser.pool
-    q = F.max_pool2d(v, pool, ceil_mode=True)  # [B, C, h, w]
-    k = c.pointwise_norm(c.pointwise(F.relu(c.grouped_norm(c.grouped(look_aside(q, c.offsets))))))  # [B, b, h, w]
-    a = unpool(k, pool, v.shape[2:])  # [B, b, H, W]
-    return {"V": v, "Q": q, "K": k, "A": a, "V'": c.norm(c.select(match_channels(v, a.shape[1]), a, strength * c.scale))}
+    varied = copy.deepcopy(condenser)
+    varied.pool = pool or condenser.pool
+    varied.scale *= strength
+    return varied.steps(v)
 
 
 @torch.no_grad()

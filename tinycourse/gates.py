@@ -26,23 +26,15 @@ NAMES = {"lstm": "g i f o", "cifg": "g f o", "sru": "g n f r"}  # of the gates, 
 
 @torch.no_grad()
 def watch(layer: Recurrent, x: Tensor) -> dict[str, Tensor]:
-    """Run a layer frame by frame: x [B, T, inputs] -> every gate, behind its sigmoid or tanh, the cell c and the output h: [B, T, units].
+    """Run a layer frame by frame: x [B, T, inputs] -> what `Recurrent.inside` names: [B, T, units], and output m [B, T, outputs].
 
-    Layers without a projection or layer normalisation. CIFG gets an i as well: 1 - f.
+    CIFG has an i as well: 1 - f.
     """
-    state, seen = layer.start(len(x)), {}
+    state, seen = layer.start(len(x)), []
     for frame in x.unbind(1):
-        z = torch.nn.functional.linear(frame, layer.weight_input, layer.bias)
-        if layer.weight_recurrent is not None:
-            z = z + torch.nn.functional.linear(state[0], layer.weight_recurrent)
-        for name, one in zip(NAMES[layer.config.kind].split(), z.unflatten(1, (-1, layer.config.units)).unbind(1)):
-            raw = name == "n" or (name == "g" and layer.config.kind == "sru")
-            seen.setdefault(name, []).append(one if raw else one.tanh() if name == "g" else one.sigmoid())
-        h, state = layer.step(frame, state)
-        seen.setdefault("h", []).append(h)
-        seen.setdefault("c", []).append(state[1])
-    found = {name: torch.stack(frames, 1) for name, frames in seen.items()}
-    return found | ({"i": 1 - found["f"]} if layer.config.kind == "cifg" else {})
+        seen.append(layer.inside(frame, state))
+        state = seen[-1]["m"], seen[-1]["c"]
+    return {name: torch.stack([one[name] for one in seen], 1) for name in seen[0]}
 
 
 def half_life(f: Tensor) -> Tensor:

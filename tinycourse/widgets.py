@@ -186,7 +186,7 @@ class FrontEndExplorer(w.VBox):
 class CondenserExplorer(Explorer):
     """Choose a word and a condenser, change its window and its S, and watch its maps and what the recogniser says then.
 
-    `maps` holds the last maps by step, each [C, H, W]; `scores` the last scores by class.
+    A window of 0 bands is all of them. `maps` holds the last maps by step, each [C, H, W]; `scores` the last scores by class.
     """
 
     def __init__(self, recogniser: Recogniser, clips: Clips):
@@ -196,7 +196,7 @@ class CondenserExplorer(Explorer):
         self.part = w.Dropdown(options=list(parts.items()), description="condenser")
         self.channel = w.IntSlider(value=0, min=0, max=8, description="channel", continuous_update=False)
         self.frames = w.IntSlider(value=1, min=1, max=26, description="pool: frames", continuous_update=False)
-        self.bands = w.IntSlider(value=1, min=1, max=10, description="pool: bands", continuous_update=False)
+        self.bands = w.IntSlider(value=1, min=0, max=10, description="pool: bands", continuous_update=False)
         self.strength = w.FloatSlider(value=1, min=0, max=3, step=0.25, description="S, times", continuous_update=False)
         self.part.observe(self.restore, "value")
         self.restore()

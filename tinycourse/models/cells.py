@@ -7,7 +7,7 @@ As in Shangguan et al. 2019 (arXiv 1909.12408, section 2) and its authors' publi
     SRU     [g, n, f, r] = x W + b          c = f c + (1 - f) g    m = P (r tanh(c) + (1 - r) n)
 
 where g of LSTM and CIFG passes tanh, and i, f, o and r pass a sigmoid. Layer normalisation comes before these, on each gate by itself,
-over its units. `step` says all this in a line each, for one frame. `forward` computes the same for a whole sequence, fast: the input
+over its units. `inside` says all this in a line each, for one frame. `forward` computes the same for a whole sequence, fast: the input
 product of all frames at once, then as few operations a frame as there can be, and a gradient written by hand.
 """
 
@@ -82,7 +82,12 @@ class Recurrent(nn.Module):
         return F.linear(x, getattr(self, name))
 
     def step(self, x: Tensor, state: State) -> tuple[Tensor, State]:
-        """One frame, to be read: x [B, inputs] -> output [B, outputs], and the state after it."""
+        """One frame: x [B, inputs] -> output [B, outputs], and the state after it."""
+        seen = self.inside(x, state)
+        return seen["m"], (seen["m"], seen["c"])
+
+    def inside(self, x: Tensor, state: State) -> dict[str, Tensor]:
+        """One frame, to be read: x [B, inputs] -> gates behind sigmoid or tanh, cell c, what it shows h: [B, units]; and output m."""
         m, c = state
         z = self.product(x, "weight_input")  # [B, gates * units]
         if self.weight_recurrent is not None:
@@ -94,14 +99,16 @@ class Recurrent(nn.Module):
             g, n, f, r = z[:, 0], z[:, 1], z[:, 2].sigmoid(), z[:, 3].sigmoid()
             c = f * c + (1 - f) * g
             h = r * c.tanh() + (1 - r) * n
+            gates = {"g": g, "n": n, "f": f, "r": r}
         else:
             g, f, o = z[:, 0].tanh(), z[:, -2].sigmoid(), z[:, -1].sigmoid()
             i = z[:, 1].sigmoid() if self.config.kind == "lstm" else 1 - f
             c = f * c + i * g
             c = c.clamp(-self.config.clip, self.config.clip) if self.config.clip else c
             h = o * c.tanh()
+            gates = {"g": g, "i": i, "f": f, "o": o}
         m = h if self.weight_projection is None else self.product(h, "weight_projection")
-        return m, (m, c)
+        return gates | {"c": c, "h": h, "m": m}
 
     def forward(self, x: Tensor, state: State | None = None) -> tuple[Tensor, State]:
         """All frames: x [B, T, inputs] -> outputs [B, T, outputs], and the state after the last. T may be 0."""

@@ -77,12 +77,17 @@ class AttentionCondenser(nn.Module):
         self.norm = nn.BatchNorm2d(b)
 
     def forward(self, v: Tensor) -> Tensor:
+        return self.steps(v)["V'"]
+
+    def steps(self, v: Tensor) -> dict[str, Tensor]:
+        """V and the maps after each step, in order: Q, K, A, V'. A of a window of all bands is left at one band: [B, b, H, 1]."""
         q = condense(v, self.pool, self.condense)  # [B, C, H / ph, W / pw]
-        q = q if self.copies == 1 else look_aside(q, self.offsets)  # [B, a, H / ph, W / pw]
-        k = self.activation(self.grouped_norm(self.grouped(q)))  # [B, a, H / ph, W / pw]
+        copies = q if self.copies == 1 else look_aside(q, self.offsets)  # [B, a, H / ph, W / pw]
+        k = self.activation(self.grouped_norm(self.grouped(copies)))  # [B, a, H / ph, W / pw]
         k = self.pointwise_norm(self.pointwise(k))  # [B, b, H / ph, W / pw]
         a = unpool(k, self.pool, v.shape[2:])  # [B, b, H, W]
-        return self.norm(self.select(match_channels(v, a.shape[1]), a, self.scale))
+        chosen = self.norm(self.select(match_channels(v, a.shape[1]), a, self.scale))  # [B, b, H, W]
+        return {"V": v, "Q": q, "K": k, "A": a, "V'": chosen}
 
 
 class GroupedConvolution(nn.Conv2d):
