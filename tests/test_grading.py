@@ -136,6 +136,7 @@ def test_status_says_what_happened(graded, learner, exercise, words):
         ("writer", "PermissionError"),
         ("network", "Error"),
         ("renamed", "the notebook is called final (2) REALLY final.ipynb"),
+        ("capitals", "the notebook is called 00_WORD_TO_CHIP.IPYNB"),
         ("reversed", "the exercises stand in another order"),
         ("no-metadata", "softmax: the cell was known by the function it defines"),
         ("own-check", "softmax: the check cell was changed; ours was run in its place"),
@@ -233,6 +234,50 @@ def test_names_of_functions_are_not_taken_for_those_of_the_notebook():
     assert submissions.names("def f(scores):\n    clips = 1\n    return scores + clips + y\n")[0] == {"y"}
     assert submissions.names("%matplotlib inline\nx = y")[1] == {"x"}
     assert "scores" in submissions.names("this is no code: scores")[0]
+
+
+def test_everybody_has_a_row_and_a_remark(tmp_path):
+    there = tmp_path / "class"
+    files = ("zip/work.zip", "report/a.txt", "report/b.txt", "macos/__MACOSX/._00_word_to_chip.ipynb", "macos/._00_word_to_chip.ipynb",
+             "strange/notes.ipynb", "links/secret.txt", "whole.zip", "__MACOSX/zip/._work.zip", ".DS_Store", "readme.txt",
+             "points_feedback/zip.html", "points_cache/0.json")  # fmt: skip
+    for name in files:
+        (there / name).parent.mkdir(parents=True, exist_ok=True)
+        (there / name).write_text("{}")
+    (there / "nothing").mkdir()
+    (there / "links" / "00_word_to_chip.ipynb").symlink_to(there / "strange" / "notes.ipynb")
+    (there / "friend").symlink_to(there / "strange")
+    none = {"namespaces": False, "landlock": 0}
+    graded = grade.grade(there, there / "points.csv", lessons=["00"], root=ROOT, protection=none)
+    expected = {
+        "zip": "no notebook, but work.zip: unpack it",
+        "report": "no notebook, only a.txt, b.txt",
+        "macos": "an empty folder",
+        "strange": "notes.ipynb: nothing in it belongs to a lesson",
+        "links": "00_word_to_chip.ipynb is a link",
+        "whole": "no notebook, but whole.zip",
+        "nothing": "an empty folder",
+        "friend": "friend is a link",
+    }
+    rows = list(csv.DictReader(graded.table.open(encoding="utf-8")))
+    assert {r["learner"] for r in rows} == graded.remarks.keys() == expected.keys()
+    assert all(expected[r["learner"]] in r["remarks"] and r["points"] == "0" for r in rows)
+    assert graded.notebooks == 1
+    assert len(grade.grade(there, there / "points.csv", root=ROOT, protection=none).rows) > len(rows)  # without a lesson: all of them
+
+
+@pytest.mark.parametrize("begin", "=+-@\t\r\n＝")
+def test_no_cell_of_the_table_is_a_formula(tmp_path, begin):
+    bad = f"{begin}1;=1,\"=1"
+    rows = [grade.Row(bad, "00", "softmax", -1, 2, bad, bad), grade.Row("M\udcfcller", "00", "softmax", 2, 2, "passed", "-")]
+    remarks = {bad: [f"{bad}: {bad}"], "M\udcfcller": []}
+    grade.write_csv(grade.Grades(rows, remarks, 1, 0, 0.0, {}, tmp_path / "t.csv", tmp_path))
+    with open(tmp_path / "t.csv", encoding="utf-8", newline="") as file:
+        first, second = csv.DictReader(file)
+    assert {first[k][:2] for k in ("learner", "status", "notebook", "remarks")} == {f"'{begin}"}
+    assert (first["points"], first["lesson"], second["learner"], second["notebook"]) == ("-1", "00", "M\\udcfcller", "'-")
+    whole = (tmp_path / "t.csv").read_text(encoding="utf-8").replace('""', "")
+    assert all(part.count(";=") == 0 for part in whole.split('"')[::2])  # wherever a spreadsheet cuts, it is inside of quotes
 
 
 @pytest.mark.parametrize("folder, words", [("nowhere", "is no folder"), ("empty", "no notebook")])

@@ -23,6 +23,7 @@ from tinycourse.grading.submissions import Assignment, Submission
 
 LARGEST_COPY = 50 << 20  # bytes of the files beside a notebook that its cells can read
 KEPT = ("PATH", "LANG", "LC_ALL", "LD_LIBRARY_PATH", "VIRTUAL_ENV", "HOME", "MPLCONFIGDIR")  # of the environment: nobody's passwords
+FORMULAS = tuple("=+-@\uff1d\uff0b\uff0d\uff20\t\r\n")  # how a cell begins that a spreadsheet may compute, full-width signs among them
 ONE_THREAD = dict.fromkeys(("OMP_NUM_THREADS", "OPENBLAS_NUM_THREADS", "MKL_NUM_THREADS"), "1")
 
 
@@ -70,7 +71,7 @@ def grade(
 ) -> Grades:  # fmt: skip
     """Grade all notebooks in `folder`, a folder for each learner; write the CSV `table` and a page for each learner.
 
-    feedback: the folder of the pages (default: beside the table). lessons: numbers (default: those that anyone handed in).
+    feedback: the folder of the pages (default: beside the table). lessons: numbers (default: those that anyone handed in, or all).
     protection: fields of a sandbox.Protection (default: all that this machine has). What was graded before, with the same
     exercises and limits, is taken from a folder beside the table.
     Raises TinycourseError where nothing can be graded.
@@ -83,11 +84,11 @@ def grade(
     chosen = [course.find(name) for name in lessons] if lessons else there
     if strange := [lesson.number for lesson in chosen if lesson not in there]:
         raise TinycourseError(f"Lesson {strange[0]} has no exercises yet; name another one.")
-    notebooks = submissions.find(folder)
-    assignments = {lesson.number: submissions.assignment(root, lesson) for lesson in chosen}
-    handed_in = [submissions.read(learner, path, assignments) for learner, path in notebooks]
     feedback = feedback or table.with_name(f"{table.stem}_feedback")
     cache = table.with_name(f"{table.stem}_cache")
+    learners = submissions.find(folder, apart=(feedback, cache))
+    assignments = {lesson.number: submissions.assignment(root, lesson) for lesson in chosen}
+    handed_in = [submissions.read(learner, path, assignments) for learner, notebooks, _ in learners for path in notebooks]
     for place in (feedback, cache):
         place.mkdir(parents=True, exist_ok=True)
 
@@ -97,14 +98,15 @@ def grade(
     waiting = {j["key"]: j for _, j in jobs if j["key"] not in known}
     answers = known | run(list(waiting.values()), assignments, workers, protection, root, cache)
     found = [(s, answers[j["key"]]) for s, j in jobs] + [(s, {}) for s in handed_in if not s.steps]
-    numbers = [n for n in assignments if lessons or any(s.lesson == n for s in handed_in)]
+    found += [(Submission(learner, folder / learner, remarks=remarks), {}) for learner, _, remarks in learners]
+    numbers = [n for n in assignments if lessons or any(s.lesson == n for s in handed_in)] or list(assignments)
     rows, remarks = rows_of(found, {n: assignments[n] for n in numbers})
     cached = sum(j["key"] in known for _, j in jobs)
     grades = Grades(rows, remarks, len(handed_in), cached, time.monotonic() - begin, in_words(protection), table, feedback)
     write_csv(grades)
     for learner in remarks:
         page = report.page(learner, [r for r in rows if r.learner == learner], remarks[learner])
-        (feedback / f"{learner}.html").write_text(page, encoding="utf-8")
+        (feedback / f"{learner}.html").write_text(page, encoding="utf-8", errors="backslashreplace")
     return grades
 
 
@@ -126,7 +128,8 @@ def job(submission: Submission, chosen: Assignment, folder: Path, limits: Limits
     beside, room = [], LARGEST_COPY
     if submission.path.parent != folder:  # there, everyone's files lie
         for path in sorted(submission.path.parent.iterdir()):
-            if path.is_file() and not path.is_symlink() and path.suffix != ".ipynb" and (room := room - path.stat().st_size) > 0:
+            ordinary = path.is_file() and not path.is_symlink() and os.access(path, os.R_OK)
+            if ordinary and path.suffix.lower() != submissions.NOTEBOOK and (room := room - path.stat().st_size) > 0:
                 beside.append(path)
     hashes = [(path.name, hashlib.sha256(path.read_bytes()).hexdigest()) for path in beside]
     decides = [submission.steps, hashes, chosen.digest, asdict(limits), protection, tinycourse.__version__]
@@ -276,11 +279,17 @@ def row_of(submission: Submission, answer: dict, name: str, card) -> Row:
 
 
 def write_csv(grades: Grades) -> None:
-    """learner, lesson, exercise, points, of, status, notebook, remarks."""
-    with open(grades.table, "w", newline="", encoding="utf-8") as file:
-        writer = csv.writer(file)
+    """learner, lesson, exercise, points, of, status, notebook, remarks; text in quotes, and none that a spreadsheet takes for a formula."""
+    with open(grades.table, "w", newline="", encoding="utf-8", errors="backslashreplace") as file:
+        writer = csv.writer(file, quoting=csv.QUOTE_NONNUMERIC)
         writer.writerow(["learner", "lesson", "exercise", "points", "of", "status", "notebook", "remarks"])
         for r in grades.rows:
             own = f"{r.notebook}: " if r.notebook else ""
-            about = [word for word in grades.remarks[r.learner] if word.startswith(own)]
-            writer.writerow([r.learner, r.lesson, r.exercise, r.points, r.of, r.status, r.notebook, "; ".join(about)])
+            about = "; ".join(word for word in grades.remarks[r.learner] if word.startswith(own))
+            cells = [r.learner, r.lesson, r.exercise, r.points, r.of, r.status, r.notebook, about]
+            writer.writerow([plain(cell) if isinstance(cell, str) else cell for cell in cells])
+
+
+def plain(text: str) -> str:
+    """Text that no spreadsheet computes: behind an apostrophe where it begins as a formula may (OWASP, CSV injection)."""
+    return f"'{text}" if text.startswith(FORMULAS) else text

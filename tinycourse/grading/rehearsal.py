@@ -148,6 +148,7 @@ def damaged(root: Path, first: Assignment) -> list[Rehearsed]:
     both, second, first_only = points, points | {one: 0}, points | {two: 0}
     return [
         Rehearsed("renamed", "final (2) REALLY final.ipynb", text, both),
+        Rehearsed("capitals", name.upper(), text, both),
         Rehearsed("reversed", name, changed(lambda cells: cells.reverse()), both),
         Rehearsed("no-metadata", name, changed(strip), both),
         Rehearsed("own-check", name, changed(overwrite_check), both),

@@ -15,6 +15,7 @@ from tinycourse.authoring import course, exercises, sources
 from tinycourse.errors import TinycourseError
 
 LARGEST_NOTEBOOK = 20_000_000  # bytes
+NOTEBOOK, ARCHIVES = ".ipynb", (".zip", ".7z", ".rar", ".tar", ".gz", ".tgz")  # in small letters
 CELL_BEGINS = re.compile(r'\{\s*"(?:attachments|cell_type|execution_count|id|metadata|outputs|source)"\s*:')
 
 
@@ -91,17 +92,40 @@ def split_imports(source: str) -> tuple[str, str]:
 # ---------------------------------------------------------------------------------------------- their side
 
 
-def find(folder: Path) -> list[tuple[str, Path]]:
-    """(learner, notebook) of every notebook in a folder that has one folder for each learner, or one notebook for each.
+def find(folder: Path, apart: tuple[Path, ...] = ()) -> list[tuple[str, list[Path], list[str]]]:
+    """(learner, notebooks, remarks) of everybody in a folder that has one folder for each learner, or one notebook or archive for each.
 
-    Raises TinycourseError where there is none.
+    apart: folders in it that are no learner's. Raises TinycourseError where nobody is.
     """
     if not folder.is_dir():
         raise TinycourseError(f"{folder} is no folder; give the one that holds a folder for each learner.")
-    notebooks = sorted(p for p in folder.rglob("*.ipynb") if ".ipynb_checkpoints" not in p.parts and p.is_file() and not p.is_symlink())
-    if not notebooks:
+    ours = {path.resolve() for path in apart}
+    places = [p for p in sorted(folder.iterdir()) if visible(p, folder) and p.resolve() not in ours]
+    found = [learner(p) for p in places if p.is_dir() or p.is_symlink() or p.suffix.lower() in (NOTEBOOK, *ARCHIVES)]
+    if not found:
         raise TinycourseError(f"There is no notebook in {folder}; give the folder that holds a folder for each learner.")
-    return [(path.relative_to(folder).parts[0].removesuffix(".ipynb"), path) for path in notebooks]
+    return found
+
+
+def visible(path: Path, folder: Path) -> bool:
+    """Whether a path in a folder is neither hidden nor what macOS adds to an archive."""
+    return not any(part.startswith(".") or part == "__MACOSX" for part in path.relative_to(folder).parts)
+
+
+def learner(place: Path) -> tuple[str, list[Path], list[str]]:
+    """(name, notebooks, remarks) of one learner, who has a folder or a file. Links are not followed: they may lead anywhere."""
+    whole = place.is_symlink() or not place.is_dir()
+    inside = [place] if whole else [p for p in sorted(place.rglob("*")) if visible(p, place)]
+    remarks = [f"{p.name} is a link, which is not followed: hand in the file itself" for p in inside if p.is_symlink()]
+    files = [p for p in inside if p.is_file() and not p.is_symlink()]
+    notebooks = [p for p in files if p.suffix.lower() == NOTEBOOK]
+    if not notebooks and (archives := [p.name for p in files if p.suffix.lower() in ARCHIVES]):
+        remarks.append(f"no notebook, but {', '.join(archives)}: unpack it and grade again")
+    elif not notebooks and files:
+        remarks.append(f"no notebook, only {', '.join(p.name for p in files[:3])}" + (", ..." if len(files) > 3 else ""))
+    elif not inside:
+        remarks.append("an empty folder")
+    return place.stem if place.suffix.lower() in (NOTEBOOK, *ARCHIVES) else place.name, notebooks, remarks
 
 
 def read_cells(path: Path) -> tuple[list[dict], str, str]:
@@ -109,9 +133,12 @@ def read_cells(path: Path) -> tuple[list[dict], str, str]:
 
     A file that is not JSON any more, cut off or with the marks of a merge in it, is searched for whole cells.
     """
-    if path.stat().st_size > LARGEST_NOTEBOOK:
-        return [], "", f"the notebook is larger than {LARGEST_NOTEBOOK:,} bytes: it was not read"
-    text, lesson, remark = path.read_text(encoding="utf-8-sig", errors="replace"), "", ""
+    try:
+        if path.stat().st_size > LARGEST_NOTEBOOK:
+            return [], "", f"the notebook is larger than {LARGEST_NOTEBOOK:,} bytes: it was not read"
+        text, lesson, remark = path.read_text(encoding="utf-8-sig", errors="replace"), "", ""
+    except OSError as error:
+        return [], "", f"the notebook cannot be read: {error.strerror}"
     try:
         notebook = json.loads(text)
         found, metadata = notebook["cells"], notebook.get("metadata")
