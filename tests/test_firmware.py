@@ -13,6 +13,7 @@ import numpy as np
 import pytest
 import torch
 import yaml
+from compilers import STRICT, cpp_accepts
 from test_listener import SETTINGS, hearing, sound
 
 from tinycourse import checkpoint, data, deploy
@@ -27,7 +28,6 @@ from tinycourse.models.rnnt import RNNTConfig, Transducer
 from tinycourse.quantization import to_program
 
 RATE = 1600
-STRICT = ["-Wall", "-Wextra", "-Werror", "-pedantic"]
 NAMES = {"features": "TinySpeech", "samples": "Ears", "transducer": "RnntSmall", "dictation": "RnntSmall", "listener": "Listener"}
 EXPORTERS = dict.fromkeys(("features", "samples"), package) | dict.fromkeys(("transducer", "dictation"), transducer_package)
 EXPORTERS["listener"] = listener_package
@@ -181,6 +181,14 @@ def test_plain_c_is_read_by_the_compiler_of_arm(name, core, exported):
 def test_the_dsp_kernels_are_read_by_the_compiler_of_arm(tmp_path):
     package.save_texts(tmp_path, codegen.generate(features(), dsp=True))
     arm(tmp_path.iterdir(), "cortex-m4")
+
+
+@pytest.mark.parametrize("form", ["plain", "arduino", "zephyr"])
+@pytest.mark.parametrize("name", MODELS)
+def test_every_header_is_c_plus_plus_too(name, form, exported, tmp_path):
+    folder = exported(name, form)[1]
+    headers = sorted(path.resolve() for path in folder.rglob("*.h"))
+    cpp_accepts(headers, tmp_path, [f"-I{place}" for place in (folder / "src", folder / "include")])
 
 
 # ------------------------------------------------------------------------------------------------ Arduino

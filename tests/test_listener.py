@@ -6,6 +6,7 @@ import json
 import numpy as np
 import pytest
 import torch
+from compilers import gcc_accepts
 
 from tinycourse import stream
 from tinycourse.errors import TinycourseError
@@ -190,3 +191,7 @@ def test_mistakes():
         Listener(without_samples(program))
     with pytest.raises(TinycourseError, match="needs a class for each output"):
         Listener(dataclasses.replace(program, metadata={"classes": ["silence"]}))
+
+
+def test_gcc_compiles_the_sources_too(tmp_path):
+    gcc_accepts(listener.generate(hearing("centred")), tmp_path)

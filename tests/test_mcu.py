@@ -5,6 +5,7 @@ The heart: random programs give the same bits in the interpreter, in C on this m
 
 import errno
 import json
+import re
 import subprocess
 import sys
 from collections import Counter
@@ -13,7 +14,7 @@ import networks
 import numpy as np
 import pytest
 import unicorn
-from compilers import gcc_accepts
+from compilers import STRICT, cpp_accepts, gcc_accepts
 
 from tinycourse.errors import TinycourseError
 from tinycourse.mcu import codegen, emulator, fuzz, package, planner, toolchain
@@ -40,7 +41,7 @@ def built(cases, tmp_path_factory):
     def get(target):
         if target not in made:
             folder = tmp_path_factory.mktemp(target)
-            made[target] = fuzz.build([p for p, _, _ in cases[: COUNTS[target]]], target, folder)
+            made[target] = fuzz.build([p for p, _, _ in cases[: COUNTS[target]]], target, folder, STRICT)
         return made[target]
 
     return get
@@ -103,7 +104,7 @@ def test_c_equals_the_interpreter(target, cases, built):
 def test_the_dsp_kernels_equal_the_interpreter(cases, tmp_path):
     """On the chip, whose DSP instructions they are made of; test_no_undefined_behaviour has them on this machine, written out in C."""
     some = cases[: COUNTS["cortex-m4"]]
-    binary = fuzz.build([p for p, _, _ in some], "cortex-m4", tmp_path, dsp=True)
+    binary = fuzz.build([p for p, _, _ in some], "cortex-m4", tmp_path, STRICT, dsp=True)
     for i, (_, x, y) in enumerate(some):
         model = package.open_binary("cortex-m4", binary, f"case{i}", count=False)
         assert all(model.run(clip.tobytes(), expected.nbytes) == expected.tobytes() for clip, expected in zip(x, y)), f"seed {i}"
@@ -154,9 +155,30 @@ def test_no_undefined_behaviour(dsp, cases, tmp_path):
     assert subprocess.run([sys.executable, "-c", call], capture_output=True).returncode != 0
 
 
-def test_gcc_compiles_the_sources_too(tmp_path):
-    program = small_program()
-    gcc_accepts(codegen.generate(program), tmp_path)
+@pytest.mark.parametrize("dsp", [False, True])
+def test_gcc_compiles_the_sources_too(dsp, tmp_path):
+    gcc_accepts(codegen.generate(small_program(), dsp=dsp), tmp_path)
+
+
+@pytest.mark.parametrize("target", ["host", "cortex-m4", "cortex-m0plus"])
+def test_headers_are_c_plus_plus_too(target, tmp_path):
+    package.save_texts(tmp_path, codegen.generate(small_program(), dsp=target != "cortex-m0plus"))
+    flags = [flag for flag in toolchain.TARGETS[target] if not flag.startswith(("-Wl", "-shared"))]
+    cpp_accepts(sorted(tmp_path.glob("*.h")), tmp_path, ["-ffreestanding", *flags])
+
+
+@pytest.mark.parametrize("options", [["-O2"], ["-O3", "-ffreestanding"]])
+def test_gcc_leaves_the_loops_of_the_runtime_loops(options, tmp_path):
+    """It knows copying and filling when it sees them, and would call the function that it is compiling."""
+    listing = tmp_path / "runtime.s"
+    try:
+        subprocess.run(["gcc", *options, "-S", str(codegen.KERNELS / "runtime.c"), "-o", str(listing)], check=True)
+    except FileNotFoundError:
+        pytest.skip("gcc is not installed")
+    for name in ("memcpy", "memmove", "memset"):
+        begin, end = (re.search(pattern, listing.read_text(), re.M) for pattern in (rf"^_?{name}:", rf"^\s*\.size\s+{name},"))
+        body = listing.read_text()[begin.end() : end.start()]
+        assert not re.search(rf"^\s+\w+\s+_?{name}\b", body, re.M), body
 
 
 # -------------------------------------------------------------------------------------------------------- planner

@@ -30,6 +30,7 @@ def arduino(sources: dict[str, str], report: dict, clip: np.ndarray, expected: n
     """The files of an Arduino library, {path: text}. See `example` for the clip."""
     asked = fields(report, sources["model.h"])
     name, sketch = asked["name"], "examples/Recognise/"
+    asked["include"] = f"{name}.h"
     files = {f"src/{file}": text for file, text in sources.items() if file != OWN}
     files |= {f"src/{name}.h": fill("arduino/umbrella.h", asked), "keywords.txt": keywords(sources["model.h"]), "LICENSE": licence()}
     files |= {file: fill(f"arduino/{file}", asked) for file in ("library.properties", "README.md")}
@@ -42,6 +43,7 @@ def zephyr(sources: dict[str, str], report: dict, clip: np.ndarray, expected: np
     asked = fields(report, sources["model.h"]) | {"sources": "\n".join(f"    src/{file}" for file in code)}
     flash, ram = report["flash"]["total_bytes"] + clip.nbytes, report["ram"]["total_bytes"]
     asked |= {"flash_kilobytes": SYSTEM["flash"] + -(-flash // 1024), "ram_kilobytes": SYSTEM["ram"] + -(-ram // 1024)}
+    asked["include"] = f"{asked['symbol']}/model.h"
     asked["stack"] = 512 * -(-(report["ram"]["stack_bytes"] + 2048) // 512)  # the model's, and printk's
     files = {f"src/{file}": text for file, text in sources.items() if file not in (OWN, "model.h")}
     files |= {f"include/{asked['symbol']}/model.h": sources["model.h"], "LICENSE": licence()}

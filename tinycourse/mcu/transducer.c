@@ -10,7 +10,7 @@
 #include "model_joint.h"
 #include "model_prediction.h"
 #if MODEL_TAKES_SAMPLES
-#include "model_ears.h"
+/* The ears come here: tables, parameters, buffers. */
 
 static tc_ears ear;
 #endif

@@ -152,10 +152,10 @@ def generate(transducer: TransducerProgram, name: str = "model") -> dict[str, st
     sources = {}
     for part in PARTS:
         sources |= codegen.generate(transducer.programs[part], f"{name}_{part}")
-    if transducer.ears:
-        sources |= {f"{name}_ears.h": codegen.NOTICE + transducer.ears.generate(f"{name}_ears")}
     text = Path(__file__).with_name("transducer.c").read_text(encoding="utf-8")
     text = re.sub(r"\bmodel(?=[_.])", name, re.sub(r"\bMODEL(?=_)", name.upper(), text))
+    if transducer.ears:
+        text = text.replace("/* The ears come here: tables, parameters, buffers. */\n", transducer.ears.generate(f"{name}_ears"))
     return {f"{name}.h": header(transducer, name), f"{name}.c": text} | sources
 
 
@@ -201,6 +201,7 @@ def header(transducer: TransducerProgram, name: str) -> str:
 #define {upper}_SYMBOLS {t.symbols} /* labels that one output of the encoder may say */
 #define {upper}_KEPT {KEPT} /* labels that are remembered */
 
+{codegen.BEGIN_C}
 /* Call {name}_reset() before a recording. Then, again and again, fill {name}_input() with {takes}, and call {name}_run();
  * the place that {name}_input() gives changes with every run. */
 void {name}_reset(void);
@@ -214,6 +215,7 @@ const int16_t *{name}_labels(void);
 /* What the encoder heard last: there from the run that completed it until the next run. */
 const int8_t *{name}_output(void);
 
+{codegen.END_C}
 #endif
 """
 

@@ -2,6 +2,7 @@
 #ifndef HEAR_H
 #define HEAR_H
 
+#include <${include}>
 #include <stdbool.h>
 #include <string.h>
 

@@ -7,7 +7,7 @@
 
 /* Copy channels [channel, channel + count) of the window whose corner is (y, x) into column [kernel_height][kernel_width][count];
  * padding is filled with the zero point, which means 0. Taps that lie side by side in the map are copied in one go. */
-static void tc_gather(const tc_window *w, int32_t y, int32_t x, int32_t channel, int32_t count, const int8_t *input, int8_t *column)
+TC_SHARED void tc_gather(const tc_window *w, int32_t y, int32_t x, int32_t channel, int32_t count, const int8_t *input, int8_t *column)
 {
     const int32_t channels = w->input.channels, whole = w->dilation_width == 1 && count == channels;
     const tc_range inside = tc_inside(x, w->kernel_width, w->dilation_width, w->input.width);

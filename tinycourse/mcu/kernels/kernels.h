@@ -23,16 +23,22 @@
 
 #include <stdint.h>
 
+#ifdef __cplusplus
+extern "C" {
+#endif
+
 /* C99 leaves the right shift of a negative number to the compiler; every current one shifts arithmetically. Make sure. */
 typedef char tc_requires_arithmetic_shift[((-3) >> 1) == -2 ? 1 : -1];
 
 /* Each layer of a generated model stays a function of its own, so that a profiler can tell them apart; TC_INLINE
- * marks a function that is written once and compiled for each of several constants. */
+ * marks a function that is written once and compiled for each of several constants, TC_SHARED one that not every file needs. */
 #if defined(__GNUC__)
 #define TC_ALONE __attribute__((noinline))
+#define TC_SHARED static __attribute__((unused))
 #define TC_INLINE static inline __attribute__((always_inline))
 #else
 #define TC_ALONE
+#define TC_SHARED static
 #define TC_INLINE static inline
 #endif
 #define TC_LAYER static TC_ALONE void
@@ -409,6 +415,10 @@ void tc_depthwise_plain(const tc_depthwise_params *p, const int8_t *input, int8_
 void tc_max_pool_plain(const tc_pool_params *p, const int8_t *input, int8_t *output);
 void tc_average_pool_plain(const tc_pool_params *p, const int8_t *input, int8_t *output);
 void tc_add_plain(const tc_add_params *p, const int8_t *a, const int8_t *b, int8_t *output);
+#endif
+
+#ifdef __cplusplus
+}
 #endif
 
 #endif

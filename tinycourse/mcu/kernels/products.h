@@ -18,7 +18,8 @@ static inline four load_four(const int8_t *p)
 {
     uint32_t word;
     __builtin_memcpy(&word, p, 4);
-    return (four){__sxtb16(word), __sxtb16(word >> 8 | word << 24)};
+    const four pairs = {__sxtb16((int8x4_t)word), __sxtb16((int8x4_t)(word >> 8 | word << 24))};
+    return pairs;
 }
 
 static inline int32_t add_products(four x, const int8_t *w, int32_t sum)

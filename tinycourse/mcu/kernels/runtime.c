@@ -4,11 +4,18 @@
 #include <stddef.h>
 #include <stdint.h>
 
+/* GCC turns a loop that copies or fills into a call of memcpy or memset: here, of the function that the loop is in. */
+#if defined(__GNUC__) && !defined(__clang__)
+#define TC_KEEP_LOOP __attribute__((optimize("no-tree-loop-distribute-patterns")))
+#else
+#define TC_KEEP_LOOP
+#endif
+
 void *memcpy(void *destination, const void *source, size_t count);
 void *memmove(void *destination, const void *source, size_t count);
 void *memset(void *destination, int value, size_t count);
 
-void *memcpy(void *destination, const void *source, size_t count)
+TC_KEEP_LOOP void *memcpy(void *destination, const void *source, size_t count)
 {
     unsigned char *d = destination;
     const unsigned char *s = source;
@@ -17,7 +24,7 @@ void *memcpy(void *destination, const void *source, size_t count)
     return destination;
 }
 
-void *memmove(void *destination, const void *source, size_t count)
+TC_KEEP_LOOP void *memmove(void *destination, const void *source, size_t count)
 {
     unsigned char *d = destination;
     const unsigned char *s = source;
@@ -28,7 +35,7 @@ void *memmove(void *destination, const void *source, size_t count)
     return destination;
 }
 
-void *memset(void *destination, int value, size_t count)
+TC_KEEP_LOOP void *memset(void *destination, int value, size_t count)
 {
     unsigned char *d = destination;
     while (count--)

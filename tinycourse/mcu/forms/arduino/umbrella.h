@@ -1,14 +1,8 @@
 /* SPDX-License-Identifier: Apache-2.0
- * The model, for sketches, which are C++. */
+ * The model, by the name of the library. */
 #ifndef ${guard}
 #define ${guard}
 
-#ifdef __cplusplus
-extern "C" {
-#endif
 #include "model.h"
-#ifdef __cplusplus
-}
-#endif
 
 #endif
