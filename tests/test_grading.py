@@ -268,7 +268,7 @@ def test_everybody_has_a_row_and_a_remark(tmp_path):
 
 @pytest.mark.parametrize("begin", "=+-@\t\r\n＝")
 def test_no_cell_of_the_table_is_a_formula(tmp_path, begin):
-    bad = f"{begin}1;=1,\"=1"
+    bad = f'{begin}1;=1,"=1'
     rows = [grade.Row(bad, "00", "softmax", -1, 2, bad, bad), grade.Row("M\udcfcller", "00", "softmax", 2, 2, "passed", "-")]
     remarks = {bad: [f"{bad}: {bad}"], "M\udcfcller": []}
     grade.write_csv(grade.Grades(rows, remarks, 1, 0, 0.0, {}, tmp_path / "t.csv", tmp_path))

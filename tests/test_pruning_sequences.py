@@ -7,7 +7,7 @@ import pytest
 import torch
 from test_sequences import QUICK, digits, same, small_task  # noqa: F401
 
-from tinycourse import checkpoint, cli, models, pruning, sequence_training, sparse, training
+from tinycourse import checkpoint, cli, models, packed, pruning, sequence_training, sparse, training
 from tinycourse.errors import TinycourseError
 from tinycourse.models.cells import CellConfig
 from tinycourse.models.rnnt import RNNTConfig, Transducer
@@ -70,11 +70,11 @@ def test_retraining_is_half_of_the_recipe_and_not_easy_at_first():
 
 
 def test_the_verb(small_task, tmp_path, capsys):
-    dense, out, packed = (tmp_path / f"{name}.safetensors" for name in ("dense", "sparse", "packed"))
+    dense, out, small = (tmp_path / f"{name}.safetensors" for name in ("dense", "sparse", "packed"))
     common = ["--data", "connected-digits", "--epochs", "1", "--batch", "8", "--json"]
     assert cli.main(["train", "rnnt-digits", "--out", str(dense), "--hold-out", "cid", *common]) == 0
     capsys.readouterr()
-    options = ["--sparsity", "0.75", "--block", "8x1", "--layers", "prediction.*=0.5", "--packed", str(packed), "--out", str(out)]
+    options = ["--sparsity", "0.75", "--block", "8x1", "--layers", "prediction.*=0.5", "--packed", str(small), "--out", str(out)]
     assert cli.main(["prune", str(dense), *options, *common]) == 0
     figures, recogniser = json.loads(capsys.readouterr().out), checkpoint.load(out)
     assert figures["testing"]["count"] == 12 and figures["testing"] == recogniser.info["testing"] and not training.state_file(out).exists()
@@ -83,9 +83,9 @@ def test_the_verb(small_task, tmp_path, capsys):
     gone = {name: (w == 0).mean() for name, w in weights.items()}
     assert gone == pytest.approx({name: 0.5 if "prediction" in name else 0.75 for name in weights}, abs=1e-3)
     assert figures["bytes"]["bitmap"] == sparse.total(weights, (8, 1)).bitmap < figures["bytes"]["dense"] / 2
-    saved = dense.stat().st_size - packed.stat().st_size
+    saved = dense.stat().st_size - small.stat().st_size
     assert saved == pytest.approx(figures["bytes"]["dense"] - figures["bytes"]["bitmap"], abs=4_000)  # but for the header, the same bytes
-    sparse.unpack(packed, tmp_path / "again.safetensors")
+    packed.unpack(small, tmp_path / "again.safetensors")
     assert same(checkpoint.load(tmp_path / "again.safetensors"), recogniser)
     assert cli.main(["prune", str(dense), "--data", "speech-commands", "--out", str(out)]) == 1
     assert "cannot learn from 'speech-commands'" in capsys.readouterr().err

@@ -8,7 +8,7 @@ import soundfile
 from browser import FAKE_MICROPHONE, Browser, served
 from recordings import tone
 
-from tinycourse import recorder
+from tinycourse import audio, recorder
 from tinycourse.errors import TinycourseError
 
 
@@ -57,7 +57,7 @@ def test_a_bad_recording_is_one_sentence_beside_the_button(widget, heard, sample
 @pytest.mark.parametrize("form", ["WAV", "FLAC", "OGG", "MP3"])
 def test_an_upload_of_any_format_and_rate(form):
     stereo = np.stack([tone(440, rate=44_100), tone(440, rate=44_100)], axis=1)
-    samples = recorder.from_file(file_bytes(stereo, 44_100, form), f"word.{form.lower()}")
+    samples = audio.from_file(file_bytes(stereo, 44_100, form), f"word.{form.lower()}")
     assert samples.ndim == 1 and abs(len(samples) - 16_000) < 1_200  # MP3 pads
     spectrum = np.abs(np.fft.rfft(samples[:16_000], 16_000))
     assert abs(int(spectrum.argmax()) - 440) <= 2
@@ -74,7 +74,7 @@ BAD_UPLOADS = {
 @pytest.mark.parametrize("content, sentence", BAD_UPLOADS.values(), ids=BAD_UPLOADS)
 def test_a_bad_upload_is_one_sentence_with_its_own_name(content, sentence):
     with pytest.raises(TinycourseError) as error:
-        recorder.from_file(content, "../my word.wav")
+        audio.from_file(content, "../my word.wav")
     assert str(error.value).startswith("../my word.wav ") and sentence in str(error.value)
 
 
@@ -129,7 +129,7 @@ def test_the_button_records_pcm_in_a_real_browser(browser):
     assert chromium.until("document.querySelector('button')?.textContent") == "Record 1.5 s"
     chromium.click("button")
     ((rate, samples),) = chromium.until("window.sent.length && window.sent")
-    samples = recorder.from_pcm(np.array(samples, np.float32).tobytes(), rate)
+    samples = audio.from_pcm(np.array(samples, np.float32).tobytes(), rate)
     assert len(samples) == 24_000 and np.isfinite(samples).all()
     assert chromium.until("!document.querySelector('button').disabled")
 

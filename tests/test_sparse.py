@@ -6,7 +6,7 @@ import numpy as np
 import pytest
 import torch
 
-from tinycourse import checkpoint, sparse, training
+from tinycourse import checkpoint, packed, sparse, training
 from tinycourse.errors import TinycourseError
 from tinycourse.pruning import choose, prunable
 
@@ -73,17 +73,17 @@ def test_a_packed_checkpoint_comes_back_bit_for_bit_and_is_smaller(tmp_path):
     with torch.no_grad():
         for name, mask in choose(weights, (8, 1), 0.8, "lamp").items():
             weights[name].mul_(mask)
-    plain, packed, again = (tmp_path / f"{name}.safetensors" for name in ("plain", "packed", "again"))
+    plain, small, again = (tmp_path / f"{name}.safetensors" for name in ("plain", "packed", "again"))
     checkpoint.save(recogniser, plain)
-    sparse.pack(plain, packed, [f"network.{name}" for name in weights], (8, 1))
-    sparse.unpack(packed, again)
+    packed.pack(plain, small, [f"network.{name}" for name in weights], (8, 1))
+    packed.unpack(small, again)
     (tensors, header), (expected, head) = (checkpoint.read(path, checkpoint.FORMAT) for path in (again, plain))
     assert header == head and tensors.keys() == expected.keys()
     assert all(torch.equal(tensors[name], expected[name]) for name in expected)
     saved = sparse.total({name: w.detach().numpy() for name, w in weights.items()}, (8, 1))
-    assert plain.stat().st_size - packed.stat().st_size > 0.9 * (saved.dense - saved.bitmap)
+    assert plain.stat().st_size - small.stat().st_size > 0.9 * (saved.dense - saved.bitmap)
     with pytest.raises(TinycourseError, match="tinycourse-sparse-1"):
-        sparse.unpack(plain, again)
+        packed.unpack(plain, again)
 
 
 def test_blocks_are_written_outputs_x_inputs():

@@ -1,6 +1,8 @@
 """Reading recordings: whatever their format, rate and channels, out come mono floats at 16 kHz."""
 
+import io
 import re
+import tempfile
 from functools import lru_cache
 from pathlib import Path
 
@@ -58,3 +60,24 @@ def fit_length(samples: np.ndarray, length: int = RATE) -> np.ndarray:
 def to_int16(samples: np.ndarray) -> np.ndarray:
     """Floats in -1 .. 1 to 16-bit integers, rounded and clipped. Undoes what `read_audio` did to a 16-bit file, to the bit."""
     return np.clip(np.rint(samples * 32768), -32768, 32767).astype(np.int16)
+
+
+def from_pcm(pcm: bytes, rate: float) -> np.ndarray:
+    """float32 PCM at `rate` to float32 [samples] at 16 kHz. Raises TinycourseError if it is too short, damaged, or all zero."""
+    samples = np.frombuffer(pcm, np.float32)
+    if not samples.any():
+        raise TinycourseError("The recording is silent: is the microphone muted, or another one chosen?")
+    file = io.BytesIO()
+    soundfile.write(file, samples, round(rate), format="WAV", subtype="FLOAT")
+    return from_file(file.getvalue(), "The recording.wav")
+
+
+def from_file(content: bytes, name: str) -> np.ndarray:
+    """The content of an uploaded sound file to float32 [samples] at 16 kHz. Raises TinycourseError as `read_audio`, naming `name`."""
+    with tempfile.TemporaryDirectory() as folder:
+        path = Path(folder) / f"upload{Path(name).suffix}"  # the name itself may be anything
+        path.write_bytes(content)
+        try:
+            return read_audio(path)
+        except TinycourseError as error:
+            raise TinycourseError(str(error).replace(str(path), name)) from None

@@ -8,6 +8,7 @@ Nothing is asked of the modules. Any parameter with outputs and inputs can be pr
 """
 
 import json
+import math
 from dataclasses import asdict, dataclass, field, replace
 from fnmatch import fnmatch
 from pathlib import Path
@@ -19,7 +20,7 @@ from torch.nn import functional as F
 
 from tinycourse import sequence_training, training
 from tinycourse.errors import TinycourseError
-from tinycourse.sparse import Block, grid, spread
+from tinycourse.sparse import Block, grid
 
 MEASURED = Path(__file__).parent / "measured" / "pruning.json"  # written by benchmarks/pruning.py
 TRANSDUCERS = MEASURED.with_name("pruning_rnnt.json")  # written by benchmarks/pruning_rnnt.py
@@ -112,6 +113,12 @@ def lamp(scores: Tensor, size: Tensor) -> Tensor:
     shares = torch.empty_like(ordered)
     shares[order] = ordered / ordered.flip(0).cumsum(0).flip(0)
     return shares.view(scores.shape)
+
+
+def spread(blocks: Tensor, shape: tuple[int, ...], block: Block) -> Tensor:
+    """One number per block [down, across] to one per weight, of the weight's shape."""
+    wide = blocks.repeat_interleave(block[0], 0).repeat_interleave(block[1], 1)
+    return wide[: shape[0], : math.prod(shape[1:])].reshape(shape)
 
 
 def choose(weights: dict[str, Tensor], block: Block, sparsity: float | dict[str, float], scope: str = "layer") -> dict[str, Tensor]:

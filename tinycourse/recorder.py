@@ -1,16 +1,13 @@
 """Sound from the learner: the microphone, and uploaded files. Both end as mono float32 at 16 kHz, or in one clear sentence."""
 
-import io
-import tempfile
 from collections.abc import Callable
 from pathlib import Path
 
 import anywidget
 import numpy as np
-import soundfile
 import traitlets
 
-from tinycourse.audio import read_audio
+from tinycourse.audio import from_pcm
 from tinycourse.errors import TinycourseError
 
 STATIC = Path(__file__).parent / "static"
@@ -45,27 +42,6 @@ class Recorder(anywidget.AnyWidget):
         else:
             self.status = ""
             self.heard(samples)
-
-
-def from_pcm(pcm: bytes, rate: float) -> np.ndarray:
-    """float32 PCM at `rate` to float32 [samples] at 16 kHz. Raises TinycourseError if it is too short, damaged, or all zero."""
-    samples = np.frombuffer(pcm, np.float32)
-    if not samples.any():
-        raise TinycourseError("The recording is silent: is the microphone muted, or another one chosen?")
-    file = io.BytesIO()
-    soundfile.write(file, samples, round(rate), format="WAV", subtype="FLOAT")
-    return from_file(file.getvalue(), "The recording.wav")
-
-
-def from_file(content: bytes, name: str) -> np.ndarray:
-    """The content of an uploaded sound file to float32 [samples] at 16 kHz. Raises TinycourseError as `read_audio`, naming `name`."""
-    with tempfile.TemporaryDirectory() as folder:
-        path = Path(folder) / f"upload{Path(name).suffix}"  # the name itself may be anything
-        path.write_bytes(content)
-        try:
-            return read_audio(path)
-        except TinycourseError as error:
-            raise TinycourseError(str(error).replace(str(path), name)) from None
 
 
 def uploads(value: dict | tuple) -> list[tuple[str, bytes]]:

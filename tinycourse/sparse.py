@@ -5,21 +5,14 @@ inputs), so the paper's 8x1 is eight outputs that one input feeds. Blocks at the
 Leaving out weights saves less than the sparsity says: somebody has to write down where the others belong.
 """
 
-import json
 import math
 from dataclasses import dataclass, fields
-from pathlib import Path
 
 import numpy as np
-import torch
-from torch import Tensor
 
-from tinycourse.checkpoint import FORMAT as CHECKPOINT
-from tinycourse.checkpoint import read, write_whole
 from tinycourse.errors import TinycourseError
 
 Block = tuple[int, int]  # outputs x inputs
-FORMAT = "tinycourse-sparse-1"
 PANEL = 8  # outputs that a kernel takes at a time
 
 
@@ -35,12 +28,6 @@ def grid(shape: tuple[int, ...], block: Block) -> Block:
     """Blocks down and across a weight of this shape, those at the edge counted."""
     rows, columns = shape[0], math.prod(shape[1:])
     return math.ceil(rows / block[0]), math.ceil(columns / block[1])
-
-
-def spread(blocks: Tensor, shape: tuple[int, ...], block: Block) -> Tensor:
-    """One number per block [down, across] to one per weight, of the weight's shape."""
-    wide = blocks.repeat_interleave(block[0], 0).repeat_interleave(block[1], 1)
-    return wide[: shape[0], : math.prod(shape[1:])].reshape(shape)
 
 
 def cut(weight: np.ndarray, block: Block) -> np.ndarray:
@@ -148,32 +135,3 @@ def total(weights: dict[str, np.ndarray], block: Block, bits: int = 32) -> Size:
     """The sizes of several weights, added up."""
     sizes = [size(w, block, bits) for w in weights.values()]
     return Size(*(sum(getattr(s, f.name) for s in sizes) for f in fields(Size)))
-
-
-# ------------------------------------------------------------------------------------------------------ files
-
-
-def pack(checkpoint: str | Path, out: str | Path, names: list[str], block: Block) -> None:
-    """Write a checkpoint again without the empty blocks of the weights `names`: their values, and a bitmap of which are there."""
-    tensors, header = read(checkpoint, CHECKPOINT)
-    shapes = {}
-    for name in names:
-        weight = tensors.pop(name)
-        blocks = cut(weight.numpy(), block)
-        keep = blocks.any((2, 3))
-        shapes[name] = list(weight.shape)
-        tensors |= {f"{name}:values": torch.from_numpy(blocks[keep]), f"{name}:bitmap": torch.from_numpy(np.packbits(keep))}
-    write_whole(out, tensors, header | {"format": FORMAT, "shapes": json.dumps(shapes), "block": json.dumps(block)})
-
-
-def unpack(packed: str | Path, out: str | Path) -> None:
-    """The checkpoint that `pack` read, bit for bit."""
-    tensors, header = read(packed, FORMAT)
-    block = tuple(json.loads(header.pop("block")))
-    for name, shape in json.loads(header.pop("shapes")).items():
-        down, across = grid(shape, block)
-        keep = np.unpackbits(tensors.pop(f"{name}:bitmap").numpy(), count=down * across).reshape(down, across).astype(bool)
-        blocks = np.zeros((down, across, *block), np.float32)
-        blocks[keep] = tensors.pop(f"{name}:values").numpy()
-        tensors[name] = torch.from_numpy(joined(blocks, shape).copy())
-    write_whole(out, tensors, header | {"format": CHECKPOINT})

@@ -12,10 +12,9 @@ from pathlib import Path
 import numpy as np
 from tqdm.auto import tqdm
 
-from tinycourse.audio import RATE
+from tinycourse.audio import RATE, from_pcm
 from tinycourse.errors import TinycourseError
 from tinycourse.own_words import SYNTHETIC, save_take
-from tinycourse.recorder import from_pcm
 
 VOICES = ("Alex", "Alicia", "Andrea", "Andy", "Annie", "Denis", "Gene", "Henrique", "Hugo", "Jacky", "Lee", "Marco", "Mario", "Michael",
           "Mike", "Nguyen", "adam", "anika", "aunty", "belinda", "ed", "f1", "f3", "grandma", "linda", "m2", "m4", "paul", "quincy",

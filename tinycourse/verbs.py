@@ -203,7 +203,7 @@ def finish_transducer(recogniser, task, out: Path) -> dict:
 
 
 def prune(a) -> None:
-    from tinycourse import checkpoint, sparse
+    from tinycourse import checkpoint, packed, sparse
     from tinycourse.models import TRANSDUCERS
     from tinycourse.pruning import PruneConfig
 
@@ -217,7 +217,7 @@ def prune(a) -> None:
     recogniser.info |= {"command": command(recogniser, a.checkpoint), "seed": a.seed}
     history, pruner = (prune_transducer if recogniser.name in TRANSDUCERS else prune_words)(a, recogniser, how)
     if a.packed:
-        sparse.pack(a.out, a.packed, [f"network.{name}" for name in pruner.masks], how.block)
+        packed.pack(a.out, a.packed, [f"network.{name}" for name in pruner.masks], how.block)
     size = sparse.total({name: p.detach().numpy() for name, p in pruner.parameters.items()}, how.block)
     info = {k: recogniser.info[k] for k in ("validation", "testing", "pruning")}
     text = f"{a.out}: {pruner.sparsity:.1%} of the pruned weights are 0, {quality(info['testing'])} on testing; " + ", ".join(

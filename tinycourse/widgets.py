@@ -27,6 +27,7 @@ from tinycourse import (
     plots_transducer,
     stream,
 )
+from tinycourse.audio import from_file
 from tinycourse.augmentation import add_noise
 from tinycourse.checkpoint import Recogniser
 from tinycourse.data import RATE, Clips
@@ -35,7 +36,7 @@ from tinycourse.frontend import Frontend, FrontendConfig
 from tinycourse.models.condenser import AttentionCondenser
 from tinycourse.models.design import Design
 from tinycourse.pareto import on_front
-from tinycourse.recorder import Recorder, from_file, uploads
+from tinycourse.recorder import Recorder, uploads
 
 
 def png(figure: Figure) -> bytes:

@@ -9,10 +9,10 @@ import torch
 from IPython.display import Audio
 
 from tinycourse import own_words, plots_capstone, stream
-from tinycourse.audio import RATE, to_int16
+from tinycourse.audio import RATE, from_file, to_int16
 from tinycourse.errors import TinycourseError
 from tinycourse.mcu import listener as listening
-from tinycourse.recorder import Recorder, from_file, uploads
+from tinycourse.recorder import Recorder, uploads
 from tinycourse.wake import detections
 from tinycourse.widgets import png
 
