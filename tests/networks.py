@@ -321,6 +321,11 @@ SINGLES = {
         lambda m, x: torch.cat([x, x.relu()], 1)[:, 2:6] + torch.cat([x[..., 1:], x[..., :-1]], 1)[:, :4, :, :1]
     ),
     "cat along time": operation(lambda m, x: torch.cat([x[:, :, 1:], x.mean(2, keepdim=True)], 2)),
+    "channel shuffle": module(lambda: nn.ChannelShuffle(2)),
+    "shuffled channels, conv, skip": operation(
+        lambda m, x: m.parts[0](shuffled := x.view(len(x), 2, 2, 9, 7).transpose(1, 2).reshape(len(x), 4, 9, 7)) + shuffled,
+        lambda: nn.Conv2d(4, 4, 3, padding=1),
+    ),
     "repeat": operation(lambda m, x: x.repeat_interleave(3, 1)),
     "repeat, depthwise": operation(lambda m, x: m.parts[0](x.repeat_interleave(2, 1)), lambda: nn.Conv2d(8, 16, 3, padding=1, groups=8)),
     "repeat along both axes": operation(lambda m, x: x.repeat_interleave(3, 2).repeat_interleave(2, dim=3)),

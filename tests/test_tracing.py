@@ -1,13 +1,16 @@
 """The traced and folded graph is the module; what has no integer form is refused by name and path."""
 
 import copy
+import random
 
 import networks
+import numpy as np
 import pytest
 import torch
 import torch.nn.functional as F
 from networks import Lambda
 from torch import nn
+from torch.nn.utils import parametrizations, prune, spectral_norm, weight_norm
 
 from tinycourse.tracing import UnsupportedOperation, trace
 
@@ -117,6 +120,13 @@ def nested(module):
     return outer
 
 
+def broken_convolution():
+    """One of its weights is not a number, as after a training that went wrong."""
+    layer = nn.Conv2d(4, 4, 1)
+    layer.weight.data[1, 2] = torch.nan
+    return layer
+
+
 REFUSED = {
     "layer norm": (nested(nn.LayerNorm(7)), "features.1.norm (aten.layer_norm)"),
     "group norm": (nested(nn.GroupNorm(2, 4)), "features.1.norm (aten.group_norm)"),
@@ -124,9 +134,8 @@ REFUSED = {
     "transposed convolution": (nested(nn.ConvTranspose2d(4, 4, 2)), "features.1.norm (aten.conv_transpose2d)"),
     "softmax": (nested(nn.Softmax(1)), "features.1.norm (aten.softmax)"),
     "prelu": (nested(nn.PReLU(4)), "features.1.norm (aten.prelu)"),
-    "shuffle": (nested(nn.ChannelShuffle(2)), "features.1.norm (aten.channel_shuffle)"),
     "circular padding": (nested(nn.Conv2d(4, 4, 3, padding=1, padding_mode="circular")), "features.1.norm (aten.pad)"),
-    "dropout in evaluation": (Lambda(lambda m, x: F.dropout(x, 0.5)), "Lambda (aten.dropout): dropout that is on"),
+    "dropout in evaluation": (Lambda(lambda m, x: F.dropout(x, 0.5)), "Lambda (aten.dropout): it draws random numbers; a chip has none"),
     "dropout in place": (Lambda(lambda m, x: F.dropout(F.relu(x, inplace=True), 0.5)), "Lambda (aten."),
     "batch statistics": (nested(nn.BatchNorm2d(4, track_running_stats=False)), "features.1.norm (aten.batch_norm)"),
     "max pool, dilation": (nested(nn.MaxPool2d(2, dilation=2)), "features.1.norm (aten.max_pool2d): a pool with dilation"),
@@ -148,7 +157,8 @@ REFUSED = {
     "permute": (Lambda(lambda m, x: m.parts[0](x.permute(0, 1, 3, 2)), nn.Conv2d(4, 4, 1)), "parts.0 (aten.conv2d): its input [4, 7, 9]"),
     "transpose": (Lambda(lambda m, x: F.max_pool2d(x.transpose(2, 3), 2)), "Lambda (aten.max_pool2d): its input [4, 7, 9] is a view"),
     "a transposed map and a map": (Lambda(lambda m, x: x[..., :7, :] + x[..., :7, :].mT), "Lambda (aten.add): its input [4, 7, 7]"),
-    "a transposed map as output": (Lambda(lambda m, x: x.mT), "Lambda must return one tensor"),
+    "a transposed map as output": (Lambda(lambda m, x: x.mT), "Lambda ([4, 9, 7] as [4, 7, 9]): what it returns is a view"),
+    "turned channels": (Lambda(lambda m, x: x.view(len(x), 4, 63).flip(2).view_as(x)), "Lambda (aten.flip)"),
     "clips into channels": (Lambda(lambda m, x: x.reshape(2, 2, 2, 9, 7).transpose(0, 1).mean(1)), "mixes the clips of a batch"),
     "mean over channels": (Lambda(lambda m, x: x.mean(1, keepdim=True)), "Lambda (aten.mean)"),
     "mean over everything": (Lambda(lambda m, x: x * x.mean()), "Lambda (aten.mean)"),
@@ -168,11 +178,40 @@ REFUSED = {
     "repetition in a row": (Lambda(lambda m, x: x.repeat_interleave(2)[:2]), "Lambda (aten.repeat_interleave)"),
     "matrix product": (Lambda(lambda m, x: x @ x.mT), "(aten."),
     "two outputs": (Lambda(lambda m, x: (x, x * 2)), "Lambda must return one tensor"),
-    "an output of three axes": (Lambda(lambda m, x: x.flatten(2)), "Lambda must return one tensor"),
-    "a flattened map as output": (nn.Flatten(), "Flatten must return one tensor"),
+    "a tuple of one": (Lambda(lambda m, x: (x * 2,)), "computed from the input, not a collection"),
+    "a dictionary": (Lambda(lambda m, x: {"scores": x * 2}), "computed from the input, not a collection"),
+    "nothing": (Lambda(lambda m, x: None), "Lambda must return one tensor"),
+    "an output of three axes": (Lambda(lambda m, x: x.flatten(2)), "not one of 3 axes"),
+    "a flattened map as output": (nn.Flatten(), "Flatten ([4, 9, 7] as [252]): what it returns is a view"),
     "an output without input": (Lambda(lambda m, x: m.p * 2, p=torch.ones(2, 3)), "Lambda must return one tensor"),
-    "state": (Counting(), "Counting must return one tensor"),
-    "control flow on data": (Lambda(lambda m, x: x if x.max() > 0 else -x), "Lambda cannot be traced"),
+    "state": (Counting(), "Counting may not change its own buffers in its forward, as it does with count"),
+    "state of a part": (nested(Counting()), "as it does with features.1.norm.count"),
+    "control flow on data": (
+        nested(Lambda(lambda m, x: x if x.max() > 0 else -x)),
+        "features.1.norm cannot be traced: what it does depends",
+    ),
+    "a number read from data": (Lambda(lambda m, x: x * x.max().item()), "Lambda (aten.max)"),
+    "random mask": (nested(Lambda(lambda m, x: x * torch.rand(4, 1, 1))), "features.1.norm (aten.rand): it draws random numbers; a chip"),
+    "random noise": (Lambda(lambda m, x: x + torch.randn_like(x)), "Lambda (aten.randn_like): it draws random numbers"),
+    "random signs": (Lambda(lambda m, x: x * torch.randint(0, 2, (4, 1, 1))), "Lambda (aten.randint): it draws random numbers"),
+    "random order": (Lambda(lambda m, x: x[:, torch.randperm(4)]), "Lambda (aten.randperm): it draws random numbers"),
+    "random in place": (Lambda(lambda m, x: x + torch.empty(4, 1, 1).normal_()), "it draws random numbers"),
+    "random choice": (Lambda(lambda m, x: x * torch.bernoulli(m.p), p=torch.full((4, 1, 1), 0.5)), "(aten.bernoulli): it draws random"),
+    "dropout of weights": (Lambda(lambda m, x: F.conv2d(x, F.dropout(m.p)), p=torch.ones(4, 4, 1, 1)), "(aten.dropout): it draws random"),
+    "Python's random": (Lambda(lambda m, x: x * random.random()), "Lambda draws random numbers in its forward, of Python or numpy"),
+    "numpy's random": (Lambda(lambda m, x: x * float(np.random.rand())), "Lambda draws random numbers in its forward, of Python or numpy"),
+    "memory as it was": (Lambda(lambda m, x: x + torch.empty(4, 1, 1)), "Lambda (aten.add): its weights or constants are not all finite"),
+    "a weight that is not a number": (nested(broken_convolution()), "features.1.norm (aten.conv2d): its weights or constants are not all"),
+    "no channels": (Lambda(lambda m, x: x[:, :0]), "Lambda (aten.slice): its result [2, 0, 9, 7] is empty"),
+    "complex numbers": (nested(Lambda(lambda m, x: torch.fft.fft(x).abs())), "features.1.norm (aten.fft_fft)"),
+    "integers": (Lambda(lambda m, x: x.int()), "Lambda (aten.to): its result [2, 4, 9, 7] is no float map"),
+    "an input of integers": (
+        nested(nn.Embedding(4, 3)),
+        "Sequential cannot be traced with an input of shape [2, 4, 9, 7] (in features.1.norm)",
+    ),
+    "two inputs": (nn.Bilinear(7, 7, 3), "Bilinear cannot be traced"),
+    "weights without numbers": (nn.Conv2d(4, 4, 1, device="meta"), "Conv2d cannot be copied"),
+    "weights that are not there yet": (nn.LazyConv2d(4, 1), "LazyConv2d cannot be traced"),
     "wrong shape": (nn.Conv2d(3, 4, 1), "Conv2d cannot be traced with an input of shape [2, 4, 9, 7]"),
 }
 
@@ -184,6 +223,66 @@ def test_unsupported_is_refused_by_name_and_path(name):
         trace(network, (4, 9, 7))
     assert words in str(error.value)
     assert "\n" not in str(error.value)
+
+
+def test_a_refusal_prints_nothing(capfd):
+    with pytest.raises(UnsupportedOperation):
+        trace(REFUSED["control flow on data"][0], (4, 9, 7))
+    assert capfd.readouterr() == ("", "")
+
+
+@pytest.mark.parametrize("shape", [(), (0, 9, 7), (4, 9, 7, 2), (4, 9.0, 7), (-1, 9, 7), (True, 9, 7)])
+def test_a_shape_that_no_map_has_is_refused(shape):
+    with pytest.raises(UnsupportedOperation, match="ReLU needs the shape of its input without the batch"):
+        trace(nn.ReLU(), shape)
+
+
+def small():
+    return nn.Sequential(nn.Conv2d(4, 6, 3, padding=1), nn.ReLU(), nn.Conv2d(6, 4, 1))
+
+
+def hooked(change):
+    """A network whose first weight something makes of others at every call, after a step of training."""
+    network = small()
+    change(network[0])
+    network(torch.randn(2, 4, 9, 7)).square().sum().backward()
+    torch.optim.SGD(network.parameters(), 0.1).step()
+    return network
+
+
+def shared():
+    layer = nn.Conv2d(4, 4, 3, padding=1)
+    return nn.Sequential(layer, nn.ReLU(), layer)
+
+
+RIGHT = {
+    "pruned, not yet removed": lambda: hooked(lambda layer: prune.l1_unstructured(layer, "weight", 0.5)),
+    "pruned twice": lambda: hooked(lambda layer: prune.ln_structured(prune.l1_unstructured(layer, "weight", 0.5), "weight", 0.5, 2, dim=0)),
+    "a pruned bias": lambda: hooked(lambda layer: prune.random_unstructured(layer, "bias", 0.5)),
+    "old weight norm": lambda: hooked(weight_norm),
+    "old spectral norm": lambda: hooked(spectral_norm),
+    "weight norm": lambda: hooked(parametrizations.weight_norm),
+    "spectral norm": lambda: hooked(parametrizations.spectral_norm),
+    "a layer called twice": shared,
+    "in place on its input": lambda: Lambda(lambda m, x: x.mul_(2).relu_()),
+    "a first activation in place": lambda: nn.Sequential(nn.ReLU(inplace=True), nn.Conv2d(4, 3, 1)),
+    "memory that is filled": lambda: Lambda(lambda m, x: x + torch.empty(4, 1, 1).fill_(3)),
+    "batch norm in training mode": lambda: nn.Sequential(nn.Conv2d(4, 4, 1), nn.BatchNorm2d(4)).train(),
+    "double precision": lambda: small().double(),
+    "half precision": lambda: small().half(),
+    "no gradients": lambda: small().requires_grad_(False),
+}
+
+
+@pytest.mark.filterwarnings("ignore:.*weight_norm.* is deprecated")
+@pytest.mark.parametrize("name", RIGHT)
+def test_whatever_the_network_is_made_with_the_graph_computes_the_same(name):
+    torch.manual_seed(0)
+    network, x = RIGHT[name](), torch.randn(2, 4, 9, 7)
+    graph = trace(network, (4, 9, 7))
+    with torch.no_grad():
+        expected = network.float().eval()(x.clone())
+    torch.testing.assert_close(graph.run(x), expected, rtol=1e-5, atol=1e-5)
 
 
 @pytest.mark.parametrize("cell", [nn.LSTM, nn.GRU])

@@ -47,13 +47,22 @@ def as_map(shape: tuple[int, ...]) -> tuple[int, ...]:
 
 
 def settle(x: View, nodes: list[Node], path: str) -> Node | None:
-    """The node that holds x as a map or vector of just this shape: x's own, or a reshape where the stored order allows it."""
+    """The node that holds x as a map or vector of just this shape.
+
+    That is x's own, or a reshape where the stored order allows it, or a shift where only channels change places; None for any other.
+    """
     shape = as_map(x.shape)
     if shape == x.node.shape and torch.equal(x.index.flatten(), counted(shape).flatten()):
         return x.node
-    if len(shape) not in (1, 3) or not torch.equal(as_stored(x.index.reshape(shape)), as_stored(counted(x.node.shape))):
+    if len(shape) not in (1, 3):
         return None
-    nodes.append(Node("reshape", [x.node], shape, path=path))
+    index = x.index.reshape(shape)
+    if torch.equal(as_stored(index), as_stored(counted(x.node.shape))):
+        nodes.append(Node("reshape", [x.node], shape, path=path))
+    elif shape == x.node.shape and len(shape) == 3 and torch.equal(index, counted(shape)[channels := index[:, 0, 0] // index[0].numel()]):
+        nodes.append(Node("shift", [x.node], shape, {"runs": [(c, 1, 0, 0) for c in channels.tolist()]}, path=path))
+    else:
+        return None
     return nodes[-1]
 
 
@@ -307,9 +316,7 @@ def lower_function(call, x, **_):
     return call.like("lookup", x, function=call.evaluate)
 
 
-def lower_identity(call, x, train=False, **_):
-    if train:
-        call.refuse("dropout that is on in evaluation mode")
+def lower_identity(call, x, **_):
     return x
 
 
@@ -329,7 +336,7 @@ LOWER = {
     **dict.fromkeys("batch_norm _native_batch_norm_legit_no_training".split(), lower_batch_norm),
     **dict.fromkeys("relu relu6 hardtanh clamp clip clamp_min clamp_max".split(), lower_clamp),
     **dict.fromkeys(FUNCTIONS, lower_function),
-    **dict.fromkeys("view reshape flatten unflatten squeeze unsqueeze permute transpose movedim mT".split(), lower_view),
+    **dict.fromkeys("view reshape flatten unflatten squeeze unsqueeze permute transpose movedim mT channel_shuffle".split(), lower_view),
     **dict.fromkeys("dropout feature_dropout clone alias contiguous detach to".split(), lower_identity),
     "linear": lower_linear,
     "mean": lower_mean,

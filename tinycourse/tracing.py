@@ -5,13 +5,24 @@ node of `graph.py`, or refuses it by name. After folding, `Graph.run` computes w
 No model class is known here.
 """
 
+import contextlib
 import copy
+import io
+import logging
 import operator
+import random
+import traceback
 import warnings
 
+import numpy as np
 import torch
 from torch import Tensor, nn
+from torch.export.graph_signature import OutputKind
+from torch.fx.experimental.symbolic_shapes import GuardOnDataDependentSymNode
 from torch.fx.node import map_arg
+from torch.nn.utils import prune
+from torch.nn.utils.spectral_norm import SpectralNorm
+from torch.nn.utils.weight_norm import WeightNorm
 
 from tinycourse.errors import TinycourseError
 from tinycourse.graph import Graph, Node, fold
@@ -29,20 +40,81 @@ def trace(module: nn.Module, shape: tuple[int, ...]) -> Graph:
     The module itself is left as it is; the graph describes it in evaluation mode.
     Raises UnsupportedOperation, naming the operation and the path of the module it is in.
     """
-    module = copy.deepcopy(module).cpu().float().eval()
+    root = type(module).__name__
+    if not 1 <= len(shape) <= 3 or not all(type(n) is int and n > 0 for n in shape):
+        raise UnsupportedOperation(f"{root} needs the shape of its input without the batch, (C, H, W) or (C,), not {shape}.")
+    try:
+        module = copied(module)
+    except Exception as error:  # of tensors without data, or of whatever the module holds
+        raise UnsupportedOperation(f"{root} cannot be copied: {first_line(error)}") from error
+    return Graph(fold(*lower_all(export(module, root, shape), root, tuple(shape))))
+
+
+def copied(module: nn.Module) -> nn.Module:
+    """The module in evaluation mode and float32, with the weights that hooks would make of others at every call made for good."""
+    made = [x for part in module.modules() for x in vars(part).values() if isinstance(x, Tensor) and not x.is_leaf]
+    module = copy.deepcopy(module, {id(x): x.detach().clone() for x in made}).cpu().float().eval()
+    for part in module.modules():
+        for key, hook in list(part._forward_pre_hooks.items()):
+            if isinstance(hook, prune.BasePruningMethod | WeightNorm | SpectralNorm):
+                hook.remove(part)
+                del part._forward_pre_hooks[key]
+    return module
+
+
+def export(module: nn.Module, root: str, shape: tuple[int, ...]):
+    """What torch.export makes of the module. Raises UnsupportedOperation where it cannot, or where numbers were drawn meanwhile."""
     example = torch.zeros(2, *shape)  # two, so that an operation across the batch shows in the shapes
-    with warnings.catch_warnings():
-        warnings.simplefilter("ignore")  # torch.export warns of its own internals
-        try:
+    before = drawn()
+    try:
+        with quiet():
             exported = torch.export.export(module, (example,))
             if any(n.target._schema.is_mutable for n in exported.graph.nodes if hasattr(n.target, "_schema")):
                 exported = exported.run_decompositions({})  # slow; makes in-place operations functional
-        except Exception as error:  # whatever the module's own code raises, and torch's dozen errors
-            reason = str(error).strip().splitlines()[0] if str(error).strip() else type(error).__name__
-            raise UnsupportedOperation(
-                f"{type(module).__name__} cannot be traced with an input of shape [2, {', '.join(map(str, shape))}]: {reason}"
-            ) from error
-    return Graph(fold(*lower_all(exported, type(module).__name__, tuple(shape))))
+    except GuardOnDataDependentSymNode as error:
+        reason = "what it does depends on the numbers it is given; do the same for every input, such as with a multiplication"
+        raise UnsupportedOperation(f"{place(error, module) or root} cannot be traced: {reason}.") from error
+    except Exception as error:  # whatever the module's own code raises, and torch's dozen errors
+        where = f"[2, {', '.join(map(str, shape))}]"
+        inside = f" (in {path})" if (path := place(error, module)) else ""
+        raise UnsupportedOperation(f"{root} cannot be traced with an input of shape {where}{inside}: {first_line(error)}") from error
+    if drawn() != before:
+        raise UnsupportedOperation(f"{root} draws random numbers in its forward, of Python or numpy; {DRAW_ONCE}.")
+    return exported
+
+
+@contextlib.contextmanager
+def quiet():
+    """Without what torch.export tells of its own internals: warnings, and the graph of what it cannot trace."""
+    level = logging.root.manager.disable
+    logging.disable(logging.CRITICAL)
+    try:
+        with warnings.catch_warnings(), contextlib.redirect_stderr(io.StringIO()):
+            warnings.simplefilter("ignore")
+            yield
+    finally:
+        logging.disable(level)
+
+
+DRAW_ONCE = "a chip has none, draw them once, in __init__, and register them as a buffer"
+
+
+def drawn() -> tuple:
+    """Changes when Python's or numpy's generator is asked for a number."""
+    kind, key, *rest = np.random.get_state()
+    return random.getstate(), kind, key.tobytes(), *rest
+
+
+def place(error: Exception, module: nn.Module) -> str:
+    """The path of the innermost module in whose code an error was raised, "" if it is the module itself."""
+    paths = {id(part): path for path, part in module.named_modules()}
+    parts = [frame.f_locals.get("self") for frame, _ in traceback.walk_tb(error.__traceback__)]
+    return next((paths[id(part)] for part in reversed(parts) if id(part) in paths), "")
+
+
+def first_line(error: Exception) -> str:
+    """What an error says, or its name."""
+    return (str(error).strip().splitlines() or [type(error).__name__])[0]
 
 
 # ----------------------------------------------------------------------------------------------- lowering
@@ -52,22 +124,20 @@ class Call:
     """One ATen call while it is lowered: its first argument, the rest by their ATen names, what it returns, how to refuse it."""
 
     def __init__(self, fx_node, values: dict, nodes: list[Node], root: str):
-        self.target, self.op, self.nodes = fx_node.target, str(fx_node.target).split(".")[1], nodes
-        stack = list((fx_node.meta.get("nn_module_stack") or {}).values())
-        self.path = (stack[-1][0] if stack else "") or root
+        self.target, self.op, self.nodes = fx_node.target, op_of(fx_node), nodes
+        self.path, self.arguments = path_of(fx_node, root), arguments(fx_node)
         if self.op not in LOWER:
             self.refuse()
-        schema = [a.name for a in self.target._schema.arguments]
-        self.arguments = {a.name: a.default_value for a in self.target._schema.arguments}
-        self.arguments |= dict(zip(schema, fx_node.args)) | fx_node.kwargs
         result = fx_node.meta["val"]
         result = result[0] if isinstance(result, (tuple, list)) else result
         known_rank = self.op in ON_VIEWS or len(result.shape) in (2, 3, 4)
         if not known_rank or result.dim() < 2 or result.shape[0] != 2 or not result.dtype.is_floating_point:
             self.refuse(f"its result {list(result.shape)} is no float map [N, C, H, W] or vector [N, C] of a batch N = 2")
+        if not result.numel():
+            self.refuse(f"its result {list(result.shape)} is empty")
         self.shape = tuple(result.shape[1:])
         self.arguments = {k: map_arg(v, lambda n: self.read(values[n])) for k, v in self.arguments.items()}
-        self.first = schema[0]
+        self.first = next(iter(self.arguments))
         self.rest = {k: v for k, v in self.arguments.items() if k != self.first}
         if self.op not in ARITHMETIC and any(isinstance(v, (View, Node)) for v in self.rest.values()):
             self.refuse("its weights may not depend on the input")
@@ -75,7 +145,7 @@ class Call:
     def refuse(self, reason: str = "tinycourse cannot turn this operation into integers"):
         """Raise UnsupportedOperation with the path, the operation and what is supported."""
         known = ", ".join(sorted(k for k in LOWER if not k.startswith("_")))
-        raise UnsupportedOperation(f"{self.path} (aten.{self.op}): {reason}; supported are {known}.")
+        raise refusal(self.path, self.op, f"{reason}; supported are {known}")
 
     def evaluate(self, x: Tensor) -> Tensor:
         """This very operation on other numbers."""
@@ -95,6 +165,8 @@ class Call:
     def node(self, kind: str, *inputs: Node, arrays: dict | None = None, shape=None, **parameters) -> Node:
         """Append a node with this call's path, and its shape unless another is given."""
         shape = as_map(self.shape) if shape is None else tuple(shape)
+        if not all(array.isfinite().all() for array in (arrays or {}).values()):
+            raise refusal(self.path, self.op, "its weights or constants are not all finite numbers; give it others, or train it again")
         self.nodes.append(Node(kind, list(inputs), shape, parameters, arrays or {}, path=self.path))
         return self.nodes[-1]
 
@@ -146,18 +218,67 @@ def lower_all(exported, root: str, shape: tuple[int, ...]) -> tuple[list[Node], 
         elif fx_node.target is operator.getitem:
             source, index = fx_node.args
             value = values[source] if isinstance(values[source], View) else values[source][index]
+        elif draws(fx_node):
+            raise refusal(path_of(fx_node, root), op_of(fx_node), f"it draws random numbers; {DRAW_ONCE}")
         elif all(isinstance(values[n], Tensor) for n in fx_node.all_input_nodes):
             value = fx_node.target(*map_arg(fx_node.args, values.get), **map_arg(fx_node.kwargs, values.get))
+            if "empty" in op_of(fx_node) and value.is_floating_point():
+                value = torch.full_like(value, torch.nan)  # what was in memory by chance: no number, unless it is filled later
         else:
             call = Call(fx_node, values, nodes, root)
             value = LOWER[call.op](call, call.arguments[call.first], **call.rest)
             if isinstance(value, Node):
                 value = View(value, counted(value.shape).reshape(call.shape))
         values[fx_node] = value
-    results = [values[n] for n in fx_node.all_input_nodes]
-    match results:
-        case [View() as x] if len(signature.output_specs) == 1 and len(x.shape) in (1, 3) and (output := settle(x, nodes, root)):
-            return nodes, output
-    raise UnsupportedOperation(
-        f"{root} must return one tensor, a map or a vector computed from the input, and may not change its own buffers."
-    )
+    result = returned(exported, values, root)
+    output = settle(result, nodes, root)
+    if output is None:
+        reason = "what it returns is a view whose elements would have to change places; return the map or vector that it is a view of"
+        raise UnsupportedOperation(f"{root} ({list(result.node.shape)} as {list(result.shape)}): {reason}.")
+    return nodes, output
+
+
+def returned(exported, values: dict, root: str) -> View:
+    """The one map or vector that a module returns. What it does to its input in place is its own affair; a buffer has to stay."""
+    if changed := sorted(exported.graph_signature.buffers_to_mutate.values()):
+        raise UnsupportedOperation(f"{root} may not change its own buffers in its forward, as it does with {changed[0]}.")
+    by_name = {node.name: value for node, value in values.items()}
+    found = [by_name.get(s.arg.name) for s in exported.graph_signature.output_specs if s.kind == OutputKind.USER_OUTPUT]
+    match found:
+        case [View() as x] if exported.call_spec.out_spec.is_leaf() and len(x.shape) in (1, 3):
+            return x
+        case [View() as x] if exported.call_spec.out_spec.is_leaf():
+            instead = f"one of {len(x.shape) + 1} axes"
+        case _:
+            instead = "a collection" if not exported.call_spec.out_spec.is_leaf() else "what does not depend on it"
+    raise UnsupportedOperation(f"{root} must return one tensor, a map or a vector computed from the input, not {instead}.")
+
+
+def op_of(fx_node) -> str:
+    """The name of an ATen operation: "conv2d"."""
+    return str(fx_node.target).split(".")[1]
+
+
+def path_of(fx_node, root: str) -> str:
+    """The path of the module that called an operation, or the name of the whole."""
+    stack = list((fx_node.meta.get("nn_module_stack") or {}).values())
+    return (stack[-1][0] if stack else "") or root
+
+
+def arguments(fx_node) -> dict:
+    """The arguments of an ATen call by name, as the graph has them."""
+    schema = fx_node.target._schema.arguments
+    return {a.name: a.default_value for a in schema} | dict(zip([a.name for a in schema], fx_node.args)) | fx_node.kwargs
+
+
+def draws(fx_node) -> bool:
+    """Whether an operation draws random numbers. Dropout and its like do so in training only."""
+    if torch.Tag.nondeterministic_seeded not in getattr(fx_node.target, "tags", ()):
+        return False
+    given = arguments(fx_node)
+    return given.get("train", given.get("training", True))
+
+
+def refusal(path: str, op: str, reason: str) -> UnsupportedOperation:
+    """What to raise for an operation of the module at a path."""
+    return UnsupportedOperation(f"{path} (aten.{op}): {reason}.")

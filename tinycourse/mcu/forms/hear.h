@@ -10,7 +10,7 @@
 #include "words.h"
 
 /* The word that the model hears in the clip. `same`: whether every score is the one that the computer found. */
-static const char *hear_clip(bool *same)
+static inline const char *hear_clip(bool *same)
 {
     int best = 0;
     memcpy(model_input(), clip, sizeof clip);${reset}

@@ -11,7 +11,7 @@
 
 /* The words that fire while the clip is fed chunk by chunk. `same`: whether each comes in the chunk, and with the score, that the computer
  * found. */
-static const char *hear_clip(bool *same)
+static inline const char *hear_clip(bool *same)
 {
     static char text[256];
     int32_t fired = 0; /* numbers in `expected`: chunk, word, score */

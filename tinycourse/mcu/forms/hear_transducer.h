@@ -10,7 +10,7 @@
 #include "words.h"
 
 /* What the model writes down while it hears the clip. `same`: whether every label is the one that the computer found. */
-static const char *hear_clip(bool *same)
+static inline const char *hear_clip(bool *same)
 {
     static char text[256];
     int32_t said = 0;
