@@ -28,6 +28,8 @@ from tinycourse.errors import TinycourseError
 from tinycourse.graph import Graph, Node, fold
 from tinycourse.lowering import ARITHMETIC, LOWER, ON_VIEWS, View, as_map, counted, settle
 
+DRAW_ONCE = "a chip has none, draw them once, in __init__, and register them as a buffer"
+
 
 class UnsupportedOperation(TinycourseError):
     """The network holds an operation that has no integer form here; the message names it and the module it is in."""
@@ -94,9 +96,6 @@ def quiet():
             yield
     finally:
         logging.disable(level)
-
-
-DRAW_ONCE = "a chip has none, draw them once, in __init__, and register them as a buffer"
 
 
 def drawn() -> tuple:
