@@ -29,6 +29,8 @@ from tinycourse.float_ops import NODES, Input, Node
 from tinycourse.graph import Graph, fold
 from tinycourse.lowering import ARITHMETIC, LOWER, ON_VIEWS, View, as_map, counted, settle
 
+DRAW_ONCE = "a chip has none, draw them once, in __init__, and register them as a buffer"
+
 
 class UnsupportedOperation(TinycourseError):
     """The network holds an operation that has no integer form here; the message names it and the module it is in."""
@@ -95,9 +97,6 @@ def quiet():
             yield
     finally:
         logging.disable(level)
-
-
-DRAW_ONCE = "a chip has none, draw them once, in __init__, and register them as a buffer"
 
 
 def drawn() -> tuple:
