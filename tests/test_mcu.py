@@ -5,6 +5,7 @@ The heart: random programs give the same bits in the interpreter, in C on this m
 
 import errno
 import json
+import os
 import re
 import subprocess
 import sys
@@ -368,7 +369,17 @@ def test_the_compilers_cache_needs_no_writable_home(monkeypatch, tmp_path):
         monkeypatch.delenv(name, raising=False)
     assert all("tinycourse-zig" in folder for folder in toolchain.cache_variables().values())
     monkeypatch.setenv("ZIG_LOCAL_CACHE_DIR", "mine")
-    assert toolchain.cache_variables()["ZIG_LOCAL_CACHE_DIR"] == "mine"
+    assert toolchain.cache_variables()["ZIG_LOCAL_CACHE_DIR"] == os.path.abspath("mine")  # in whatever folder the compiler runs
+
+
+def test_a_source_is_compiled_once_for_all_folders(monkeypatch, tmp_path):
+    """The compiler finds by name and text what it made in another folder: it is asked for both in the same words."""
+    asked, compile_c = [], toolchain.compile_c
+    monkeypatch.setattr(toolchain, "compile_c", lambda *arguments: asked.append(arguments) or compile_c(*arguments))
+    for name in ("one", "two"):
+        package.compiled({"a.c": "int f(void);\nint f(void) { return 1; }\n"}, "host", (tmp_path / name), [])
+    assert [[word for word in words if word.endswith(".c")] for words, _ in asked] == [["a.c"]] * 2
+    assert [folder for _, folder in asked] == [tmp_path / "one", tmp_path / "two"]
 
 
 # -------------------------------------------------------------------------------------------------------- emulator
