@@ -5,7 +5,6 @@ do, and all others are done, it prints the numbers of the trials that were told,
 """
 
 import json
-import signal
 import sys
 import threading
 from collections.abc import Callable
@@ -50,11 +49,6 @@ def search(place: str, count: int, unfortunate: int, hindrance: Callable) -> tup
     for thread in threads:
         thread.start()
     return threads, told
-
-
-def hear_interrupts() -> None:
-    """In a new process, before its program: a shell lets what it runs in the background ignore SIGINT."""
-    signal.signal(signal.SIGINT, signal.SIG_DFL)
 
 
 def main(place: str, count: int, hanging: int) -> None:

@@ -165,11 +165,15 @@ def serve(where: str, place: str) -> None:
     need_grpc()
     optuna.logging.set_verbosity(optuna.logging.ERROR)
     host, port = address(where)
+    unfit = TinycourseError(f"Nobody can be served at {where}; give a free port of this machine.")
+    with contextlib.suppress(OSError):
+        socket.create_connection((host, port), 1).close()
+        raise unfit  # gRPC would share the port with whoever answers there
     storage = get_storage(open_storage(place))
     try:
         run_grpc_proxy_server(storage, host=host, port=port)
-    except RuntimeError as error:
-        raise TinycourseError(f"Nobody can be served at {where} ({error}); give a free port of this machine.") from None
+    except RuntimeError:
+        raise unfit from None
 
 
 def need_grpc() -> None:
