@@ -355,7 +355,7 @@ MOMENTS = {  # of a run: what is called then
 
 @pytest.mark.parametrize("moment", MOMENTS)
 def test_ctrl_c_is_kept_whenever_it_comes(moment, tmp_path, folder, sounds, monkeypatch, ctrl_c, capfd):
-    """The terminal sends it to the workers, too; those that have just begun are still importing what they need."""
+    """The terminal sends it to a worker, too, which has just begun and still imports what it needs. Then the study has all it asked for."""
     where, name = MOMENTS[moment]
     original, seen = getattr(where, name), []
     start = explore.multiprocessing.context.SpawnProcess.start
@@ -371,13 +371,13 @@ def test_ctrl_c_is_kept_whenever_it_comes(moment, tmp_path, folder, sounds, monk
 
     monkeypatch.setattr(where, name, interrupted)
     monkeypatch.setattr(explore.multiprocessing.context.SpawnProcess, "start", started)
-    arguments = ["--study", "s", "--storage", tmp_path / "j", "--folder", folder, "--trials", 1, *COMMAND]
-    assert cli.main(["explore", *map(str, arguments)]) == 130
-    assert capfd.readouterr().err.splitlines()[-1] == "tinycourse: stopped."
+    monkeypatch.setattr(explore, "trained", lambda study: len(seen))
+    with pytest.raises(KeyboardInterrupt):
+        explore.run("s", str(tmp_path / "j"), SETTINGS, 1, 1, folder)
+    assert "Traceback" not in capfd.readouterr().err
     assert len(seen) == (name in ("start", "stop")) and all(process.exitcode == 0 for process in seen)
     if name != "open_study":
-        study = explore.open_study("s", str(tmp_path / "j"), SETTINGS)
-        assert TrialState.RUNNING not in {t.state for t in study.get_trials()}
+        assert not explore.open_study("s", str(tmp_path / "j"), SETTINGS).get_trials()
 
 
 def start(tmp_path, folder, trials: int, *more, workers: int = 1) -> subprocess.Popen:
