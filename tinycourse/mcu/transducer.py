@@ -14,6 +14,7 @@ import numpy as np
 from safetensors.numpy import save as to_bytes
 
 from tinycourse.mcu import codegen
+from tinycourse.mcu import ears as streaming
 from tinycourse.mcu.ears import Ears
 from tinycourse.mcu.program import Program, read
 
@@ -153,7 +154,7 @@ def generate(transducer: TransducerProgram, name: str = "model") -> dict[str, st
     for part in PARTS:
         sources |= codegen.generate(transducer.programs[part], f"{name}_{part}")
     if transducer.ears:
-        sources |= {f"{name}_ears.h": codegen.NOTICE + transducer.ears.generate(f"{name}_ears")}
+        sources |= {f"{name}_ears.h": codegen.NOTICE + streaming.generate(transducer.ears, f"{name}_ears")}
     text = Path(__file__).with_name("transducer.c").read_text(encoding="utf-8")
     text = re.sub(r"\bmodel(?=[_.])", name, re.sub(r"\bMODEL(?=_)", name.upper(), text))
     return {f"{name}.h": header(transducer, name), f"{name}.c": text} | sources
