@@ -3,6 +3,7 @@
 import json
 import subprocess
 import sys
+from pathlib import Path
 
 import pytest
 import soundfile
@@ -291,3 +292,11 @@ def test_mistakes_get_one_sentence(capsys, tmp_path, monkeypatch, arguments, wor
     last = error.strip().splitlines()[-1]
     assert status == 1 and out == "" and words in last and last.startswith("tinycourse: ") and "Traceback" not in error
     assert list(tmp_path.iterdir()) == []
+
+
+def test_serve_opens_the_first_notebook(monkeypatch):
+    called = []
+    monkeypatch.setattr(subprocess, "call", lambda command: called.append(command) or 7)
+    assert cli.main(["serve", "--", "--no-browser"]) == 7
+    ((*_, module, notebook, option),) = called
+    assert module == "jupyterlab" and Path(notebook).is_file() and Path(notebook).name.startswith("00_") and option == "--no-browser"

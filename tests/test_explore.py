@@ -156,7 +156,8 @@ def test_a_design_that_exceeds_a_limit_is_never_trained(sounds, monkeypatch):
 
 def test_least_squares_finds_the_prices():
     chance, prices = np.random.default_rng(0), {"add": [29.0, 19.0, 500.0], "linear": [2.0, 1.0, 38.0, 3.0]}
-    rows = [(k, (work := chance.integers(1, 999, len(p)).tolist()), int(np.dot(work, p))) for k, p in prices.items() for _ in range(9)]
+    work = [(kernel, chance.integers(1, 999, len(price)).tolist()) for kernel, price in prices.items() for _ in range(9)]
+    rows = [(kernel, dict(enumerate(amounts)), int(np.dot(amounts, prices[kernel]))) for kernel, amounts in work]
     found = cost_model.fit(rows)
     for kernel, price in prices.items():
         assert found[kernel] == pytest.approx(price)

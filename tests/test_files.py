@@ -10,7 +10,7 @@ import pytest
 import torch
 from recordings import tone
 
-from tinycourse import bundle, checkpoint, files, findings, integer_rnnt, leaderboard, own_words, proxy, sparse, training
+from tinycourse import bundle, checkpoint, files, findings, integer_rnnt, leaderboard, own_words, packed, proxy, training
 from tinycourse.authoring import build, coverage
 from tinycourse.errors import TinycourseError
 from tinycourse.grading import grade
@@ -195,12 +195,12 @@ def state(path: Path) -> None:
     training.store(path, made, torch.optim.AdamW(made.parameters()), training.TrainConfig(), [], {})
 
 
-def packed(path: Path) -> None:
-    sparse.pack(path.parent / "given" / "m.safetensors", path, [], (8, 1))
+def blocks(path: Path) -> None:
+    packed.pack(path.parent / "given" / "m.safetensors", path, [], (8, 1))
 
 
 def unpacked(path: Path) -> None:
-    sparse.unpack(path.parent / "given" / "packed.safetensors", path)
+    packed.unpack(path.parent / "given" / "packed.safetensors", path)
 
 
 def copied(path: Path) -> None:
@@ -216,7 +216,7 @@ def graded(path: Path) -> None:
 WRITERS = {  # file name, and what writes it
     "checkpoint": ("m.safetensors", lambda path: checkpoint.save(recogniser(), path)),
     "training state": ("m.state.safetensors", state),
-    "packed": ("p.safetensors", packed),
+    "packed": ("p.safetensors", blocks),
     "unpacked": ("u.safetensors", unpacked),
     "sounds": ("s.safetensors", lambda path: proxy.store(proxy.Sounds({}, {}, {}, {}, ("yes",)), path)),
     "program": ("p.safetensors", lambda path: Program("x", "x", {}, []).save(path)),
@@ -241,7 +241,7 @@ def test_every_writer_writes_a_whole_file_or_none(tmp_path, monkeypatch, name, t
     place, write = WRITERS[name]
     path = tmp_path / "docs" / place
     checkpoint.save(recogniser(), path.parent / "given" / "m.safetensors")
-    sparse.pack(path.parent / "given" / "m.safetensors", path.parent / "given" / "packed.safetensors", [], (8, 1))
+    packed.pack(path.parent / "given" / "m.safetensors", path.parent / "given" / "packed.safetensors", [], (8, 1))
     if there and name != "recording":  # which takes the next number
         write(path)
         path.write_bytes(path.read_bytes() + b"\n")

@@ -13,7 +13,7 @@ from tinycourse.errors import TinycourseError
 from tinycourse.frontend import Frontend, FrontendConfig
 from tinycourse.integer_frontend import ears_program, with_samples
 from tinycourse.mcu import listener, listener_package, package
-from tinycourse.mcu.ears import Ears
+from tinycourse.mcu.ears import Ears, buffers
 from tinycourse.mcu.fixed_point import fixed_point
 from tinycourse.mcu.listener import Compiled, Listener, Settings, without_samples
 from tinycourse.mcu.ops import OPS, Tensor
@@ -90,7 +90,7 @@ def test_samples_never_outgrow_their_buffer(centred):
                 count = len(ears.kept) + chunk  # as tc_ears_hear has it
                 most = max(most, count + ears.lead * (not ears.begun and count > ears.lead))
                 ears.hear(np.zeros(chunk, np.int16))
-            assert most <= ears.buffers()["kept"][1] <= most + window
+            assert most <= buffers(ears)["kept"][1] <= most + window
 
 
 def test_softmax_in_integers():

@@ -13,6 +13,7 @@ from torch import Tensor
 from tinycourse import integer_rnnt, quantization
 from tinycourse.checkpoint import Calibration, Recogniser, in_batches
 from tinycourse.errors import TinycourseError
+from tinycourse.float_ops import State
 from tinycourse.graph import Graph
 from tinycourse.mcu.program import Program
 from tinycourse.models.rnnt import Transducer
@@ -47,7 +48,7 @@ def program_of(recogniser: Recogniser, metadata: dict) -> Program:
     """A recogniser of words in integers, by its ranges. Raises TinycourseError where they are those of another graph."""
     graph = graph_of(recogniser)
     labels = labels_of(graph, recogniser)
-    names = {labels[node.name]: node.name for node in graph.nodes if node.kind not in quantization.SHARED}
+    names = {labels[node.name]: node.name for node in graph.nodes if not node.keeps_scale}
     ranges = ranges_of(recogniser, {NETWORK: set(names)})[NETWORK]
     tensors = quantization.tensors_of(graph, {name: ranges[label] for label, name in names.items()})
     return quantization.quantize_graph(graph, tensors, metadata)
@@ -56,7 +57,7 @@ def program_of(recogniser: Recogniser, metadata: dict) -> Program:
 def integers_of(recogniser: Recogniser) -> Recogniser:
     """The same of a transducer, see `integer_rnnt.in_integers`."""
     graphs = integer_rnnt.graphs_of(recogniser.network)
-    needed = {part: {node.name for node in graph.nodes if node.kind != "state"} for part, graph in graphs.items()}
+    needed = {part: {node.name for node in graph.nodes if not isinstance(node, State)} for part, graph in graphs.items()}
     return integer_rnnt.in_integers(recogniser, ranges_of(recogniser, needed | {"joint": {"logits"}}))
 
 

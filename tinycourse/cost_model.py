@@ -19,7 +19,7 @@ from tinycourse.mcu.program import Program
 MEASURED = Path(__file__).parent / "measured" / "cost_model.json"  # written by `benchmarks/explore.py costs`
 
 
-def amounts(operation, kernel: Kernel, output: tuple[int, ...]) -> list[float]:
+def amounts(operation, kernel: Kernel, output: tuple[int, ...]) -> dict[str, float]:
     """How much an operation does of each thing that its kernel is paid for (`Kernel.costs`).
 
     The kernels work on four outputs at a time: what is left over costs more.
@@ -36,10 +36,10 @@ def amounts(operation, kernel: Kernel, output: tuple[int, ...]) -> list[float]:
         does |= {"compared": positions * channels * height * width, "rows compared": positions * channels * height}
     if "runs" in operation.arrays:
         does["runs"] = positions * len(operation.arrays["runs"])
-    return [does[name] for name in kernel.costs]
+    return {name: does[name] for name in kernel.costs}
 
 
-def describe(program: Program) -> list[tuple[str, list[float]]]:
+def describe(program: Program) -> list[tuple[str, dict[str, float]]]:
     """(kernel, amounts) for every operation that has code."""
     kernels, _ = codegen.translate(program)
     shapes = [program.tensors[op.output].shape for op in program.operations]
@@ -47,7 +47,7 @@ def describe(program: Program) -> list[tuple[str, list[float]]]:
     return [(kernel.path, amounts(op, kernel, shape)) for op, kernel, shape in rows if kernel.function]
 
 
-def measure(program: Program, target: str) -> list[tuple[str, list[float], int]]:
+def measure(program: Program, target: str) -> list[tuple[str, dict[str, float], int]]:
     """(kernel, amounts, instructions) for every operation, on the emulated chip `target`: some seconds."""
     with tempfile.TemporaryDirectory() as folder:
         report = package.export(program, target, Path(folder, "chip"))
@@ -55,12 +55,12 @@ def measure(program: Program, target: str) -> list[tuple[str, list[float], int]]
     return [(*row, instructions) for row, instructions in zip(describe(program), counted, strict=True)]
 
 
-def fit(rows: list[tuple[str, list[float], int]]) -> dict[str, list[float]]:
+def fit(rows: list[tuple[str, dict[str, float], int]]) -> dict[str, list[float]]:
     """Prices of every kernel: least squares of errors divided by the square root of the instructions."""
     prices = {}
     for kernel in sorted({row[0] for row in rows}):
         mine = [row for row in rows if row[0] == kernel]
-        work, counted = np.array([r[1] for r in mine], float), np.array([r[2] for r in mine], float)
+        work, counted = np.array([list(r[1].values()) for r in mine], float), np.array([r[2] for r in mine], float)
         weight = 1 / np.sqrt(counted)
         prices[kernel] = np.linalg.lstsq(work * weight[:, None], counted * weight, rcond=None)[0].tolist()
     return prices
@@ -68,7 +68,7 @@ def fit(rows: list[tuple[str, list[float], int]]) -> dict[str, list[float]]:
 
 def add_up(prices: dict[str, list[float]], rows: list[tuple]) -> float:
     """Instructions of a network by its rows (kernel, amounts, ...)."""
-    return sum(float(np.dot(prices[kernel], work)) for kernel, work, *_ in rows)
+    return sum(float(np.dot(prices[kernel], list(work.values()))) for kernel, work, *_ in rows)
 
 
 def leave_one_out(networks: list[list[tuple]]) -> list[float]:

@@ -344,8 +344,7 @@ prices = check.lesson09.prices.catch_up(prices)
 # %% alt="Marks for 1x1 convolutions on a line that rises to the right and levels off below a dotted ceiling."
 measured = cost_model.measure(ds_cnn, "cortex-m4") + cost_model.measure(tinyspeech, "cortex-m4")
 rows = [(work, counted) for kernel, work, counted in measured if kernel == "pointwise"]
-place = {name: i for i, name in enumerate(cost_model.FEATURES["pointwise"])}
-products, outputs = (np.array([work[place[name]] for work, _ in rows], float) for name in ("products", "elements"))
+products, outputs = (np.array([work[name] for work, _ in rows], float) for name in ("products", "elements"))
 counted = np.array([count for _, count in rows], float)
 each, output = prices(products, outputs, counted)
 print(f"{each:.2f} instructions for a product, {output:.1f} for an output")

@@ -101,3 +101,8 @@ def repository_root(start: Path | None = None) -> Path:
             if any(re.match(r"\d\d_", p.name) for p in (folder / "lessons").glob("*")):
                 return folder.resolve()
     raise TinycourseError("There is no lessons/ folder here; run this inside a clone of the course's repository.")
+
+
+def first_notebook() -> Path:
+    """The notebook that the course begins with. Raises TinycourseError outside of a clone."""
+    return repository_root() / "notebooks" / f"{LESSONS[0].folder}.ipynb"

@@ -45,27 +45,30 @@ class Ears:
         """How many frames are complete after so many samples."""
         return max(0, (samples + self.lead - self.size) // self.hop + 1) if samples > self.lead else 0
 
-    # ---------------------------------------------------------------------------------------------------------- in C
 
-    @property
-    def kernel(self) -> Kernel:
-        """What computes a frame: its parameters, tables and scratch."""
-        return self.operation.kernel([self.samples], self.features)
+# ------------------------------------------------------------------------------------------------------------------ in C
 
-    def buffers(self) -> dict[str, tuple[np.dtype, int]]:
-        """The memory that C needs for it: {name: (type, count)}."""
-        kept = max(self.size, 2 * self.lead) + self.chunk  # twice the lead is one more than a centred window of odd length
-        scratch = self.kernel.scratch - 2 * self.size  # a frame is read where it was kept
-        return {"kept": (np.dtype("int16"), kept), "scratch": (np.dtype("int32"), -(-scratch // 4))}
 
-    def generate(self, name: str) -> str:
-        """C text that defines `ears` of type tc_ears_params, with its tables, whose names begin with `name`, and its buffers."""
-        kernel = self.kernel
-        arrays = "".join(codegen.constant(f"{name}_{k}", a) for k, a in kernel.arrays.items())
-        parameters = "\n".join(codegen.wrap([f".{k} = {codegen.initialiser(v, name)}" for k, v in kernel.fields.items()]))
-        return f"""{arrays}static const tc_features_params features = {{
+def kernel(ears: Ears) -> Kernel:
+    """What computes a frame: its parameters, tables and scratch."""
+    return ears.operation.kernel([ears.samples], ears.features)
+
+
+def buffers(ears: Ears) -> dict[str, tuple[np.dtype, int]]:
+    """The memory that C needs for it: {name: (type, count)}."""
+    kept = max(ears.size, 2 * ears.lead) + ears.chunk  # twice the lead is one more than a centred window of odd length
+    scratch = kernel(ears).scratch - 2 * ears.size  # a frame is read where it was kept
+    return {"kept": (np.dtype("int16"), kept), "scratch": (np.dtype("int32"), -(-scratch // 4))}
+
+
+def generate(ears: Ears, name: str) -> str:
+    """C text that defines `ears` of type tc_ears_params, with its tables, whose names begin with `name`, and its buffers."""
+    made = kernel(ears)
+    arrays = "".join(codegen.constant(f"{name}_{k}", a) for k, a in made.arrays.items())
+    parameters = "\n".join(codegen.wrap([f".{k} = {codegen.initialiser(v, name)}" for k, v in made.fields.items()]))
+    return f"""{arrays}static const tc_features_params features = {{
 {parameters}
 }};
-{codegen.static(self.buffers())}
-static const tc_ears_params ears = {{.features = &features, .chunk = {self.chunk}, .kept = kept, .scratch = (int8_t *)scratch}};
+{codegen.static(buffers(ears))}
+static const tc_ears_params ears = {{.features = &features, .chunk = {ears.chunk}, .kept = kept, .scratch = (int8_t *)scratch}};
 """

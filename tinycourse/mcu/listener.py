@@ -19,6 +19,7 @@ import numpy as np
 
 from tinycourse.errors import TinycourseError
 from tinycourse.mcu import codegen, package
+from tinycourse.mcu import ears as streaming
 from tinycourse.mcu.ears import Ears
 from tinycourse.mcu.program import Program
 
@@ -188,7 +189,7 @@ def generate(listener: Listener, name: str = "model", dsp: bool = False) -> dict
 #include "kernels.h"
 #include "{network}.h"
 
-{listener.ears.generate(name)}
+{streaming.generate(listener.ears, name)}
 {arrays}{codegen.static(buffers(listener))}
 static tc_listener state;
 
@@ -284,8 +285,8 @@ def between_pauses(samples: np.ndarray, rate: int) -> np.ndarray:
     return np.concatenate([before, samples, after])
 
 
-def hear(listening: Listener | Compiled, samples: np.ndarray) -> list[tuple[int, int, int]]:
-    """(chunk, class, score) of every detection in a recording int16 [S], heard from its beginning up to its last whole chunk."""
+def hear(listening, samples: np.ndarray) -> list[tuple[int, int, int]]:
+    """(chunk, class, score) of every detection in a recording int16 [S], up to its last whole chunk. `listening` is `Compiled`, or not."""
     listening.reset()
     found = [listening.step(chunk) for chunk in chunks(samples, listening.chunk)]
     return [(i, *one) for i, one in enumerate(found) if one[0] != NOTHING]

@@ -9,6 +9,7 @@ import numpy as np
 
 from tinycourse.errors import TinycourseError
 from tinycourse.mcu import codegen, firmware, listener, package
+from tinycourse.mcu import ears as streaming
 from tinycourse.mcu.listener import BITS, Compiled, Listener, Settings
 from tinycourse.mcu.program import Program
 
@@ -80,8 +81,8 @@ def measured(listening: Listener, target: str, dsp: bool, binary: Path) -> dict:
     compiled = Compiled(listening, package.open_binary(target, binary))
     bill, x = compare(compiled, noise(listening)), listening.program.tensors[listening.program.input]
     runs = listening.rate / (listening.stride * listening.ears.hop)
-    tables = sum(a.nbytes for a in (*listener.tables(listening).values(), *listening.ears.kernel.arrays.values()))
-    buffers = codegen.bytes_of(listening.ears.buffers() | listener.buffers(listening))
+    tables = sum(a.nbytes for a in (*listener.tables(listening).values(), *streaming.kernel(listening.ears).arrays.values()))
+    buffers = codegen.bytes_of(streaming.buffers(listening.ears) | listener.buffers(listening))
     rest = bill["instructions"] and bill["instructions"] - round(runs * network["instructions"])
     return network | {
         "kind": "listener",

@@ -15,6 +15,7 @@ from safetensors.numpy import save as to_bytes
 
 from tinycourse.files import write_bytes
 from tinycourse.mcu import codegen
+from tinycourse.mcu import ears as streaming
 from tinycourse.mcu.ears import Ears
 from tinycourse.mcu.program import Program, read
 
@@ -156,7 +157,7 @@ def generate(transducer: TransducerProgram, name: str = "model") -> dict[str, st
     text = Path(__file__).with_name("transducer.c").read_text(encoding="utf-8")
     text = re.sub(r"\bmodel(?=[_.])", name, re.sub(r"\bMODEL(?=_)", name.upper(), text))
     if transducer.ears:
-        text = text.replace("/* The ears come here: tables, parameters, buffers. */\n", transducer.ears.generate(f"{name}_ears"))
+        text = text.replace("/* The ears come here: tables, parameters, buffers. */\n", streaming.generate(transducer.ears, f"{name}_ears"))
     return {f"{name}.h": header(transducer, name), f"{name}.c": text} | sources
 
 

@@ -8,6 +8,7 @@ import numpy as np
 
 from tinycourse.errors import TinycourseError
 from tinycourse.mcu import codegen, firmware, package, transducer
+from tinycourse.mcu import ears as streaming
 from tinycourse.mcu.transducer import EARS, KEPT, PARTS, TransducerProgram
 
 COUNTER = package.COUNTER + "; for one second of sound in which nothing is said"
@@ -102,8 +103,8 @@ def measured(program: TransducerProgram, target: str, binary: Path) -> dict:
     buffers, ears, (kind, size) = program.stack * program.features + 2 * KEPT, program.ears, program.row
     takes = front["input"] | {"shape": [size]}
     if ears:
-        buffers += codegen.bytes_of(ears.buffers())
-        flash["weight_bytes"] += (tables := sum(a.nbytes for a in ears.kernel.arrays.values()))
+        buffers += codegen.bytes_of(streaming.buffers(ears))
+        flash["weight_bytes"] += (tables := sum(a.nbytes for a in streaming.kernel(ears).arrays.values()))
         takes |= {"type": kind.name, "scale": ears.samples.scale, "zero_point": ears.samples.zero_point}
     found = {
         "format": package.FORMAT,
