@@ -12,15 +12,16 @@ TORCH_INDEX_ANSWERS := import os, threading, urllib.request; threading.Timer(6, 
 TORCH_FROM = $(shell $(PYTHON) -c '$(TORCH_INDEX_ANSWERS)' 2>/dev/null && echo --extra-index-url $(TORCH_INDEX))
 # JupyterLab refuses to run as root, as in a container, unless told to.
 ROOT_FLAG := $(if $(filter 0,$(shell id -u)),--allow-root)
-# One thread each: several workers that share the cores would otherwise wait for one another.
-TEST_ENV := TINYCOURSE_FAST=1 OMP_NUM_THREADS=1
-NBVAL := --nbval-lax --nbval-current-env --nbval-cell-timeout=300
+# One thread each, unless you ask for more: several workers that share the cores would otherwise wait for one another.
+OMP_NUM_THREADS ?= 1
+TEST_ENV := TINYCOURSE_FAST=1 OMP_NUM_THREADS=$(OMP_NUM_THREADS)
+NBVAL := --nbval-lax --nbval-current-env --nbval-cell-timeout=1800
 PYTEST_FLAGS ?= -q -n auto --maxprocesses=4 --dist=loadscope
 
-.PHONY: help setup lab test nbgrader lint build site colab clean
+.PHONY: help setup lab test test-processors nbgrader lint build site colab clean
 
 help: ## list what make can do
-	@grep -E '^[a-z]+:.*##' Makefile | sed -E 's/:.*## /	/' | expand -t 10
+	@grep -E '^[a-z-]+:.*##' Makefile | sed -E 's/:.*## /	/' | expand -t 17
 
 setup: $(VENV)/ready ## create .venv with the course in it
 
@@ -29,10 +30,13 @@ lab: $(VENV)/ready ## set up, check the machine, open JupyterLab on lesson 00
 	$(BIN)/jupyter lab --ServerApp.root_dir='$(CURDIR)' $(ROOT_FLAG) $(LAB_FLAGS) notebooks/00_*.ipynb
 
 test: $(VENV)/ready-to-test ## set up, run all tests and notebooks, compare built files with their sources, lint
-	$(TEST_ENV) $(BIN)/python -m pytest $(PYTEST_FLAGS) $(NBVAL) tests notebooks solutions
+	$(TEST_ENV) $(BIN)/python -m pytest $(PYTEST_FLAGS) --durations=20 $(NBVAL) tests notebooks solutions
 	$(BIN)/tinycourse build --check
 	$(BIN)/ruff check
 	$(BIN)/codespell
+
+test-processors: $(VENV)/ready-to-test ## run numerical tests and three lessons as other x86 processors would (half an hour)
+	$(BIN)/python tests/processors.py run
 
 nbgrader: $(VENV)/ready-to-test ## install nbgrader, and test that its commands run on the exercises
 	@$(PIP) install --quiet -c constraints.txt -e '.[teach]'

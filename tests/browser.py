@@ -164,9 +164,9 @@ def jupyterlab(folder: Path, home: Path) -> Iterator[str]:
             assert process.poll() is None and time.monotonic() < end, (home / "log").read_text()
             time.sleep(0.2)
         yield f"{address}/lab/tree/%s?token=test&reset"
-        kernels = requests.get(f"{address}/api/kernels?token=test", timeout=60).json()
+        kernels = requests.get(f"{address}/api/kernels?token=test", timeout=PATIENCE).json()
         for kernel in kernels:
-            requests.delete(f"{address}/api/kernels/{kernel['id']}?token=test", timeout=60)
+            requests.delete(f"{address}/api/kernels/{kernel['id']}?token=test", timeout=PATIENCE)
     finally:
         process.terminate()
         process.wait()
@@ -175,7 +175,7 @@ def jupyterlab(folder: Path, home: Path) -> Iterator[str]:
 def answers(address: str) -> bool:
     """Whether a server answers there."""
     try:
-        return requests.get(address, timeout=10).ok
+        return requests.get(address, timeout=PATIENCE).ok
     except requests.ConnectionError:
         return False
 

@@ -1,17 +1,22 @@
 """Fixtures for every test: recordings made on the spot, small data sets in the layout of the originals, and the real ones."""
 
+import os
 import signal
 from pathlib import Path
 
 import pytest
 import torch
 from browser import chromedriver as running
+from processors import CPU
 from recordings import tone, write
 
 from tinycourse import _torchaudio, data
 from tinycourse.errors import TinycourseError
+from tinycourse.mcu import toolchain
 
-torch.set_num_threads(1)  # test processes share the cores
+torch.set_num_threads(int(os.environ.get("OMP_NUM_THREADS", "1")))  # test processes share the cores
+if os.environ.get(CPU):  # C on this machine as another processor would run it
+    toolchain.TARGETS["host"].append(f"-mcpu={os.environ[CPU]}")
 
 
 @pytest.fixture(scope="session")

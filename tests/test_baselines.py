@@ -156,8 +156,8 @@ def test_front_ends_give_the_papers_maps(name, size):
 
 
 def test_windows_that_lie_within_the_clip():
-    ear = Frontend(models.frontend("ds-cnn-s"))
-    audio = torch.randn(1, 16_000)
+    ear = Frontend(models.frontend("ds-cnn-s")).double()
+    audio = torch.randn(1, 16_000, dtype=torch.float64)
     x = ear.features(audio)
     window = ear.config.window
     torch.testing.assert_close(x[:, :1], ear.features(audio[:, :window]))

@@ -61,27 +61,25 @@ def test_finite_differences(config):
 @pytest.mark.parametrize("projection", [0, 12])
 def test_our_lstm_is_torchs(projection):
     torch.manual_seed(0)
-    theirs = nn.LSTM(10, 24, batch_first=True, proj_size=projection)
-    ours = Recurrent(10, CellConfig("lstm", 24, projection))
+    theirs = nn.LSTM(10, 24, batch_first=True, proj_size=projection).double()
+    ours = Recurrent(10, CellConfig("lstm", 24, projection)).double()
     order = [2, 0, 1, 3]  # torch has i, f, g, o
     ours.weight_input.data = theirs.weight_ih_l0.data.view(4, 24, -1)[order].reshape(96, -1)
     ours.weight_recurrent.data = theirs.weight_hh_l0.data.view(4, 24, -1)[order].reshape(96, -1)
     ours.bias.data = (theirs.bias_ih_l0 + theirs.bias_hh_l0).data.view(4, 24)[order].flatten()
     if projection:
         ours.weight_projection.data = theirs.weight_hr_l0.data
-    x = torch.randn(4, 30, 10)
+    x = torch.randn(4, 30, 10, dtype=torch.float64)
     (a, (m, c)), (b, (h, cell)) = ours(x), theirs(x)
     torch.testing.assert_close((a, m, c), (b, h[0], cell[0]))
     (a.square().sum()).backward()
     (b.square().sum()).backward()
-    torch.testing.assert_close(
-        ours.weight_input.grad, theirs.weight_ih_l0.grad.view(4, 24, -1)[order].reshape(96, -1), rtol=1e-4, atol=1e-5
-    )
+    torch.testing.assert_close(ours.weight_input.grad, theirs.weight_ih_l0.grad.view(4, 24, -1)[order].reshape(96, -1))
 
 
 @pytest.mark.parametrize("config", VARIANTS)
 def test_chunks_of_every_size_give_the_whole(config):
-    cell, x = layer(config), torch.randn(2, 50, 5)
+    cell, x = layer(config).double(), torch.randn(2, 50, 5, dtype=torch.float64)  # the same products, summed in another order
     with torch.no_grad():
         whole, last = cell(x)
         for size in range(1, 51):
@@ -89,7 +87,7 @@ def test_chunks_of_every_size_give_the_whole(config):
             for chunk in x.split(size, dim=1):
                 y, state = cell(chunk, state)
                 parts.append(y)
-            torch.testing.assert_close((torch.cat(parts, 1), state), (whole, last), rtol=1e-5, atol=1e-5)
+            torch.testing.assert_close((torch.cat(parts, 1), state), (whole, last), rtol=0, atol=1e-11)
 
 
 def test_no_frames_leave_the_state_alone():

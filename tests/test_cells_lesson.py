@@ -64,7 +64,7 @@ def test_a_lstm_counts_pulses_and_a_cifg_forgets_when_it_keeps_nothing():
 @pytest.mark.parametrize("frames", [1, 2, 7, 64, 100])
 def test_scan_is_the_loop(frames):
     torch.manual_seed(0)
-    f, added, c = torch.rand(frames, 3), torch.randn(frames, 3), torch.zeros(3)
+    f, added, c = torch.rand(frames, 3).double(), torch.randn(frames, 3).double(), torch.zeros(3).double()
     for found, keep, add in zip(gates.scan(f, added), f, added):
         c = keep * c + add
         torch.testing.assert_close(found, c)

@@ -152,7 +152,7 @@ def test_two_devices_train_one_network(small_speech_commands, tmp_path):
     """Two processes on the CPU share every batch; the first of them writes the checkpoint."""
     out = tmp_path / "m.safetensors"
     train = [sys.executable, "-m", "tinycourse.cli", "train", "tinyspeech-m", "--data", "speech-commands", "--out", out]
-    done = subprocess.run([*train, "--epochs", "1", "--devices", "2", "--json"], capture_output=True, text=True, timeout=300)
+    done = subprocess.run([*train, "--epochs", "1", "--devices", "2", "--json"], capture_output=True, text=True, timeout=1800)
     assert done.returncode == 0, done.stderr
     assert json.loads(done.stdout)["testing"] == checkpoint.load(out).info["testing"]
 

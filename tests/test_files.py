@@ -192,6 +192,7 @@ def integers() -> checkpoint.Recogniser:
 
 def state(path: Path) -> None:
     made = recogniser()
+    made.info["fingerprints"] = {}
     training.store(path, made, torch.optim.AdamW(made.parameters()), training.TrainConfig(), [], {})
 
 

@@ -124,7 +124,7 @@ def objects(exported, tmp_path_factory):
 
 
 def said_by(program: Path, *arguments) -> str:
-    return subprocess.run([program, *arguments], capture_output=True, check=True, timeout=60).stdout.decode()
+    return subprocess.run([program, *arguments], capture_output=True, check=True, timeout=600).stdout.decode()
 
 
 def same_code(folder: Path, plain: Path, besides: set[str]) -> bool:

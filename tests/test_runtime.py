@@ -2,6 +2,7 @@
 
 import numpy as np
 import pytest
+from processors import X86
 
 from tinycourse import runtime
 from tinycourse.errors import TinycourseError
@@ -11,6 +12,7 @@ from tinycourse.runtime import FloatProduct, HybridProduct, IntegerProduct
 SHAPES = [(64, 40), (8, 4), (9, 5), (1, 1), (37, 130), (256, 640)]  # whole panels and groups, and not
 SPARSITIES = [None, 0.0, 0.5, 0.9, 1.0]  # None: dense
 BUILDS = {"this processor": (), "plain C": ("-DTN_PLAIN",), "VNNI, modelled": ("-DTN_MODEL_VNNI",)}
+BUILDS |= {"x86 without AVX": ("-mcpu=x86_64",)} if X86 else {}
 
 
 @pytest.fixture(params=BUILDS)

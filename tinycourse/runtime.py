@@ -34,7 +34,7 @@ ARGUMENTS = {  # of native/matvec.h: p a pointer, i an integer, f a float
     "tn_sru": "pifpp",
 }
 GROUP = 4  # int8 inputs that share a lane
-FLAGS = ["-O3", "-fno-math-errno"]
+FLAGS = ["-O3", "-fno-math-errno", "-Wno-psabi"]  # vectors are passed between static functions only
 
 
 class Layout(ctypes.Structure):
