@@ -5,16 +5,22 @@ A row has `number`, `choices`, `design`, `costs`, and either `error`, `loss` and
 
 import gzip
 import json
+import os
+import zlib
 from pathlib import Path
 from statistics import mean
+from typing import TYPE_CHECKING
 
 import numpy as np
-import optuna
-from optuna.trial import TrialState
 
+from tinycourse import models
+from tinycourse.checkpoint import all_shipped
 from tinycourse.errors import TinycourseError
-from tinycourse.models.design import FOUND
+from tinycourse.models import design as designs
 from tinycourse.pareto import hypervolume, on_front
+
+if TYPE_CHECKING:
+    import optuna
 
 MEASURED = Path(__file__).parent / "measured"
 STUDY = MEASURED / "explore.json.gz"  # by `tinycourse explore --export`, whose command it holds
@@ -22,39 +28,69 @@ FIDELITY, RACE, FINAL = (MEASURED / f"explore_{name}.json" for name in ("fidelit
 REFERENCE = (0.9, 10_800)  # error by chance among ten classes, and the largest network: what a hypervolume is measured from
 
 
-def record(study: optuna.Study) -> dict:
+def record(study: "optuna.Study") -> dict:
     """A study as plain data: `settings`, and in `rows` a dict for each trial that ended, in the order in which they began."""
     rows = []
     for trial in study.get_trials(deepcopy=False):
-        if trial.state in (TrialState.COMPLETE, TrialState.PRUNED):
+        if trial.state.name in ("COMPLETE", "PRUNED"):
             row = {"number": trial.number, "choices": trial.params} | trial.user_attrs
             rows.append({k: v for k, v in row.items() if k not in ("worker", "retry_of")})
     return {"study": study.study_name, "settings": study.user_attrs["settings"], "rows": rows}
 
 
-def keep(found: dict, number: int, name: str) -> None:
-    """Give a trained design of a record a name that `tinycourse train`, `profile` and so on accept: it goes to design.FOUND.
+def keep(found: dict, number: int, name: str) -> Path:
+    """Give a trained design of a record a name that `tinycourse train`, `profile` and so on accept; returns its file.
 
-    Raises TinycourseError if there is no such trial.
+    Raises TinycourseError if there is no such trial, or the name is not free.
     """
     row = next((row for row in trained_rows(found) if row["number"] == number), None)
     if row is None:
         raise TinycourseError(f"Trial {number} of {found['study']} was not trained; choose one of the front.")
-    kept = json.loads(FOUND.read_text(encoding="utf-8")) if FOUND.is_file() else {}
     about = f"found by machine, trial {number} of the study {found['study']} ({found['settings']['sampler']})"
-    FOUND.write_text(json.dumps(kept | {name: {"about": about, "design": row["design"]}}, indent=1) + "\n", encoding="utf-8")
+    path, content = designs.kept_file(free_name(name)), {"about": about, "design": row["design"]}
+    if path.exists() and designs.kept(name)[0] != designs.Design.from_json(row["design"]):
+        raise TinycourseError(f"{name} is another design already; choose another name, or delete {path}.")
+    write_whole(path, (json.dumps(content, indent=1) + "\n").encode())
+    return path
+
+
+def free_name(name: str) -> str:
+    """The name, for a design. Raises TinycourseError for what can be no name, or is that of something that the course brings."""
+    designs.kept_file(name)
+    if name in models.MODELS | models.TRANSDUCERS | all_shipped():
+        raise TinycourseError(f"{name} is a network of the course; choose another name.")
+    return name
+
+
+def number_of(text: str) -> int:
+    """The number of a trial. Raises TinycourseError for what is none."""
+    if not (text.isascii() and text.isdigit()):
+        raise TinycourseError(f"{text!r} is no trial; give the number of one that was trained, such as 12.")
+    return int(text)
 
 
 def write_record(found: dict, path: Path) -> None:
-    """A .json.gz, the same bytes for the same study."""
-    path.write_bytes(gzip.compress(json.dumps(found, separators=(",", ":")).encode(), mtime=0))
+    """A .json.gz, the same bytes for the same study, whole or not at all."""
+    write_whole(path, gzip.compress(json.dumps(found, separators=(",", ":")).encode(), mtime=0))
+
+
+def write_whole(path: Path, content: bytes) -> None:
+    """Through a temporary file beside it. Raises TinycourseError where it cannot be written."""
+    part = path.with_name(f".{path.name}.{os.getpid()}.part")
+    try:
+        path.parent.mkdir(parents=True, exist_ok=True)
+        part.write_bytes(content)
+        os.replace(part, path)
+    except OSError as error:
+        part.unlink(missing_ok=True)
+        raise TinycourseError(f"{path} cannot be written ({error}); give another place, or free some disk space.") from None
 
 
 def read_record(path: Path) -> dict:
     """What `write_record` wrote. Raises TinycourseError where there is none."""
     try:
         return json.loads(gzip.decompress(path.read_bytes()))
-    except (OSError, ValueError) as error:
+    except (OSError, EOFError, ValueError, zlib.error) as error:
         raise TinycourseError(f"{path} is no exported study ({error}); make one with `tinycourse explore --export`.") from None
 
 

@@ -13,7 +13,7 @@ from tinycourse.errors import TinycourseError
 from tinycourse.frontend import FrontendConfig
 from tinycourse.models import baselines, rnnt
 from tinycourse.models.condenser import TINYSPEECH, TinySpeech
-from tinycourse.models.design import Designed, found
+from tinycourse.models.design import Design, Designed, found, kept, kept_names
 
 
 @dataclass(frozen=True)
@@ -25,6 +25,11 @@ class Entry:
     about: str
     count: str = "trainable"  # one of profiling.COUNTS
     classes: int = 12  # of the task it was designed for
+
+
+def designed(design: Design, about: str) -> Entry:
+    """The entry of a design that a search found."""
+    return Entry(partial(Designed, design), design.frontend, about, count="weights")
 
 
 HONK = FrontendConfig()  # 101 x 40 MFCC, 20 Hz to 4 kHz
@@ -71,7 +76,7 @@ MODELS: dict[str, Entry] = {
         )
         for scale in (0.625, 1, 1.5, 2, 3, 6, 8)
     },
-    **{name: Entry(partial(Designed, design), design.frontend, about, count="weights") for name, (design, about) in found().items()},
+    **{name: designed(*one) for name, one in found().items()},
 }
 
 NARROW = FrontendConfig(kind="log-mel")  # up to 4 kHz, as far as the recordings of digits reach
@@ -111,12 +116,20 @@ TRANSDUCERS: dict[str, Entry] = {
 }
 
 
+def names() -> list[str]:
+    """All that `entry` knows: the course's own, and behind them the designs that the user keeps."""
+    own = MODELS | TRANSDUCERS
+    return [*own, *(name for name in kept_names() if name not in own)]
+
+
 def entry(name: str) -> Entry:
     """Raises TinycourseError for a name that does not exist."""
-    known = MODELS | TRANSDUCERS
-    if name not in known:
-        raise TinycourseError(f"There is no model called {name!r}; `tinycourse models` lists them: {', '.join(known)}.")
-    return known[name]
+    own = MODELS | TRANSDUCERS
+    if name in own:
+        return own[name]
+    if name in kept_names():
+        return designed(*kept(name))
+    raise TinycourseError(f"There is no model called {name!r}; `tinycourse models` lists them: {', '.join(names())}.")
 
 
 def build(name: str, classes: int) -> nn.Module:

@@ -5,9 +5,11 @@ TinySpeech says the two have the same weights by the same names, and the same ou
 """
 
 import json
+import re
 from dataclasses import asdict, dataclass, fields
 from pathlib import Path
 
+import platformdirs
 import torch
 from torch import Tensor, nn
 from torch.nn import functional as F
@@ -18,7 +20,8 @@ from tinycourse.models.condenser import FORMS, TINYSPEECH, AttentionCondenser, c
 
 ACTIVATIONS = ("relu", "silu", "hardswish")
 LASTS = ("3x3", "1x1", "3x3 separable", "1 x bands", "3 x bands")  # kernels of the last convolution
-FOUND = Path(__file__).parents[1] / "measured" / "designs.json"  # written by `tinycourse explore --keep`
+FOUND = Path(__file__).parents[1] / "measured" / "designs.json"  # shipped; each as it was in the folder of `kept_file`
+NAME = re.compile("[a-z0-9][a-z0-9-]*")  # of a design that a user keeps
 Pair = tuple[int, int]  # (time, frequency)
 
 
@@ -176,6 +179,33 @@ TINYSPEECH_DESIGNS = {name: Design(c.stem, c.blocks, c.last) for name, c in TINY
 
 
 def found() -> dict[str, tuple[Design, str]]:
-    """The designs that a search found and somebody gave a name: name -> (design, where it comes from)."""
-    kept = json.loads(FOUND.read_text(encoding="utf-8")) if FOUND.is_file() else {}
-    return {name: (Design.from_json(one["design"]), one["about"]) for name, one in kept.items()}
+    """The designs that a search found and the course ships: name -> (design, where it comes from)."""
+    shipped = json.loads(FOUND.read_text(encoding="utf-8"))
+    return {name: (Design.from_json(one["design"]), one["about"]) for name, one in shipped.items()}
+
+
+def kept_file(name: str) -> Path:
+    """Where `tinycourse explore --keep` puts a design, in the user's data folder. Raises TinycourseError for what can be no name."""
+    if not NAME.fullmatch(name):
+        raise TinycourseError(f"{name!r} cannot name a model; take the letters a to z in lower case, digits and hyphens, as in my-network.")
+    return kept_folder() / f"{name}.json"
+
+
+def kept_folder() -> Path:
+    """The user's designs, a file for each."""
+    return Path(platformdirs.user_data_dir("tinycourse"), "designs")
+
+
+def kept_names() -> list[str]:
+    """The names of the user's designs."""
+    return sorted(path.stem for path in kept_folder().glob("*.json") if NAME.fullmatch(path.stem))
+
+
+def kept(name: str) -> tuple[Design, str]:
+    """A design of the user's, and where it comes from. Raises TinycourseError where its file holds none."""
+    path = kept_file(name)
+    try:
+        one = json.loads(path.read_text(encoding="utf-8"))
+        return Design.from_json(one["design"]), one["about"]
+    except (OSError, ValueError, TypeError, KeyError, AttributeError, TinycourseError):
+        raise TinycourseError(f"{path} holds no design; delete it, and keep one anew with `tinycourse explore --keep`.") from None
