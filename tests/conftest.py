@@ -1,5 +1,6 @@
 """Fixtures for every test: recordings made on the spot, small data sets in the layout of the originals, and the real ones."""
 
+import signal
 from pathlib import Path
 
 import pytest
@@ -60,6 +61,14 @@ def small_speech_commands(data_root) -> Path:
     for pitch, noise in enumerate(("tap", "cat_mews")):
         write(folder / "_background_noise_" / f"{noise}.wav", tone(50 + pitch, seconds=20))
     return folder
+
+
+@pytest.fixture
+def ctrl_c():
+    """SIGINT interrupts this process, and those that it starts, as in a terminal: shells let what runs in the background ignore it."""
+    before = signal.signal(signal.SIGINT, signal.default_int_handler)
+    yield
+    signal.signal(signal.SIGINT, before)
 
 
 @pytest.fixture
