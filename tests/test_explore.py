@@ -16,7 +16,21 @@ import pytest
 import torch
 from optuna.trial import TrialState
 
-from tinycourse import checkpoint, cost_model, costs, explore, findings, models, pareto, profiling, proxy, search_space, zero_cost
+from tinycourse import (
+    checkpoint,
+    cli,
+    cost_model,
+    costs,
+    explore,
+    findings,
+    models,
+    pareto,
+    profiling,
+    proxy,
+    search_space,
+    storage,
+    zero_cost,
+)
 from tinycourse import plots_explore as figures
 from tinycourse.costs import PRESETS, Costs, Limits
 from tinycourse.errors import TinycourseError
@@ -230,7 +244,7 @@ def test_a_study_remembers_what_it_is_about(place):
     explore.open_study("s", place, SETTINGS)
     assert explore.Settings.from_json(explore.open_study("s", place).user_attrs["settings"]) == SETTINGS
     explore.open_study("s", place, SETTINGS)
-    with pytest.raises(TinycourseError, match="another proxy"):
+    with pytest.raises(TinycourseError, match="other proxy"):
         explore.open_study("s", place, replace(SETTINGS, proxy=replace(TINY, epochs=9)))
     with pytest.raises(TinycourseError, match="other objectives"):
         explore.open_study("s", place, replace(SETTINGS, objectives=("error",)))
@@ -259,6 +273,113 @@ def test_names_that_do_not_exist(wrong, tmp_path):
         explore.open_study("s", str(tmp_path / "j"), replace(SETTINGS, **wrong))
 
 
+@pytest.mark.parametrize("wrong", [{"epochs": 0}, {"batch": -1}, {"training_clips": 0}, {"validation_clips": 0}, {"training_clips": 5}])
+def test_a_short_training_that_cannot_be(wrong, tmp_path):
+    with pytest.raises(TinycourseError, match="at least 1|do not fill a batch of 16"):
+        explore.open_study("s", str(tmp_path / "j"), replace(SETTINGS, proxy=replace(TINY, **wrong)))
+
+
+@pytest.mark.parametrize("seed", [-1, 2**32])
+def test_seeds_that_no_sampler_takes(seed, tmp_path):
+    with pytest.raises(TinycourseError, match=f"seed {seed} is"):
+        explore.open_study("s", str(tmp_path / "j"), replace(SETTINGS, seed=seed))
+
+
+@pytest.mark.parametrize("target, workers, what", [(3, 0, "worker, not 0"), (3, -2, "worker, not -2"), (0, 1, "candidate to train, not 0")])
+def test_a_study_without_workers_or_candidates(target, workers, what, tmp_path, folder):
+    with pytest.raises(TinycourseError, match=f"at least one {what}"):
+        explore.run("s", str(tmp_path / "j"), SETTINGS, target, workers, folder)
+
+
+def test_too_few_clips_for_the_classes(tmp_path):
+    with pytest.raises(TinycourseError, match="9 clips are too few for the 10 classes"):
+        proxy.sounds_of(replace(TINY, training_clips=9), tmp_path)
+
+
+def test_a_candidate_that_diverges_is_turned_away(sounds, monkeypatch):
+    monkeypatch.setattr(explore, "measure", lambda *_: {"error": 0.9, "loss": float("nan")})
+    study = optuna.create_study(directions=["minimize"] * 2)
+    trial = study.ask()
+    with pytest.raises(optuna.TrialPruned, match="diverged"):
+        explore.judge(trial, TINYSPEECH_DESIGNS["m"], replace(SETTINGS, limits="paper"), sounds)
+    study.tell(trial, state=TrialState.PRUNED)
+    study.set_user_attr("settings", {})
+    assert findings.record(study)["rows"][0]["exceeded"] == ["a finite loss"] and not explore.trained(study)
+
+
+# ------------------------------------------------------------------------------------------- killed, lost, interrupted
+
+
+def test_a_point_whose_trial_was_lost_before_it_was_looked_at_is_put_back_whole(tmp_path):
+    study = explore.open_study("s", str(tmp_path / "j"), SETTINGS)
+    explore.put_in(study, search_space.STARTS[:1])
+    gone = study.ask()
+    gone.set_user_attr("worker", f"{explore.socket.gethostname()}:1:0.00")
+    assert explore.retry_lost(study) == 1
+    assert search_space.suggest(study.ask()) == search_space.STARTS[0]
+
+
+def test_a_trial_without_a_worker_is_lost_after_a_moment(tmp_path, monkeypatch):
+    """Its worker was killed, or its disk was full, before it could give its name."""
+    study = explore.open_study("s", str(tmp_path / "j"), SETTINGS)
+    search_space.suggest(study.ask())
+    assert explore.retry_lost(study) == 0
+    monkeypatch.setattr(explore, "MOMENT", -1)
+    assert explore.retry_lost(study) == 1
+
+
+def test_a_kill_between_the_end_of_a_trial_and_its_point_costs_nothing(tmp_path, monkeypatch):
+    study = explore.open_study("s", str(tmp_path / "j"), SETTINGS)
+    gone = study.ask()
+    point = search_space.suggest(gone)
+    with monkeypatch.context() as killed, pytest.raises(KeyboardInterrupt):
+        killed.setattr(explore, "put_back", lambda *_: signal.raise_signal(signal.SIGINT))
+        explore.retry(study, study.get_trials()[gone.number])
+    assert explore.retry_lost(study) == 0 and len(study.get_trials()) == 1
+    monkeypatch.setattr(explore, "MOMENT", -1)
+    for _ in range(2):
+        explore.retry_lost(study)
+    waiting = study.get_trials(states=(TrialState.WAITING,))
+    assert [t.system_attrs["fixed_params"] for t in waiting] == [point]
+
+
+MOMENTS = {  # of a run: what is called then
+    "before the study is opened": (explore, "open_study"),
+    "before points are put in": (explore, "put_in"),
+    "before sounds are read": (proxy, "sounds_of"),
+    "before the first worker": (explore, "supervise"),
+    "while one starts": (explore.multiprocessing.context.SpawnProcess, "start"),
+    "while all are stopped": (explore, "stop"),
+}
+
+
+@pytest.mark.parametrize("moment", MOMENTS)
+def test_ctrl_c_is_kept_whenever_it_comes(moment, tmp_path, folder, sounds, monkeypatch, ctrl_c, capfd):
+    """The terminal sends it to a worker, too, which has just begun and still imports what it needs. Then the study has all it asked for."""
+    where, name = MOMENTS[moment]
+    original, seen = getattr(where, name), []
+    start = explore.multiprocessing.context.SpawnProcess.start
+
+    def interrupted(*arguments):
+        signal.raise_signal(signal.SIGINT)
+        return original(*arguments)
+
+    def started(process):
+        (interrupted if name == "start" else start)(process)
+        os.kill(process.pid, signal.SIGINT)
+        seen.append(process)
+
+    monkeypatch.setattr(where, name, interrupted)
+    monkeypatch.setattr(explore.multiprocessing.context.SpawnProcess, "start", started)
+    monkeypatch.setattr(explore, "trained", lambda study: len(seen))
+    with pytest.raises(KeyboardInterrupt):
+        explore.run("s", str(tmp_path / "j"), SETTINGS, 1, 1, folder)
+    assert "Traceback" not in capfd.readouterr().err
+    assert len(seen) == (name in ("start", "stop")) and all(process.exitcode == 0 for process in seen)
+    if name != "open_study":
+        assert not explore.open_study("s", str(tmp_path / "j"), SETTINGS).get_trials()
+
+
 def start(tmp_path, folder, trials: int, *more, workers: int = 1) -> subprocess.Popen:
     """The command line."""
     options = [
@@ -281,7 +402,7 @@ def busy(tmp_path, process) -> optuna.trial.FrozenTrial:
     """Wait for a trial that is being trained."""
     while process.poll() is None:
         if (tmp_path / "s.journal").is_file():
-            for name in optuna.get_all_study_names(explore.storage_of(str(tmp_path / "s.journal"))):
+            for name in optuna.get_all_study_names(storage.open_storage(str(tmp_path / "s.journal"))):
                 for trial in explore.open_study(name, str(tmp_path / "s.journal")).get_trials(states=(TrialState.RUNNING,)):
                     if trial.user_attrs.get("costs", {}).get("ram"):  # it has passed the door
                         return trial
@@ -289,7 +410,7 @@ def busy(tmp_path, process) -> optuna.trial.FrozenTrial:
     pytest.fail(process.communicate()[1])
 
 
-def test_a_killed_worker_loses_nothing_and_a_stopped_study_resumes(tmp_path, folder):
+def test_a_killed_worker_loses_nothing_and_a_stopped_study_resumes(tmp_path, folder, ctrl_c):
     process = start(tmp_path, folder, 3, workers=2)
     killed = busy(tmp_path, process)
     os.kill(int(killed.user_attrs["worker"].split(":")[1]), signal.SIGKILL)
@@ -328,20 +449,95 @@ def test_a_record_is_the_same_bytes_and_comes_back(tmp_path):
         findings.write_record(found, tmp_path / name)
     assert (tmp_path / "a").read_bytes() == (tmp_path / "b").read_bytes()
     assert findings.read_record(tmp_path / "a") == found
+    content = (tmp_path / "a").read_bytes()
+    for damaged in (content[:-9], content[:20] + b"!!" + content[22:], b"", b"hello"):
+        (tmp_path / "c").write_bytes(damaged)
+        with pytest.raises(TinycourseError, match="no exported study"):
+            findings.read_record(tmp_path / "c")
     with pytest.raises(TinycourseError, match="no exported study"):
-        findings.read_record(tmp_path / "c")
+        findings.read_record(tmp_path / "d")
 
 
-def test_a_design_that_is_kept_becomes_a_model(tmp_path, monkeypatch):
-    monkeypatch.setattr(designs, "FOUND", tmp_path / "designs.json")
-    monkeypatch.setattr(findings, "FOUND", tmp_path / "designs.json")
-    design = drawn(2)
-    rows = [{"number": 7, "error": 0.1, "design": design.to_json()}, {"number": 8, "exceeded": ["parameters 1"]}]
-    found = {"study": "s", "settings": {"sampler": "tpe"}, "rows": rows}
-    findings.keep(found, 7, "found-tiny")
-    assert designs.found() == {"found-tiny": (design, "found by machine, trial 7 of the study s (tpe)")}
+def test_a_record_is_written_whole_or_not_at_all(tmp_path, monkeypatch):
+    (tmp_path / "a").write_text("before")
+    with pytest.raises(TinycourseError, match="cannot be written"):
+        findings.write_record({}, tmp_path)  # a folder
+    monkeypatch.setattr(os, "replace", lambda *_: (_ for _ in ()).throw(OSError("full")))
+    with pytest.raises(TinycourseError, match="cannot be written"):
+        findings.write_record({}, tmp_path / "a")
+    assert (tmp_path / "a").read_text() == "before" and list(tmp_path.iterdir()) == [tmp_path / "a"]
+
+
+def test_findings_need_no_optuna():
+    seen = "import sys; from tinycourse import findings; sys.exit('optuna' in sys.modules)"
+    assert subprocess.run([sys.executable, "-c", seen]).returncode == 0
+
+
+@pytest.fixture
+def kept_folder(tmp_path, monkeypatch):
+    """An empty folder for the user's data."""
+    monkeypatch.setattr(designs, "kept_folder", lambda: tmp_path / "user" / "designs")
+    return tmp_path / "user" / "designs"
+
+
+@pytest.fixture
+def found():
+    """A study with a trained trial, 7, another, 9, and one that was not trained, 8."""
+    trained = [{"number": n, "error": 0.1, "design": drawn(n).to_json()} for n in (7, 9)]
+    return {"study": "s", "settings": {"sampler": "tpe"}, "rows": [*trained, {"number": 8, "exceeded": ["parameters 1"]}]}
+
+
+def test_a_design_that_is_kept_becomes_a_model_of_the_users(kept_folder, found, capsys):
+    package = designs.FOUND.read_bytes()
+    assert findings.keep(found, 7, "my-network") == findings.keep(found, 7, "my-network") == kept_folder / "my-network.json"
+    assert models.build("my-network", 10).design == drawn(7) and models.frontend("my-network") == drawn(7).frontend
+    assert cli.main(["models", "--json"]) == 0
+    assert json.loads(capsys.readouterr().out)["my-network"] == "found by machine, trial 7 of the study s (tpe)"
+    assert cli.main(["profile", "my-network", "--json"]) == 0
+    assert json.loads(capsys.readouterr().out)["parameters"] == costs.count(drawn(7)).parameters
+    assert designs.FOUND.read_bytes() == package and "my-network" not in models.MODELS
+    with pytest.raises(TinycourseError, match="my-network is another design already"):
+        findings.keep(found, 9, "my-network")
+    assert designs.kept("my-network")[0] == drawn(7)
     with pytest.raises(TinycourseError, match="Trial 8"):
-        findings.keep(found, 8, "found-never")
+        findings.keep(found, 8, "never")
+    assert designs.kept_names() == ["my-network"]
+
+
+@pytest.mark.parametrize("name", ["tinyspeech-m", "rnnt-digits", "rnnt-digits-sparse", "found-325"])
+def test_the_names_of_the_course_are_not_given_away(name, kept_folder, found):
+    with pytest.raises(TinycourseError, match=f"{name} is a network of the course"):
+        findings.keep(found, 7, name)
+    assert not kept_folder.exists()
+
+
+@pytest.mark.parametrize("name", ["a/b", "größe", "", "-a", "A", "a.b", "../a", "a b", "a_b", "a\n", "٣"])
+def test_what_cannot_be_a_name(name, kept_folder, found):
+    with pytest.raises(TinycourseError, match="cannot name a model"):
+        findings.keep(found, 7, name)
+    assert not kept_folder.exists()
+
+
+@pytest.mark.parametrize("pair, words", [("zero x", "'zero' is no trial"), ("² x", "is no trial"), ("3 a/b", "'a/b' cannot name a model")])
+def test_what_cannot_be_kept_is_said_before_the_search(pair, words, tmp_path, capsys):
+    storage_file = tmp_path / "j"
+    assert cli.main(["explore", "--study", "s", "--storage", str(storage_file), "--keep", *pair.split()]) == 1
+    said = capsys.readouterr().err
+    assert words in said and said.count("\n") == 1 and not storage_file.exists()
+
+
+def test_a_search_needs_a_study(tmp_path, capsys):
+    assert cli.main(["explore", "--storage", str(tmp_path / "j")]) == 1
+    assert "--study NAME" in capsys.readouterr().err
+
+
+def test_a_damaged_design_is_named_and_harms_no_other(kept_folder, found):
+    findings.keep(found, 7, "mine")
+    for damaged in ("", "[]", "{}", '{"about": "x", "design": {"colour": 1}}'):
+        (kept_folder / "mine.json").write_text(damaged)
+        with pytest.raises(TinycourseError, match=r"mine\.json holds no design; delete it"):
+            models.entry("mine")
+    assert models.entry("tinyspeech-m")
 
 
 def test_found_designs_are_models():

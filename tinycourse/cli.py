@@ -116,8 +116,10 @@ def parser() -> argparse.ArgumentParser:
     v.add_argument("wav", nargs="+", type=Path)
 
     v = verb("explore", verbs.explore, "search for networks: costs first, then short trainings, in as many processes as you like")
-    v.add_argument("--study", required=True, metavar="NAME", help="made where it does not exist, else resumed")
-    v.add_argument("--storage", required=True, metavar="FILE-or-URL", help="a journal file, or the URL of a PostgreSQL or MySQL database")
+    v.add_argument("--study", metavar="NAME", help="made where it does not exist, else resumed")
+    storages = "a journal file, the URL of a PostgreSQL or MySQL database, or grpc://HOST:PORT where somebody serves one of these"
+    v.add_argument("--storage", required=True, metavar="FILE-or-URL", help=storages)
+    v.add_argument("--serve", metavar="HOST:PORT", help="work on no study, but serve the storage there to workers on other machines")
     v.add_argument("--workers", type=int, default=1, metavar="N", help="processes on this machine; start the same on others")
     v.add_argument("--trials", type=int, default=100, metavar="K", help="candidates that are trained, in all")
     v.add_argument("--sampler", default="tpe", help="random, nsga2 or tpe")

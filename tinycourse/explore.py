@@ -1,17 +1,19 @@
 """Machine-driven design: a study asks for designs, throws out what does not fit, trains the rest a little, and learns what to ask next.
 
-Optuna keeps the study and chooses the next point. Any number of processes, on one machine or many, share it through its storage.
-What is ours: the space (`search_space.py`), the costs (`costs.py`), the short training (`proxy.py`), and that nothing is lost when a
-worker is killed: its point is tried again.
+Optuna keeps the study and chooses the next point. Any number of processes, on one machine or many, share it through its storage
+(`storage.py`). What is ours: the space (`search_space.py`), the costs (`costs.py`), the short training (`proxy.py`), and that nothing is
+lost when a worker is killed: its point is tried again.
 """
 
 import contextlib
 import io
 import json
+import math
 import multiprocessing
 import os
 import signal
 import socket
+import sys
 import time
 from dataclasses import asdict, dataclass, field
 from datetime import datetime
@@ -22,14 +24,17 @@ import platformdirs
 import psutil
 import torch
 from lightning_fabric import Fabric
-from optuna.trial import TrialState
+from optuna.exceptions import UpdateFinishedTrialError
+from optuna.trial import FrozenTrial, TrialState
 from tqdm.auto import tqdm
 
 from tinycourse import proxy, search_space
 from tinycourse.costs import PRESETS, count, plan
 from tinycourse.errors import TinycourseError
+from tinycourse.interrupts import Interrupts, listen, passed_on
 from tinycourse.models.design import Design, Designed, as_tuple
 from tinycourse.proxy import Proxy, Sounds
+from tinycourse.storage import open_storage, reached
 from tinycourse.tracing import UnsupportedOperation
 
 OBJECTIVES = ("error", "parameters", "multiply_adds", "flash", "ram", "instructions")
@@ -39,6 +44,7 @@ SAMPLERS = {
     "tpe": lambda seed: optuna.samplers.TPESampler(n_startup_trials=30, multivariate=True, constant_liar=True, seed=seed),
 }
 LEASE = 1_800  # seconds after which a trial of another machine counts as lost
+MOMENT = 60  # seconds: for what follows at once, such as a trial's beginning and the name of its worker, if nobody is killed in between
 DONE, LOST, RUNNING = TrialState.COMPLETE, TrialState.FAIL, TrialState.RUNNING
 
 
@@ -53,7 +59,7 @@ class Settings:
     proxy: Proxy = field(default_factory=Proxy)
 
     def check(self) -> None:
-        """Raises TinycourseError for names that do not exist."""
+        """Raises TinycourseError for names that do not exist, and numbers that cannot be meant."""
         for name, chosen, known in (
             ("objective", self.objectives, OBJECTIVES),
             ("sampler", (self.sampler,), SAMPLERS),
@@ -63,6 +69,9 @@ class Settings:
                 raise TinycourseError(f"There is no {name} called {wrong[0]!r}; choose among {', '.join(known)}.")
         if not self.objectives:
             raise TinycourseError(f"A study needs an objective; choose among {', '.join(OBJECTIVES)}.")
+        if not 0 <= self.seed < 2**32:
+            raise TinycourseError(f"The seed {self.seed} is too large or below 0; choose one from 0 to {2**32 - 1:,}.")
+        self.proxy.check()
 
     def to_json(self) -> dict:
         """Lists, words and numbers only, as a storage gives them back."""
@@ -78,22 +87,10 @@ class Settings:
 # ------------------------------------------------------------------------------------------------------- the study
 
 
-def storage_of(place: str) -> optuna.storages.BaseStorage:
-    """An Optuna storage: a database by its URL, or a journal in a file. Raises TinycourseError where it cannot be opened."""
-    try:
-        if "://" in place:
-            return optuna.storages.RDBStorage(place)
-        Path(place).resolve().parent.mkdir(parents=True, exist_ok=True)
-        return optuna.storages.JournalStorage(optuna.storages.journal.JournalFileBackend(place))
-    except Exception as error:  # SQLAlchemy's and its drivers' dozens
-        reason = str(error).splitlines()[0]
-        raise TinycourseError(f"The storage {place} cannot be opened ({reason}); give a file, or the URL of a database.") from None
-
-
 def open_study(name: str, place: str, settings: Settings | None = None) -> optuna.Study:
     """A study by name; it is made if there are settings. Raises TinycourseError if it does not exist, or has other settings."""
     optuna.logging.set_verbosity(optuna.logging.ERROR)
-    storage = storage_of(place)
+    storage = open_storage(place)
     if settings is None:
         try:
             return optuna.load_study(study_name=name, storage=storage)
@@ -102,16 +99,13 @@ def open_study(name: str, place: str, settings: Settings | None = None) -> optun
             raise TinycourseError(f"There is no study {name!r} in {place} (there: {known}); `tinycourse explore` makes one.") from None
     settings.check()
     directions = ["minimize"] * len(settings.objectives)
-    try:
-        study = optuna.create_study(study_name=name, storage=storage, directions=directions, load_if_exists=True)
-    except ValueError:
-        raise TinycourseError(f"The study {name!r} has other objectives; resume it with the same options or choose another name.") from None
+    study = optuna.create_study(study_name=name, storage=storage, directions=directions, load_if_exists=True)
     told = settings.to_json()
     if (stored := study.user_attrs.get("settings")) is None:
         study.set_user_attr("settings", told)
     elif stored != told:
         differ = ", ".join(sorted(k for k in told if told[k] != stored.get(k)))
-        raise TinycourseError(f"The study {name!r} has another {differ}; resume it with the same options or choose another name.")
+        raise TinycourseError(f"The study {name!r} has other {differ}; resume it with the same options or choose another name.")
     return study
 
 
@@ -127,7 +121,7 @@ def put_in(study: optuna.Study, points: tuple[dict, ...]) -> None:
 
 
 def judge(trial: optuna.Trial, design: Design, settings: Settings, sounds: Sounds, fabric: Fabric | None = None) -> list[float]:
-    """Costs first, then a short training: the values of the objectives. Raises optuna.TrialPruned for what exceeds a limit.
+    """Costs first, then a short training: the values of the objectives. Raises optuna.TrialPruned for what exceeds a limit or diverges.
 
     The trial keeps everything that was found out on the way: design, costs, error, loss, seconds (of computing), and what was exceeded.
     """
@@ -150,6 +144,9 @@ def judge(trial: optuna.Trial, design: Design, settings: Settings, sounds: Sound
         raise optuna.TrialPruned(", ".join(exceeded))
     start = time.process_time()
     found = known(trial.study, design) or measure(design, sounds, settings.proxy, fabric)
+    if not math.isfinite(found["loss"]):
+        trial.set_user_attr("exceeded", ["a finite loss"])
+        raise optuna.TrialPruned("the training diverged")
     for name, value in (found | {"seconds": round(time.process_time() - start, 1)}).items():
         trial.set_user_attr(name, value)
     return [found["error"] if name == "error" else getattr(costs, name) for name in settings.objectives]
@@ -183,7 +180,7 @@ def me() -> str:
     return f"{socket.gethostname()}:{os.getpid()}:{psutil.Process().create_time():.2f}"
 
 
-def lost(trial: optuna.trial.FrozenTrial) -> bool:
+def lost(trial: FrozenTrial) -> bool:
     """Whether nobody works on a running trial any more. Of another machine we know only since when."""
     host, pid, began = trial.user_attrs.get("worker", "::").split(":")
     if host == socket.gethostname():
@@ -191,27 +188,39 @@ def lost(trial: optuna.trial.FrozenTrial) -> bool:
             return f"{psutil.Process(int(pid)).create_time():.2f}" != began
         except psutil.NoSuchProcess:
             return True
-    return (datetime.now() - trial.datetime_start).total_seconds() > LEASE
+    return since(trial.datetime_start) > (LEASE if host else MOMENT)
+
+
+def since(moment: datetime) -> float:
+    """Seconds that have passed."""
+    return (datetime.now() - moment).total_seconds()
 
 
 def retry_lost(study: optuna.Study) -> int:
     """Queue the points of lost trials again; returns how many there were."""
     trials = study.get_trials(deepcopy=False)
     again = {t.user_attrs.get("retry_of") for t in trials}
+    for trial in trials:  # those of which somebody was killed within `retry`
+        if trial.state == LOST and trial.number not in again and since(trial.datetime_complete) > MOMENT:
+            put_back(study, trial)
     gone = [t for t in trials if t.state == RUNNING and lost(t)]
-    for trial in gone:
-        retry(study, trial, trial.number not in again)
-    return len(gone)
+    return sum(retry(study, trial) for trial in gone)
 
 
-def retry(study: optuna.Study, trial, queue: bool = True) -> None:
-    """End a trial and, first, queue its point again: a kill between the two costs a repetition, not a point."""
-    if study.get_trials(deepcopy=False)[trial.number].state != RUNNING:
-        return
-    if queue and trial.params:
-        study.enqueue_trial(trial.params, user_attrs={"retry_of": trial.number})
-    with contextlib.suppress(ValueError):  # somebody else was faster
+def retry(study: optuna.Study, trial: FrozenTrial) -> bool:
+    """End a trial and queue its point again, unless somebody else does: of many, one can end it. Says whether it was us."""
+    try:
         study.tell(trial.number, state=LOST)
+    except (ValueError, UpdateFinishedTrialError):
+        return False
+    put_back(study, trial)
+    return True
+
+
+def put_back(study: optuna.Study, trial: FrozenTrial) -> None:
+    """Queue the point of a trial, or as much of it as was chosen."""
+    if point := trial.params | trial.system_attrs.get("fixed_params", {}):
+        study.enqueue_trial(point, user_attrs={"retry_of": trial.number})
 
 
 def trained(study: optuna.Study) -> int:
@@ -219,38 +228,48 @@ def trained(study: optuna.Study) -> int:
     return len({json.dumps(trial.user_attrs["design"]) for trial in study.get_trials(deepcopy=False, states=(DONE,))})
 
 
-def step(study: optuna.Study, settings: Settings, sounds: Sounds, fabric: Fabric | None = None) -> None:
-    """Ask, judge, tell. Where Ctrl-C comes in between, the point is queued again."""
+def step(study: optuna.Study, settings: Settings, sounds: Sounds, fabric: Fabric | None = None, stoppable=contextlib.nullcontext) -> None:
+    """Ask, judge, tell. Where Ctrl-C comes while a candidate is judged, which is `stoppable`, its point is queued again."""
     trial = study.ask()
     trial.set_user_attr("worker", me())
     try:
-        study.tell(trial, judge(trial, search_space.design_of(search_space.suggest(trial)), settings, sounds, fabric))
+        with stoppable():
+            values = judge(trial, search_space.design_of(search_space.suggest(trial)), settings, sounds, fabric)
+        study.tell(trial, values)
     except optuna.TrialPruned:
         study.tell(trial, state=TrialState.PRUNED)
     except KeyboardInterrupt:
-        retry(study, trial)
+        retry(study, study.get_trials(deepcopy=False)[trial.number])
         raise
 
 
 def work(name: str, place: str, folder: str, target: int, index: int, parent: int) -> None:
-    """One worker process: step by step, until `target` candidates are trained, or its parent is gone."""
+    """One worker process: step by step, until `target` candidates are trained, its parent is gone, or Ctrl-C comes."""
+    interrupts = listen()
     torch.set_num_threads(1)
-    study = open_study(name, place)
-    settings = Settings.from_json(study.user_attrs["settings"])
-    study.sampler = SAMPLERS[settings.sampler](settings.seed * 1_000_003 + 1_009 * len(study.get_trials(deepcopy=False)) + index)
-    gpus = torch.cuda.device_count()
-    fabric = Fabric(accelerator="cuda", devices=[index % gpus]) if gpus else Fabric(accelerator="cpu", devices=1)
-    sounds = proxy.sounds_of(settings.proxy, Path(folder)).to(fabric.device)
-    with contextlib.suppress(KeyboardInterrupt), contextlib.redirect_stderr(io.StringIO()):  # bars of several would overwrite each other
-        signal.signal(signal.SIGINT, interrupt)  # see `starting`
-        while os.getppid() == parent and trained(study) + len(study.get_trials(deepcopy=False, states=(RUNNING,))) < target:
-            step(study, settings, sounds, fabric)
+    try:
+        with contextlib.redirect_stderr(io.StringIO()), reached(place):  # bars of several would overwrite each other
+            keep_working(name, place, Path(folder), target, index, parent, interrupts)
+    except KeyboardInterrupt:
+        pass
+    except TinycourseError as error:
+        sys.exit(f"tinycourse: {error}")
 
 
-def interrupt(*_) -> None:
-    """Ctrl-C, the first time; it is not heard again, so that the trial can be put back in peace."""
-    signal.signal(signal.SIGINT, signal.SIG_IGN)
-    raise KeyboardInterrupt
+def keep_working(name: str, place: str, folder: Path, target: int, index: int, parent: int, interrupts: Interrupts) -> None:
+    """What `work` does; Ctrl-C stops the reading of sounds and the judging of candidates, and waits for the end of all else."""
+    with interrupts.raised():
+        study = open_study(name, place)
+        settings = Settings.from_json(study.user_attrs["settings"])
+        seed = settings.seed * 1_000_003 + 1_009 * len(study.get_trials(deepcopy=False)) + index
+        study.sampler = SAMPLERS[settings.sampler](seed % 2**32)
+        gpus = torch.cuda.device_count()
+        fabric = Fabric(accelerator="cuda", devices=[index % gpus]) if gpus else Fabric(accelerator="cpu", devices=1)
+        sounds = proxy.sounds_of(settings.proxy, folder).to(fabric.device)
+    while not interrupts.came and os.getppid() == parent:
+        if trained(study) + len(study.get_trials(deepcopy=False, states=(RUNNING,))) >= target:
+            break
+        step(study, settings, sounds, fabric, interrupts.raised)
 
 
 def live(settings: Settings, sounds: Sounds, target: int, sampler: optuna.samplers.BaseSampler | None = None) -> optuna.Study:
@@ -271,39 +290,51 @@ def run(name: str, place: str, settings: Settings, target: int, workers: int, fo
     """Work on a study with `workers` processes until `target` candidates are trained in all; resumes where it stands.
 
     `folder` keeps the sounds, `points` are put in by hand. A worker that dies is replaced and its point tried again. Ctrl-C ends it
-    cleanly.
+    cleanly, whenever it comes. Raises TinycourseError for numbers below 1, where a worker fails, and where the storage goes away.
     """
-    study = open_study(name, place, settings)
-    put_in(study, points)
-    proxy.sounds_of(settings.proxy, folder)
-    context, processes = multiprocessing.get_context("spawn"), {}
-    with tqdm(total=target, initial=min(target, trained(study)), desc=name, unit=" candidates") as bar:
+    for what, number in (("worker", workers), ("candidate to train", target)):
+        if number < 1:
+            raise TinycourseError(f"A study needs at least one {what}, not {number}.")
+    with Interrupts() as interrupts, reached(place):
+        with interrupts.raised():
+            study = open_study(name, place, settings)
+            put_in(study, points)
+            proxy.sounds_of(settings.proxy, folder)
+        processes = {}
         try:
-            while (count := trained(study)) < target:
-                bar.update(count - bar.n)
-                bar.set_postfix_str(summary(study))
-                retry_lost(study)
-                if any(process.exitcode and process.exitcode > 0 for process in processes.values()):
-                    raise TinycourseError("A worker failed; what it said stands above.")  # a killed one has a negative exit code
-                for index in range(min(workers, target - count)):
-                    if index not in processes or not processes[index].is_alive():
-                        arguments = (name, place, str(folder), target, index, os.getpid())
-                        processes[index] = context.Process(target=work, args=arguments, daemon=True)
-                        with starting():
-                            processes[index].start()
-                time.sleep(0.5)
-            bar.set_postfix_str(summary(study))  # the last candidates count, too
-            bar.update(target - bar.n)
+            supervise(study, place, folder, target, workers, processes, interrupts)
         finally:
             stop(list(processes.values()))
             retry_lost(study)
     return study
 
 
+def supervise(study: optuna.Study, place: str, folder: Path, target: int, workers: int, processes: dict, interrupts: Interrupts) -> None:
+    """Keep `workers` processes at work, and show how far they are, until `target` candidates are trained or Ctrl-C comes."""
+    context = multiprocessing.get_context("spawn")
+    with tqdm(total=target, initial=min(target, trained(study)), desc=study.study_name, unit=" candidates") as bar:
+        while (count := trained(study)) < target and not interrupts.came:
+            bar.update(count - bar.n)
+            bar.set_postfix_str(summary(study))
+            retry_lost(study)
+            if any(process.exitcode and process.exitcode > 0 for process in processes.values()):
+                raise TinycourseError("A worker failed; what it said stands above.")  # a killed one has a negative exit code
+            for index in range(min(workers, target - count)):
+                if index not in processes or not processes[index].is_alive():
+                    arguments = (study.study_name, place, str(folder), target, index, os.getpid())
+                    process = context.Process(target=work, args=arguments, daemon=True)
+                    with one_thread(), passed_on():
+                        process.start()
+                    processes[index] = process
+            time.sleep(0.5)
+        bar.set_postfix_str(summary(study))  # the last candidates count, too
+        bar.update(min(target, count) - bar.n)
+
+
 @contextlib.contextmanager
-def starting():
-    """For processes that are started meanwhile: one thread each, and Ctrl-C means nothing before they say so themselves."""
-    threads, handler = os.environ.get("OMP_NUM_THREADS"), signal.signal(signal.SIGINT, signal.SIG_IGN)
+def one_thread():
+    """Processes that are started meanwhile compute with one thread each."""
+    threads = os.environ.get("OMP_NUM_THREADS")
     os.environ["OMP_NUM_THREADS"] = "1"
     try:
         yield
@@ -311,16 +342,18 @@ def starting():
         del os.environ["OMP_NUM_THREADS"]
         if threads:
             os.environ["OMP_NUM_THREADS"] = threads
-        signal.signal(signal.SIGINT, handler)
 
 
 def stop(processes: list) -> None:
-    """Ask processes to end as Ctrl-C does, until they have; those that do not within a minute are killed."""
+    """Ask processes to end as Ctrl-C does, and wait until they have; those that do not within a minute are killed."""
+    for process in processes:
+        if process.is_alive():
+            os.kill(process.pid, signal.SIGINT)
     patience = time.monotonic() + 60
-    while alive := [p for p in processes if p.is_alive()]:
-        for process in alive:
-            process.kill() if time.monotonic() > patience else os.kill(process.pid, signal.SIGINT)
-        alive[0].join(0.5)
+    for process in processes:
+        process.join(max(0, patience - time.monotonic()))
+        process.kill()
+        process.join()
 
 
 def summary(study: optuna.Study) -> str:

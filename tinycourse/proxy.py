@@ -14,6 +14,7 @@ from torch import Tensor, nn
 
 from tinycourse import data, training
 from tinycourse.checkpoint import read, write_whole
+from tinycourse.errors import TinycourseError
 from tinycourse.frontend import Frontend, FrontendConfig
 
 FORMAT = "tinycourse-sounds-1"
@@ -34,6 +35,14 @@ class Proxy:
     learning_rate: float = 0.02
     seed: int = 0
 
+    def check(self) -> None:
+        """Raises TinycourseError for numbers that no training can have."""
+        counts = ("training_clips", "validation_clips", "epochs", "batch")
+        if missing := [name for name in counts if getattr(self, name) < 1]:
+            raise TinycourseError(f"{missing[0]} is {getattr(self, missing[0])}: a short training needs at least 1.")
+        if self.training_clips < self.batch:
+            raise TinycourseError(f"{self.training_clips} training clips do not fill a batch of {self.batch}; ask for more clips.")
+
     @property
     def recipe(self) -> training.TrainConfig:
         """As `tinycourse train`, but shorter."""
@@ -48,6 +57,8 @@ class Few(data.Words):
 
     def select(self, split: str) -> dict[str, list[data.Cut]]:
         each = self.count // len(self.classes)
+        if not each:
+            raise TinycourseError(f"{self.count} clips are too few for the {len(self.classes)} classes of {self.name}; ask for more.")
         return {name: data.draw(cuts, each, f"few {self.seed}") for name, cuts in self.source.select(split).items()}
 
     def load(self, cut: data.Cut):

@@ -61,9 +61,9 @@ def data_bundle(a) -> None:
 
 
 def models(a) -> None:
-    from tinycourse.models import MODELS, TRANSDUCERS
+    from tinycourse.models import entry, names
 
-    about = {name: entry.about for name, entry in (MODELS | TRANSDUCERS).items()}
+    about = {name: entry(name).about for name in names()}
     show(about, a.json, table([list(row) for row in about.items()], ["name", "what"]))
 
 
@@ -328,24 +328,36 @@ def quantize(a) -> None:
 
 
 def explore(a) -> None:
+    if a.serve:
+        return serve_study(a)
     from tinycourse import explore, findings, search_space
     from tinycourse.costs import PRESETS
     from tinycourse.proxy import Proxy
 
+    if not a.study:
+        raise TinycourseError("explore works on a study; give it a name: --study NAME.")
+    keep = [(findings.number_of(trial), findings.free_name(name)) for trial, name in a.keep]  # before hours of computing
     asked = Proxy(data=a.data, extra_unknown=tuple(a.extra_unknown), training_clips=a.clips, epochs=a.epochs)
     settings = explore.Settings(a.sampler, tuple(a.objectives), a.limits, a.seed, asked)
     folder = a.folder or (explore.cache() if "://" in a.storage else Path(a.storage).resolve().parent)
     points = search_space.STARTS if a.start else ()
     study = explore.run(a.study, a.storage, settings, a.trials, a.workers, folder, points)
     found = findings.record(study) | {"command": "tinycourse " + shlex.join(sys.argv[1:])}
-    for number, name in a.keep:
-        findings.keep(found, int(number), name)
+    for number, name in keep:
+        say(f"{name}: {findings.keep(found, number, name)}")
     if a.export:
         findings.write_record(found, a.export)
     rows = findings.front(found["rows"], settings.objectives)
     header = ["trial", *settings.objectives]
     text = table([[r["number"], *(findings.objective(r, name) for name in settings.objectives)] for r in rows], header)
     show({"study": a.study, "trained": len(findings.trained_rows(found)), "front": rows, "limits": asdict(PRESETS[a.limits])}, a.json, text)
+
+
+def serve_study(a) -> None:
+    from tinycourse import storage
+
+    say(f"{a.storage} is served at {a.serve}, until Ctrl-C; workers: --storage grpc://{a.serve}")
+    storage.serve(a.serve, a.storage)
 
 
 def build(a) -> int:
