@@ -24,6 +24,7 @@ from tinycourse import (
     data,
     deploy,
     explore,
+    files,
     findings,
     metrics,
     models,
@@ -71,13 +72,13 @@ def measure_costs() -> None:
         off = sum(map(abs, errors.values())) / len(errors)
         print(f"{target}: foretold without having seen it, a network is off by {off:.1%} on average")
     about = {"command": "python benchmarks/explore.py costs", "targets": found}
-    cost_model.MEASURED.write_text(json.dumps(about, indent=1) + "\n", encoding="utf-8")
+    files.write_bytes(cost_model.MEASURED, (json.dumps(about, indent=1) + "\n").encode())
 
 
 def write(path: Path, what: str, rows: list[dict], **about) -> None:
     """What was measured so far."""
     found = {"command": f"python benchmarks/explore.py {what}", **about, "rows": rows}
-    path.write_text(json.dumps(found, indent=1) + "\n", encoding="utf-8")
+    files.write_bytes(path, (json.dumps(found, indent=1) + "\n").encode())
 
 
 def chosen(found: dict) -> dict[str, Design]:

@@ -10,7 +10,7 @@ import statistics
 
 import torch
 
-from tinycourse import data, profiling, training, trials
+from tinycourse import data, files, profiling, training, trials
 
 CLIPS, EPOCHS, SEEDS, CLASSES = 3_000, 5, range(3), "10"
 IN_NOISE = ("MFCC, 40 of 40", "log-mel", "PCEN")  # these are also trained on clips of which half have noise added
@@ -50,7 +50,7 @@ for setting, networks, how in plan:
             row |= {"values": x[0].numel(), "parameters": cost.parameters, "multiply_adds": cost.multiply_adds}
             row |= {name: round(trials.accuracy(network, test, held_out.labels), 4) for name, test in tests.items()}
             rows.append(row)
-            trials.MEASURED.write_text(json.dumps(about | {"rows": rows}, indent=1) + "\n", encoding="utf-8")
+            files.write_bytes(trials.MEASURED, (json.dumps(about | {"rows": rows}, indent=1) + "\n").encode())
 
 print(f"{'setting':26}{'network':9}{'training':10}" + "".join(f"{name:>8}" for name in tested_on))
 for setting, network, how in sorted({tuple(row[key] for key in KEYS[:3]) for row in rows}):

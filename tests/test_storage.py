@@ -2,7 +2,6 @@
 
 import contextlib
 import json
-import resource
 import signal
 import socket
 import subprocess
@@ -52,6 +51,8 @@ def complete(path) -> list[float]:
 @contextlib.contextmanager
 def full_disk(path: Path, room: int):
     """No file that this process writes may grow beyond the size of `path` and `room` bytes."""
+    import resource  # not on Windows
+
     soft, hard = resource.getrlimit(resource.RLIMIT_FSIZE)
     resource.setrlimit(resource.RLIMIT_FSIZE, (path.stat().st_size + room, hard))
     try:

@@ -219,7 +219,19 @@ def storage() -> Finding:
 CHECKS: dict[str, Callable[[], Finding]] = {
     check.__name__: check
     for check in (
-        python, torch, torchaudio, audio, resampler, compiler, emulator, webassembly, jupyterlab, widgets, data, memory, storage,
+        python,
+        torch,
+        torchaudio,
+        audio,
+        resampler,
+        compiler,
+        emulator,
+        webassembly,
+        jupyterlab,
+        widgets,
+        data,
+        memory,
+        storage,
     )  # fmt: skip
 }
 PACKAGES = {

@@ -8,7 +8,6 @@ lost when a worker is killed: its point is tried again.
 import contextlib
 import io
 import json
-import math
 import multiprocessing
 import os
 import signal
@@ -106,7 +105,7 @@ def open_study(name: str, place: str, settings: Settings | None = None) -> optun
         study.set_user_attr("settings", told)
     elif stored != told:
         differ = ", ".join(sorted(k for k in told if told[k] != stored.get(k)))
-        raise TinycourseError(f"The study {name!r} has another {differ}; resume it with the same options or choose another name.")
+        raise TinycourseError(f"The study {name!r} has other {differ}; resume it with the same options or choose another name.")
     return study
 
 
@@ -145,9 +144,6 @@ def judge(trial: optuna.Trial, design: Design, settings: Settings, sounds: Sound
         raise optuna.TrialPruned(", ".join(exceeded))
     start = time.process_time()
     found = known(trial.study, design) or measure(design, sounds, settings.proxy, fabric)
-    if not math.isfinite(found["loss"]):
-        trial.set_user_attr("exceeded", ["a finite loss"])
-        raise optuna.TrialPruned("the training diverged")
     for name, value in (found | {"seconds": round(time.process_time() - start, 1)}).items():
         trial.set_user_attr(name, value)
     return [found["error"] if name == "error" else getattr(costs, name) for name in settings.objectives]
@@ -199,7 +195,7 @@ def lost(trial: FrozenTrial) -> bool:
 
 
 def since(moment: datetime) -> float:
-    """Seconds."""
+    """Seconds that have passed."""
     return (datetime.now() - moment).total_seconds()
 
 
@@ -207,7 +203,7 @@ def retry_lost(study: optuna.Study) -> int:
     """Queue the points of lost trials again; returns how many there were."""
     trials = study.get_trials(deepcopy=False)
     again = {t.user_attrs.get("retry_of") for t in trials}
-    for trial in trials:  # of which somebody was killed within `retry`
+    for trial in trials:  # those of which somebody was killed within `retry`
         if trial.state == LOST and trial.number not in again and since(trial.datetime_complete) > MOMENT:
             put_back(study, trial)
     gone = [t for t in trials if t.state == RUNNING and lost(t)]
@@ -316,7 +312,7 @@ def run(name: str, place: str, settings: Settings, target: int, workers: int, fo
     return study
 
 
-def supervise(study, place: str, folder: Path, target: int, workers: int, processes: dict, interrupts: Interrupts) -> None:
+def supervise(study: optuna.Study, place: str, folder: Path, target: int, workers: int, processes: dict, interrupts: Interrupts) -> None:
     """Keep `workers` processes at work, and show how far they are, until `target` candidates are trained or Ctrl-C comes."""
     context = multiprocessing.get_context("spawn")
     with tqdm(total=target, initial=min(target, trained(study)), desc=study.study_name, unit=" candidates") as bar:

@@ -162,9 +162,7 @@ def graphs_of(network: Transducer) -> dict[str, Graph]:
 
 
 @torch.no_grad()
-def measure(
-    network: Transducer, features: Sequence[Tensor], observer: str | Callable[[], MinMax] = MeanSquareError
-) -> dict[str, Ranges]:
+def measure(network: Transducer, features: Sequence[Tensor], observer: str | Callable[[], MinMax] = MeanSquareError) -> dict[str, Ranges]:
     """The ranges of a trained transducer's tensors, by PARTS, on features [T, bands] of recordings as it will meet them.
 
     Labels come from its own greedy search, so transcripts are not needed, and each is said once more. The network is left as it is.

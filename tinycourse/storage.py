@@ -161,7 +161,10 @@ def proxy(place: str) -> BaseStorage:
 
 
 def serve(where: str, place: str) -> None:
-    """Answer at HOST:PORT for the storage at `place`, until Ctrl-C. Raises TinycourseError where the address is taken or not ours."""
+    """Answer at HOST:PORT for the storage at `place`, until Ctrl-C. Raises TinycourseError where the address is taken or not ours.
+
+    Optuna's documentation still excludes journals; its version 5 no longer hands one waiting trial to two clients, which was the reason.
+    """
     need_grpc()
     optuna.logging.set_verbosity(optuna.logging.ERROR)
     host, port = address(where)

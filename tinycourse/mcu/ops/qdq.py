@@ -1,4 +1,4 @@
-"""What the ONNX forms of operations share: factors, weights and windows as QDQ has them (see `onnx_form.py`, whose `Writer` is w here)."""
+"""What the ONNX forms of operations share: factors, weights and windows as QDQ has them. w is the `Writer` of `onnx_form.py`."""
 
 import numpy as np
 
