@@ -33,6 +33,7 @@ test: $(VENV)/ready-to-test ## set up, run all tests and notebooks, compare buil
 	$(TEST_ENV) $(BIN)/python -m pytest $(PYTEST_FLAGS) --durations=20 $(NBVAL) tests notebooks solutions
 	$(BIN)/tinycourse build --check
 	$(BIN)/ruff check
+	$(BIN)/lint-imports --no-cache
 	$(BIN)/codespell
 
 test-processors: $(VENV)/ready-to-test ## run numerical tests and three lessons as other x86 processors would (half an hour)
@@ -42,8 +43,9 @@ nbgrader: $(VENV)/ready-to-test ## install nbgrader, and test that its commands 
 	@$(PIP) install --quiet -c constraints.txt -e '.[teach]'
 	$(TEST_ENV) $(BIN)/python -m pytest -q tests/test_nbgrader.py
 
-lint: $(VENV)/ready-to-test ## check the style of the code and the spelling of everything
+lint: $(VENV)/ready-to-test ## check the style of the code, its imports, and the spelling of everything
 	$(BIN)/ruff check
+	$(BIN)/lint-imports --no-cache
 	$(BIN)/codespell
 
 build: $(VENV)/ready-to-test ## build notebooks, exercises and solutions from lessons/

@@ -2,7 +2,7 @@
 
 Real test clips go through the interpreter, and through its C on this machine, as WebAssembly, and on both emulated Cortex-M, there with the
 DSP kernels too. Counted are clips of which one bit of one score differs; of a transducer, which has no DSP kernels, streams of which a
-label or a number of the encoder does. Each takes some minutes. Listeners have `live.py`.
+label or a number of the encoder does. Each takes some minutes. Listeners have `widgets/live_demo.py`.
 """
 
 import argparse
@@ -15,9 +15,11 @@ import numpy as np
 import torch
 from tqdm.auto import tqdm
 
-from tinycourse import checkpoint, data, deploy, sequences
-from tinycourse.mcu import package, transducer_package
+from tinycourse import data
+from tinycourse.data import sentences
+from tinycourse.export import deploy, package, transducer_package
 from tinycourse.models import TRANSDUCERS
+from tinycourse.training import checkpoint
 
 WAYS = {  # column: target, and whether with the DSP kernels
     "host": ("host", False),
@@ -52,7 +54,7 @@ def networks(recogniser, a) -> tuple[int, Callable[[str], int]]:
 
 def transducers(recogniser, a) -> tuple[int, Callable[[str], int]]:
     """The same of a recogniser of sentences, for the ways without the DSP kernels."""
-    audio = sequences.open_for(recogniser.info, recogniser.info["data"]).speech("testing").audio[: a.streams]
+    audio = sentences.open_for(recogniser.info, recogniser.info["data"]).speech("testing").audio[: a.streams]
     program = deploy.transducer_program_of(recogniser, samples=a.samples)
     streams = [deploy.rows(program, one) for one in audio]
     expected = [program.run(rows) for rows in streams]

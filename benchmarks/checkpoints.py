@@ -1,7 +1,7 @@
 """What the shipped networks reach and cost: the table of the README, and the table of pruned networks in lesson 07.
 
     python benchmarks/checkpoints.py [NAME ...]
-    python benchmarks/checkpoints.py ds-cnn-s ds-cnn-s-half tinyspeech-m tinyspeech-m-half --json tinycourse/measured/pruned.json
+    python benchmarks/checkpoints.py ds-cnn-s ds-cnn-s-half tinyspeech-m tinyspeech-m-half --json tinycourse/studies/measured/pruned.json
 
 Accuracies on real recordings (Speech Commands, ten classes) in float and in int8, the latter by the C program on this machine, which
 equals the interpreter in every bit; flash, RAM and instructions by the C program on an emulated Cortex-M4.
@@ -16,8 +16,11 @@ from pathlib import Path
 
 import torch
 
-from tinycourse import checkpoint, data, deploy, metrics, profiling, pruning, sparse
-from tinycourse.mcu import package
+from tinycourse import data
+from tinycourse.export import deploy, package
+from tinycourse.program import block_sparse
+from tinycourse.pruning import masks
+from tinycourse.training import checkpoint, metrics, profiling
 
 SPLITS = ("validation", "testing")
 COLUMNS = ("parameters", "multiply_adds", "validation", "validation_int8", "testing", "testing_int8", "flash", "ram", "instructions")
@@ -29,8 +32,8 @@ def measure(name: str, splits: dict) -> dict:
     network = recogniser.network
     program = deploy.program_of(recogniser)
     cost = profiling.profile(network, torch.zeros(1, *recogniser.frontend.config.shape))
-    weights = {n: p.detach().numpy() for n, p in pruning.prunable(network).items()}
-    size = sparse.total(weights, (1, 1), bits=8)
+    weights = {n: p.detach().numpy() for n, p in masks.prunable(network).items()}
+    size = block_sparse.total(weights, (1, 1), bits=8)
     row = {"model": name, "parameters": cost.parameters, "multiply_adds": cost.multiply_adds}
     row |= {"zeros": 1 - size.nonzero / size.weights, "dense": size.dense, "least": size.least}
     with tempfile.TemporaryDirectory() as folder:

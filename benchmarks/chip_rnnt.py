@@ -15,9 +15,11 @@ import numpy as np
 import torch
 from tqdm.auto import tqdm
 
-from tinycourse import checkpoint, deploy, pruning, sequences
-from tinycourse.audio import RATE
-from tinycourse.mcu import transducer_package
+from tinycourse.data import sentences
+from tinycourse.export import deploy, transducer_package
+from tinycourse.features.audio import RATE
+from tinycourse.pruning import masks
+from tinycourse.training import checkpoint
 
 CLOCK, BAR = 80e6, 0.5
 
@@ -28,7 +30,7 @@ a = parser.parse_args()
 torch.set_num_threads(1)
 
 recogniser = checkpoint.load("rnnt-digits")
-task = sequences.open_task("connected-digits", source=a.source)
+task = sentences.open_task("connected-digits", source=a.source)
 calibration = task.speech("training").audio[:50]
 streams = task.speech("testing").audio[: a.streams]
 seconds = sum(map(len, streams)) / RATE
@@ -37,8 +39,8 @@ seconds = sum(map(len, streams)) / RATE
 def pruned(sparsity: float) -> checkpoint.Recogniser:
     """A copy whose gates have lost their smallest 8x1 blocks."""
     made = copy.deepcopy(recogniser)
-    gates = pruning.prunable(made.network)
-    for name, mask in pruning.choose({name: p.detach() for name, p in gates.items()}, (8, 1), sparsity).items():
+    gates = masks.prunable(made.network)
+    for name, mask in masks.choose({name: p.detach() for name, p in gates.items()}, (8, 1), sparsity).items():
         gates[name].data *= mask
     return made
 

@@ -15,11 +15,11 @@ import numpy as np
 import torch
 from tqdm.auto import tqdm
 
-from tinycourse.hybrid import HybridRecurrent
-from tinycourse.integer_cells import quantize_layers, run_steps
+from tinycourse.host.layers import FloatLayer, HybridLayer, IntegerLayers
 from tinycourse.models.cells import CellConfig, Recurrent
-from tinycourse.pruning import choose
-from tinycourse.runtime_layers import FloatLayer, HybridLayer, IntegerLayers
+from tinycourse.pruning.masks import choose
+from tinycourse.quantization.dynamic import HybridRecurrent
+from tinycourse.quantization.recurrent_layers import quantize_layers, run_steps
 
 LAYERS, UNITS, WIDTH = 8, 2048, 640
 

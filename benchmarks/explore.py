@@ -6,7 +6,7 @@ fidelity  trains designs of the long study, and TinySpeech, on all clips: how we
 race      random, NSGA-II and TPE from three seeds each, at equal numbers of trainings   (a quarter of an hour on two cores; goes on too)
 final     float and int8 accuracy on the testing clips of checkpoints that `tinycourse train` made, and what they take on a chip
 
-The long study itself is made by the command that is written in tinycourse/measured/explore.json.gz.
+The long study itself is made by the command that is written in tinycourse/studies/measured/explore.json.gz.
 """
 
 import argparse
@@ -17,25 +17,12 @@ from random import Random
 
 import torch
 
-from tinycourse import (
-    checkpoint,
-    cost_model,
-    costs,
-    data,
-    deploy,
-    explore,
-    files,
-    findings,
-    metrics,
-    models,
-    profiling,
-    proxy,
-    search_space,
-    training,
-    zero_cost,
-)
-from tinycourse.mcu import package
+from tinycourse import data, files, models
+from tinycourse.export import deploy, package
 from tinycourse.models.design import TINYSPEECH_DESIGNS, Design, Designed
+from tinycourse.search import costs, explore, instruction_model, proxy, records, space, zero_cost
+from tinycourse.studies import lesson04 as study04
+from tinycourse.training import checkpoint, classifiers, metrics, profiling
 
 NETWORKS, TARGETS = 24, ("cortex-m4", "cortex-m0plus")
 BEST, SPREAD = 3, 6  # designs that are trained for longer: of each size, and over the whole range of errors
@@ -48,7 +35,7 @@ def networks() -> dict[str, Design]:
     """TinySpeech, and designs drawn from the space that the paper's limits allow."""
     random, found = Random(0), {f"tinyspeech-{name}": design for name, design in TINYSPEECH_DESIGNS.items()}
     while len(found) < NETWORKS:
-        design = search_space.design_of(search_space.draw(random))
+        design = space.design_of(space.draw(random))
         spent = costs.count(design)
         if max(costs.PRESETS["paper"].excess(spent).values()) <= 0 and spent.multiply_adds < 2_000_000:
             found[f"drawn {len(found)}"] = design
@@ -63,16 +50,18 @@ def measure_costs() -> None:
     for target in TARGETS:
         rows = []
         for name, program in programs.items():
-            rows.append(cost_model.measure(program, target))
+            rows.append(instruction_model.measure(program, target))
             print(f"{target:14}{name:16}{sum(row[2] for row in rows[-1]):12,} instructions", flush=True)
-        errors = dict(zip(programs, (round(e, 4) for e in cost_model.leave_one_out(rows))))
-        prices = {kernel: [round(p, 3) for p in price] for kernel, price in cost_model.fit([r for part in rows for r in part]).items()}
+        errors = dict(zip(programs, (round(e, 4) for e in instruction_model.leave_one_out(rows))))
+        prices = {
+            kernel: [round(p, 3) for p in price] for kernel, price in instruction_model.fit([r for part in rows for r in part]).items()
+        }
         counted = {name: sum(row[2] for row in part) for name, part in zip(programs, rows)}
         found[target] = {"prices": prices, "errors": errors, "instructions": counted, "multiply_adds": work}
         off = sum(map(abs, errors.values())) / len(errors)
         print(f"{target}: foretold without having seen it, a network is off by {off:.1%} on average")
     about = {"command": "python benchmarks/explore.py costs", "targets": found}
-    files.write_bytes(cost_model.MEASURED, (json.dumps(about, indent=1) + "\n").encode())
+    files.write_bytes(instruction_model.MEASURED, (json.dumps(about, indent=1) + "\n").encode())
 
 
 def write(path: Path, what: str, rows: list[dict], **about) -> None:
@@ -83,7 +72,7 @@ def write(path: Path, what: str, rows: list[dict], **about) -> None:
 
 def chosen(found: dict) -> dict[str, Design]:
     """Designs of a record: the best of every size, and some of every quality."""
-    rows = sorted(findings.trained_rows(found), key=lambda row: row["error"])
+    rows = sorted(records.trained_rows(found), key=lambda row: row["error"])
     rows = list({(row["error"], *row["costs"].values()): row for row in rows[::-1]}.values())[::-1]  # twins once
     sizes = [0, *(most for most, _ in costs.PRESETS["ladder"].rungs)]
     picked = [row for low, high in zip(sizes, sizes[1:]) for row in [r for r in rows if low < r["costs"]["parameters"] <= high][:BEST]]
@@ -94,10 +83,10 @@ def chosen(found: dict) -> dict[str, Design]:
 
 def measure_fidelity(folder: Path) -> None:
     """Writes findings.FIDELITY."""
-    found = findings.read_record(findings.STUDY)
+    found = records.read_record(study04.STUDY)
     quick = explore.Settings.from_json(found["settings"]).proxy
     few, all_clips = proxy.sounds_of(quick, folder), proxy.sounds_of(LONG, folder)
-    rows = findings.read(findings.FIDELITY)["rows"]
+    rows = study04.read(study04.FIDELITY)["rows"]
     for name, design in chosen(found).items():
         if name in {row["name"] for row in rows}:
             continue
@@ -111,27 +100,27 @@ def measure_fidelity(folder: Path) -> None:
             row[key] = explore.measure(design, sounds, how)["error"]
         rows.append(row)
         print(f"{name:16}{row['parameters']:8,} weights{row['short']:8.1%}{row['long']:8.1%}", flush=True)
-        write(findings.FIDELITY, "fidelity", rows, clips=len(all_clips.labels["training"]), epochs=LONG.epochs)
+        write(study04.FIDELITY, "fidelity", rows, clips=len(all_clips.labels["training"]), epochs=LONG.epochs)
 
 
 def race(folder: Path, workers: int) -> None:
     """Writes findings.RACE."""
-    rows = findings.read(findings.RACE)["rows"]
+    rows = study04.read(study04.RACE)["rows"]
     for seed in SEEDS:  # the outer loop: if it is cut off, every sampler has run as often
         for sampler in explore.SAMPLERS:
             if (sampler, seed) in {(row["sampler"], row["seed"]) for row in rows}:
                 continue
             settings = explore.Settings(sampler=sampler, seed=seed, proxy=SHORT)
             study = explore.run(f"{sampler}-{seed}", str(folder / "race.journal"), settings, TRIALS, workers, folder)
-            trained = findings.trained_rows(findings.record(study))[:TRIALS]
+            trained = records.trained_rows(records.record(study))[:TRIALS]
             points = [[row["error"], row["costs"]["parameters"]] for row in trained]
             rows.append({"sampler": sampler, "seed": seed, "points": points})
-            write(findings.RACE, "race", rows, clips=SHORT.training_clips, epochs=SHORT.epochs)
+            write(study04.RACE, "race", rows, clips=SHORT.training_clips, epochs=SHORT.epochs)
 
 
 def measure_final(files: list[Path]) -> None:
     """Writes findings.FINAL; rows of other networks and seeds stay."""
-    rows = {(row["name"], row["seed"]): row for row in findings.read(findings.FINAL)["rows"]}
+    rows = {(row["name"], row["seed"]): row for row in study04.read(study04.FINAL)["rows"]}
     clips = data.open_dataset("speech-commands", classes="10").clips("testing")
     for file in files:
         recogniser = checkpoint.load(file)
@@ -145,11 +134,11 @@ def measure_final(files: list[Path]) -> None:
         row = {"name": recogniser.name, "seed": recogniser.info["seed"], "epochs": recogniser.info["epochs"]}
         row |= {"parameters": cost.parameters, "multiply_adds": cost.multiply_adds, "instructions": report["instructions"]}
         row |= {"flash": report["flash"]["total_bytes"], "ram": report["ram"]["total_bytes"]}
-        row["testing"] = training.evaluate(recogniser, clips).accuracy
+        row["testing"] = classifiers.evaluate(recogniser, clips).accuracy
         row["int8"] = metrics.report(torch.from_numpy(integers), clips.labels, recogniser.classes).accuracy
         rows[row["name"], row["seed"]] = row
         print(row, flush=True)
-        write(findings.FINAL, "final FILE...", list(rows.values()), clips=len(clips))
+        write(study04.FINAL, "final FILE...", list(rows.values()), clips=len(clips))
 
 
 if __name__ == "__main__":

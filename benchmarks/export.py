@@ -16,9 +16,11 @@ from pathlib import Path
 
 import torch
 
-from tinycourse import checkpoint, data, deploy, sequences
-from tinycourse.mcu import package, transducer_package
+from tinycourse import data
+from tinycourse.data import sentences as sequences
+from tinycourse.export import deploy, package, transducer_package
 from tinycourse.models import TRANSDUCERS
+from tinycourse.training import checkpoint
 
 CLIPS, STRINGS = 60, 10
 WAYS = {"features": False, "samples": True}

@@ -17,7 +17,8 @@ from pathlib import Path
 
 from tqdm.auto import tqdm
 
-from tinycourse.mcu import fuzz, package, toolchain
+from tinycourse.codegen import fuzz
+from tinycourse.targets import binaries, toolchain
 
 TRAP = ["-fsanitize=undefined", "-fsanitize-trap=undefined"]
 GCC = ["gcc", "-std=c99", "-O1", "-g", "-shared", "-fPIC", "-fsanitize=address,undefined", "-fno-sanitize-recover=all"]
@@ -41,7 +42,7 @@ def run_batch(a: argparse.Namespace) -> int:
         binary = build(programs, a, Path(folder))
         for i, (seed, program) in enumerate(zip(seeds, programs)):
             options = {"count": False} if a.target.startswith("cortex") else {}
-            model, x = package.open_binary(a.target, binary, f"case{i}", **options), fuzz.random_input(program, seed)
+            model, x = binaries.open_binary(a.target, binary, f"case{i}", **options), fuzz.random_input(program, seed)
             wrong = any(model.run(clip.tobytes(), y.nbytes) != y.tobytes() for clip, y in zip(x, program.run(x)))
             if wrong:
                 print(f"seed {seed} differs", flush=True)

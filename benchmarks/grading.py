@@ -19,8 +19,8 @@ import psutil
 
 from tinycourse import check
 from tinycourse.authoring import course
+from tinycourse.cli.commands import table
 from tinycourse.grading import grade, rehearsal, submissions
-from tinycourse.verbs import table
 
 parser = argparse.ArgumentParser(description=__doc__.split("\n")[0])
 parser.add_argument("submissions", nargs="?", type=int, default=200)

@@ -12,23 +12,25 @@ import numpy as np
 import torch
 from tqdm.auto import tqdm
 
-from tinycourse import checkpoint, deploy, integer_rnnt, sequence_training, sequences
-from tinycourse.mcu import transducer_package
+from tinycourse.data import sentences
+from tinycourse.export import deploy, transducer_package
+from tinycourse.quantization import integer_transducer
+from tinycourse.training import checkpoint, transducers
 
 torch.set_num_threads(1)
 print(f"{'transducer':16}{'data':18}{'split':12}{'words':>7}{'float':>9}{'int8':>9}{'C = interpreter':>24}")
 for name in sys.argv[1:] or checkpoint.shipped("transducers"):
     recogniser = checkpoint.load(name)
-    task = sequences.open_for(recogniser.info, recogniser.info["data"])
+    task = sentences.open_for(recogniser.info, recogniser.info["data"])
     calibration = deploy.calibration_speech(recogniser)
-    integers = integer_rnnt.integer_recogniser(recogniser, calibration)
+    integers = integer_transducer.integer_recogniser(recogniser, calibration)
     program = deploy.transducer_program_of(recogniser, calibration)
     with tempfile.TemporaryDirectory() as folder:
         transducer_package.export(program, "host", folder)
         listener = transducer_package.load(folder)
         for split in ("validation", "testing"):
             speech = task.speech(split)
-            rates = [sequence_training.evaluate(one, speech) for one in (recogniser, integers)]
+            rates = [transducers.evaluate(one, speech) for one in (recogniser, integers)]
             for audio in tqdm(speech.audio, desc=f"{name} {split}", leave=False, delay=2):
                 frames = deploy.rows(program, audio)
                 said, heard = program.run(frames)

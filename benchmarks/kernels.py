@@ -11,13 +11,13 @@ from pathlib import Path
 
 import numpy as np
 
-from tinycourse import costs
-from tinycourse.mcu import codegen, fuzz
-from tinycourse.mcu.emulator import CORES, Chip
-from tinycourse.mcu.fixed_point import fixed_point
-from tinycourse.mcu.ops import OPS, Tensor
-from tinycourse.mcu.program import Program
+from tinycourse.codegen import emitter, fuzz
 from tinycourse.models.design import TINYSPEECH_DESIGNS
+from tinycourse.program.fixed_point import fixed_point
+from tinycourse.program.ops.base import OPS, Tensor
+from tinycourse.program.program import Program
+from tinycourse.search import costs
+from tinycourse.targets.emulator import CORES, Chip
 
 # CMSIS-NN and plain C, instructions per multiply-add on the M4
 CITED = {"conv": (3.5, 24), "depthwise": (7.8, 20), "pointwise": (2.1, 7.2), "linear": (2.8, "-"), "all": (2.9, "-")}
@@ -71,10 +71,10 @@ def measure(program: Program, target: str, dsp: bool = False) -> tuple[dict[str,
     y = program.run(x)
     assert chip.run(x.tobytes(), y.size) == y.tobytes()
     kinds = {}
-    for i, (kernel, work) in enumerate(zip(codegen.translate(program, dsp)[0], codegen.multiply_adds(program))):
+    for i, (kernel, work) in enumerate(zip(emitter.translate(program, dsp)[0], emitter.multiply_adds(program))):
         so_far = kinds.get(kernel.path, (0, 0))
         kinds[kernel.path] = so_far[0] + work, so_far[1] + chip.layers[i]
-    return kinds | {"all": (sum(codegen.multiply_adds(program)), chip.instructions)}, chip
+    return kinds | {"all": (sum(emitter.multiply_adds(program)), chip.instructions)}, chip
 
 
 def table(name: str, program: Program, cited: dict) -> None:

@@ -15,9 +15,13 @@ import numpy as np
 import torch
 from tqdm.auto import tqdm
 
-from tinycourse import checkpoint, data, deploy
-from tinycourse.mcu import listener
-from tinycourse.mcu.listener import Compiled, Listener, Settings
+from tinycourse import data
+from tinycourse.codegen import spotter_writer
+from tinycourse.codegen.spotter_writer import Compiled
+from tinycourse.export import deploy
+from tinycourse.program import keyword_spotter
+from tinycourse.program.keyword_spotter import Listener, Settings
+from tinycourse.training import checkpoint
 
 TARGETS = ("host", "wasm", "cortex-m4", "cortex-m0plus")
 
@@ -25,7 +29,7 @@ TARGETS = ("host", "wasm", "cortex-m4", "cortex-m0plus")
 def trace(listening: Listener | Compiled, samples: np.ndarray) -> list[bytes]:
     """All that can be seen of a listener while it hears int16 [S]."""
     listening.reset()
-    seen, chunks = [], listener.chunks(samples, listening.chunk)
+    seen, chunks = [], keyword_spotter.chunks(samples, listening.chunk)
     for i, chunk in enumerate(chunks):
         seen.append(np.array(listening.step(chunk), np.int16).tobytes())
         if i * listening.chunk >= 1.1 * data.RATE and i % (len(chunks) // 10) == 0:  # the first second of features is complete
@@ -52,11 +56,11 @@ with tempfile.TemporaryDirectory() as folder:
     for target in TARGETS:
         (place := Path(folder, target)).mkdir()
         options = {"count": False} if target.startswith("cortex") else {}
-        built[target] = listener.build(listening, target, place, **options)
+        built[target] = spotter_writer.build(listening, target, place, **options)
     heard, differ, seconds = collections.Counter(), collections.Counter(), collections.Counter()
     said = 0
     for i, audio in enumerate(tqdm(clips.audio, desc="clips")):
-        samples = listener.between_pauses(audio.numpy(), data.RATE)
+        samples = keyword_spotter.between_pauses(audio.numpy(), data.RATE)
         truth = trace(listening, samples)
         said += any(int(np.frombuffer(found, np.int16)[0]) >= 0 for found in truth if len(found) == 4)
         for target, compiled in built.items():

@@ -2,7 +2,8 @@
 
 from safetensors.torch import save_file
 
-from tinycourse import data, peers
+from tinycourse import data
+from tinycourse.features import peers
 
 words = data.open_dataset("tinywords").clips("testing")
 word = words.waveforms()[words.labels == words.classes.index("yes")][3].double()

@@ -1,6 +1,6 @@
 """Sparsity against error of shipped networks: gradual and one-shot, blocks of 1x1 and 8x1, each seed trained on for a few epochs.
 
-    python benchmarks/pruning.py --seeds 0 1 2 --out tinycourse/measured/pruning.json
+    python benchmarks/pruning.py --seeds 0 1 2 --out tinycourse/studies/measured/pruning.json
 
 Writes the file after every run and skips the runs that are in it, so it can be stopped and started again. Rows of other models and
 tasks in the file stay as they are.
@@ -15,7 +15,11 @@ from pathlib import Path
 import torch
 from tqdm.auto import tqdm
 
-from tinycourse import checkpoint, data, pruning, sparse, training
+from tinycourse import data
+from tinycourse.program import block_sparse
+from tinycourse.pruning import recipes, schedule
+from tinycourse.studies import lesson07 as study
+from tinycourse.training import checkpoint, classifiers
 
 SPARSITIES = (0.5, 0.7, 0.8, 0.9)
 GRADUAL, ONE_SHOT = {"start": 0.0, "end": 0.6}, {"start": 0.0, "end": 0.0}
@@ -32,15 +36,15 @@ RUNS = [("dense", GRADUAL, 0.0)] + [(way, options, s) for way, (options, sparsit
 SAME = ("model", "data", "way", "asked", "seed", "epochs", "clips")  # what makes two rows the same run
 
 
-def run(model: str, splits: dict, noise, options: dict, sparsity: float, config: training.TrainConfig) -> dict:
+def run(model: str, splits: dict, noise, options: dict, sparsity: float, config: classifiers.TrainConfig) -> dict:
     """Train one network on while it is pruned."""
     recogniser = checkpoint.load(model)
-    how = pruning.PruneConfig(sparsity=sparsity, **options)
-    _, pruner = pruning.prune(recogniser, splits["training"], splits["validation"], noise, config, how)
+    how = schedule.PruneConfig(sparsity=sparsity, **options)
+    _, pruner = recipes.prune(recogniser, splits["training"], splits["validation"], noise, config, how)
     weights = {name: p.detach().numpy() for name, p in pruner.parameters.items()}
-    as_float, as_int8 = (sparse.total(weights, how.block, bits) for bits in (32, 8))
+    as_float, as_int8 = (block_sparse.total(weights, how.block, bits) for bits in (32, 8))
     return {
-        "error": 1 - training.evaluate(recogniser, splits["testing"]).accuracy,
+        "error": 1 - classifiers.evaluate(recogniser, splits["testing"]).accuracy,
         "validation": 1 - recogniser.info["validation"]["accuracy"],
         "sparsity": pruner.sparsity,
         "weights": as_float.weights,
@@ -69,8 +73,8 @@ def main() -> None:
             splits = {split: source.clips(split) for split in ("training", "validation", "testing")}
             clips = splits["training"]
             splits["training"] = clips.subset(torch.randperm(len(clips), generator=torch.Generator().manual_seed(0))[: a.clips])
-            noise = training.noise_of(source)
-            config = training.TrainConfig(epochs=a.epochs, learning_rate=a.learning_rate, seed=seed)
+            noise = classifiers.noise_of(source)
+            config = classifiers.TrainConfig(epochs=a.epochs, learning_rate=a.learning_rate, seed=seed)
             for way, options, sparsity in tqdm(RUNS, desc=f"{model}, seed {seed}"):
                 key = {"model": model, "data": a.data, "way": way, "asked": sparsity, "seed": seed, "epochs": a.epochs}
                 key["clips"] = len(splits["training"])
@@ -79,7 +83,7 @@ def main() -> None:
                 found["rows"].append(key | run(model, splits, noise, options, sparsity, config))
                 found["command"] = "python " + shlex.join(sys.argv)
                 a.out.write_text(json.dumps(found, indent=1) + "\n")
-    print(pruning.table(found["rows"]))
+    print(study.table(found["rows"]))
 
 
 if __name__ == "__main__":

@@ -20,9 +20,9 @@ import numpy as np
 import torch
 from tqdm.auto import tqdm
 
-from tinycourse.mcu.fixed_point import fixed_point
-from tinycourse.pruning import choose
-from tinycourse.runtime import FloatProduct, HybridProduct, IntegerProduct
+from tinycourse.host.products import FloatProduct, HybridProduct, IntegerProduct
+from tinycourse.program.fixed_point import fixed_point
+from tinycourse.pruning.masks import choose
 
 SHAPES = {
     "8192 x 640": "all gates of a layer of the paper's encoder, input or recurrent (2048 units, projection 640)",

@@ -14,19 +14,19 @@ import time
 import torch
 from torch.nn import functional as F
 
-from tinycourse import training
-from tinycourse.augmentation import Augment
 from tinycourse.data import TASKS
+from tinycourse.features.augmentation import Augment
+from tinycourse.training import classifiers
 
 CLIPS = 11_664  # of the ten-class task
 name = sys.argv[1] if len(sys.argv) > 1 else "tinyspeech-m"
-config = training.TrainConfig()
-recogniser = training.seeded(name, TASKS["10"], 0).train()
-front, network = recogniser.frontend, recogniser.network.to(memory_format=torch.channels_last)  # as `training.fit` does
+config = classifiers.TrainConfig()
+recogniser = classifiers.seeded(name, TASKS["10"], 0).train()
+front, network = recogniser.frontend, recogniser.network.to(memory_format=torch.channels_last)  # as `classifiers.fit` does
 optimizer = torch.optim.AdamW(network.parameters())
 audio = torch.randint(-3_000, 3_000, (config.batch, 16_000), dtype=torch.int16)
-energies = training.energies_of(front, audio)
-augment = Augment(config.augment, front.config.hop, training.energies_of(front, torch.randn(1, 16_000 * 60) / 100)[0].float(), 0)
+energies = classifiers.energies_of(front, audio)
+augment = Augment(config.augment, front.config.hop, classifiers.energies_of(front, torch.randn(1, 16_000 * 60) / 100)[0].float(), 0)
 labels = torch.randint(0, 10, (config.batch,))
 seconds = {"augmentation": [], "features": [], "SpecAugment": [], "network": [], "(energies, once)": []}
 

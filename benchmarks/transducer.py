@@ -14,7 +14,7 @@ import torch
 from torch.profiler import ProfilerActivity, profile
 
 from tinycourse.errors import TinycourseError
-from tinycourse.transducer import rnnt_loss
+from tinycourse.transducer.loss import rnnt_loss
 
 SIZES = ((16, 100, 20, 32), (16, 100, 20, 256), (16, 100, 20, 1024), (8, 400, 60, 256))  # B, T, U, V
 ROUNDS = int(sys.argv[1]) if len(sys.argv) > 1 else 7

@@ -5,14 +5,15 @@ For when the sound that they are given has changed (a resampler), but they have 
 
 import sys
 
-from tinycourse import checkpoint, sequence_training, sequences
+from tinycourse.data import sentences
+from tinycourse.training import checkpoint, transducers
 
 SPLITS = ("validation", "testing")
 
 for name in sys.argv[1:]:
     recogniser, path = checkpoint.load(name), checkpoint.shipped("transducers")[name]
-    task = sequences.open_task(recogniser.info["data"], **recogniser.info["data_options"])
+    task = sentences.open_task(recogniser.info["data"], **recogniser.info["data_options"])
     for split in SPLITS:
-        recogniser.info[split] |= sequence_training.evaluate(recogniser, task.speech(split)).as_dict()
+        recogniser.info[split] |= transducers.evaluate(recogniser, task.speech(split)).as_dict()
     checkpoint.save(recogniser, path)
     print(f"| `{name}` | ... |", *(f"{recogniser.info[split]['word_error_rate']:.2%} |" for split in SPLITS))

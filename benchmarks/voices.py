@@ -1,7 +1,7 @@
 """Connected digits by voices that were never heard: python benchmarks/voices.py [SPEAKER ...]   (three minutes a training)
 
-Trains without one speaker, in every way of tinycourse/voices.py. Results go to tinycourse/measured/voices.json after every training; a
-second call goes on where the first one stopped.
+Trains without one speaker, in every way of tinycourse/studies/lesson05.py. Results go to tinycourse/studies/measured/voices.json after
+every training; a second call goes on where the first one stopped.
 """
 
 import argparse
@@ -9,7 +9,7 @@ import json
 
 import torch
 
-from tinycourse import voices
+from tinycourse.studies import lesson05 as study
 
 EPOCHS = 12
 
@@ -18,12 +18,12 @@ parser.add_argument("speakers", nargs="*", default=["george", "theo"])
 speakers = parser.parse_args().speakers
 torch.set_num_threads(1)
 
-rows = voices.measured() if voices.MEASURED.exists() else []
+rows = study.measured() if study.MEASURED.exists() else []
 done = {(row["way"], row["speaker"]) for row in rows}
 for speaker in speakers:
-    for way in voices.WAYS:
+    for way in study.WAYS:
         if (way, speaker) not in done:
-            rows.append(voices.train(way, speaker, EPOCHS))
+            rows.append(study.train(way, speaker, EPOCHS))
             found = {"command": "python benchmarks/voices.py", "rows": rows}
-            voices.MEASURED.write_text(json.dumps(found, indent=1) + "\n", encoding="utf-8")
-print(voices.table(rows))
+            study.MEASURED.write_text(json.dumps(found, indent=1) + "\n", encoding="utf-8")
+print(study.table(rows))

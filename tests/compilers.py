@@ -5,7 +5,7 @@ from pathlib import Path
 
 import pytest
 
-from tinycourse.mcu import toolchain
+from tinycourse.targets import toolchain
 
 STRICT = ["-Wall", "-Wextra", "-Wconversion", "-Wsign-conversion", "-Werror", "-pedantic"]
 CPP = ["-x", "c++", "-std=c++11", "-nostdinc++", "-fno-exceptions", "-fno-rtti"]

@@ -6,13 +6,13 @@ from pathlib import Path
 
 import pytest
 import torch
-from browser import chromedriver as running
-from processors import CPU
-from recordings import tone, write
 
+from tests.browser import chromedriver as running
+from tests.processors import CPU
+from tests.recordings import tone, write
 from tinycourse import _torchaudio, data
 from tinycourse.errors import TinycourseError
-from tinycourse.mcu import toolchain
+from tinycourse.targets import toolchain
 
 torch.set_num_threads(int(os.environ.get("OMP_NUM_THREADS", "1")))  # test processes share the cores
 if os.environ.get(CPU):  # C on this machine as another processor would run it
@@ -89,8 +89,9 @@ def ctrl_c():
 @pytest.fixture
 def closed():
     """Closes all figures afterwards; none of them may tell series apart by colour alone."""
-    import drawn
     import matplotlib.pyplot as plt
+
+    from tests import drawn
 
     yield
     found = {figure.number: drawn.colour_alone(figure) for figure in map(plt.figure, plt.get_fignums())}

@@ -10,8 +10,8 @@ import torch
 import torch.nn.functional as F
 from torch import nn
 
-from tinycourse.quantization import calibrate, quantize_graph
-from tinycourse.tracing import trace
+from tinycourse.quantization.post_training import calibrate, quantize_graph
+from tinycourse.quantization.tracing import trace
 
 
 class Lambda(nn.Module):

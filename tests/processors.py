@@ -61,8 +61,8 @@ def bits() -> dict[str, str]:
     import torch
     from torch.nn import functional as F
 
-    from tinycourse.mcu import toolchain
-    from tinycourse.runtime import FloatProduct
+    from tinycourse.host.products import FloatProduct
+    from tinycourse.targets import toolchain
 
     rng = np.random.default_rng(0)
 

@@ -9,7 +9,7 @@ import sys
 import threading
 from collections.abc import Callable
 
-from tinycourse import explore, search_space
+from tinycourse.search import explore, space
 
 SETTINGS = explore.Settings(sampler="random", objectives=("error",))
 CANDIDATES = 2  # for each worker
@@ -26,8 +26,8 @@ def judge(trial, point: float, *_) -> list[float]:
 
 def train_nothing(patch: Callable) -> None:
     """Let `explore.step` work on one number; `patch(module, name, value)` replaces what it calls."""
-    patch(search_space, "suggest", lambda trial: {"x": trial.suggest_float("x", 0, 1)})
-    patch(search_space, "design_of", lambda choices: choices["x"])
+    patch(space, "suggest", lambda trial: {"x": trial.suggest_float("x", 0, 1)})
+    patch(space, "design_of", lambda choices: choices["x"])
     patch(explore, "judge", judge)
 
 

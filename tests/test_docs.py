@@ -12,8 +12,8 @@ import pytest
 
 from tinycourse import cli
 from tinycourse.authoring import course, lint
-from tinycourse.catalogue import DATASETS
 from tinycourse.check.core import Check
+from tinycourse.data.catalogue import DATASETS
 
 ROOT = Path(__file__).parents[1]
 PAGES = sorted([*ROOT.glob("*.md"), *ROOT.glob("docs/**/*.md"), ROOT / "data/tinywords/README.md"])

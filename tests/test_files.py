@@ -8,14 +8,20 @@ from pathlib import Path
 import nbformat
 import pytest
 import torch
-from recordings import tone
 
-from tinycourse import bundle, checkpoint, files, findings, integer_rnnt, leaderboard, own_words, packed, proxy, training
+from tests.recordings import tone
+from tinycourse import files
 from tinycourse.authoring import build, coverage
+from tinycourse.data import bundle, user_recordings
 from tinycourse.errors import TinycourseError
 from tinycourse.grading import grade
-from tinycourse.mcu.program import Program
-from tinycourse.mcu.transducer import TransducerProgram
+from tinycourse.program.program import Program
+from tinycourse.program.transducer import TransducerProgram
+from tinycourse.pruning import packing
+from tinycourse.quantization import integer_transducer
+from tinycourse.search import proxy, records
+from tinycourse.studies import lesson10 as study
+from tinycourse.training import checkpoint, classifiers
 
 
 def full(monkeypatch):
@@ -180,11 +186,11 @@ def test_folder_that_cannot_be_renamed_is_back(tmp_path, monkeypatch):
 
 
 def recogniser() -> checkpoint.Recogniser:
-    return training.seeded("tinyspeech-m", ("silence", "unknown", "yes"), 0)
+    return classifiers.seeded("tinyspeech-m", ("silence", "unknown", "yes"), 0)
 
 
 def integers() -> checkpoint.Recogniser:
-    """A transducer in integers, as far as `integer_rnnt.save` looks."""
+    """A transducer in integers, as far as `integer_transducer.save` looks."""
     made = recogniser()
     made.network.programs = {}
     return made
@@ -193,15 +199,15 @@ def integers() -> checkpoint.Recogniser:
 def state(path: Path) -> None:
     made = recogniser()
     made.info["fingerprints"] = {}
-    training.store(path, made, torch.optim.AdamW(made.parameters()), training.TrainConfig(), [], {})
+    classifiers.store(path, made, torch.optim.AdamW(made.parameters()), classifiers.TrainConfig(), [], {})
 
 
 def blocks(path: Path) -> None:
-    packed.pack(path.parent / "given" / "m.safetensors", path, [], (8, 1))
+    packing.pack(path.parent / "given" / "m.safetensors", path, [], (8, 1))
 
 
 def unpacked(path: Path) -> None:
-    packed.unpack(path.parent / "given" / "packed.safetensors", path)
+    packing.unpack(path.parent / "given" / "packed.safetensors", path)
 
 
 def copied(path: Path) -> None:
@@ -222,18 +228,18 @@ WRITERS = {  # file name, and what writes it
     "sounds": ("s.safetensors", lambda path: proxy.store(proxy.Sounds({}, {}, {}, {}, ("yes",)), path)),
     "program": ("p.safetensors", lambda path: Program("x", "x", {}, []).save(path)),
     "transducer": ("t.safetensors", lambda path: TransducerProgram({}, 1, 1, 1).save(path)),
-    "integer recogniser": ("t.safetensors", lambda path: integer_rnnt.save(integers(), path)),
-    "study": ("s.json.gz", lambda path: findings.write_record({}, path)),
-    "entry": ("e.json", lambda path: leaderboard.save(ENTRY, path.parent)),
-    "report": ("r.md", lambda path: leaderboard.write_report(path, ENTRY, {})),
-    "recording": ("anna_1.wav", lambda path: own_words.save_take(path.parent.parent, path.parent.name, "anna", 0.5 * tone(440))),
+    "integer recogniser": ("t.safetensors", lambda path: integer_transducer.save(integers(), path)),
+    "study": ("s.json.gz", lambda path: records.write_record({}, path)),
+    "entry": ("e.json", lambda path: study.save(ENTRY, path.parent)),
+    "report": ("r.md", lambda path: study.write_report(path, ENTRY, {})),
+    "recording": ("anna_1.wav", lambda path: user_recordings.save_take(path.parent.parent, path.parent.name, "anna", 0.5 * tone(440))),
     "notebook": ("n.ipynb", lambda path: build.write(nbformat.v4.new_notebook(), path)),
     "exercises": ("exercises.md", lambda path: coverage.write(path.parent.parent)),
     "grades": ("g.csv", graded),
     "bundle": ("a.wav", copied),
     "sums": ("SHA256SUMS", lambda path: files.write_sums(path, {"a": "0"})),
 }
-ENTRY = leaderboard.Entry("e", ("yes",), "mine", 0.9, 0.1, 0.5, 1, 1, 1)
+ENTRY = study.Entry("e", ("yes",), "mine", 0.9, 0.1, 0.5, 1, 1, 1)
 
 
 @pytest.mark.parametrize("name", WRITERS)
@@ -242,7 +248,7 @@ def test_every_writer_writes_a_whole_file_or_none(tmp_path, monkeypatch, name, t
     place, write = WRITERS[name]
     path = tmp_path / "docs" / place
     checkpoint.save(recogniser(), path.parent / "given" / "m.safetensors")
-    packed.pack(path.parent / "given" / "m.safetensors", path.parent / "given" / "packed.safetensors", [], (8, 1))
+    packing.pack(path.parent / "given" / "m.safetensors", path.parent / "given" / "packed.safetensors", [], (8, 1))
     if there and name != "recording":  # which takes the next number
         write(path)
         path.write_bytes(path.read_bytes() + b"\n")
@@ -262,17 +268,17 @@ def refuse(*_) -> None:
 
 DIRECTLY = {  # who may write without files.py, and why
     "is it": {"files"},
-    "inside of whole or whole_folder": {"bundle", "mcu/package", "mcu/onnx_form"},
-    "goes on where it stopped, and is verified": {"download"},
+    "inside of whole or whole_folder": {"data/bundle", "export/package", "targets/binaries", "export/onnx_form"},
+    "goes on where it stopped, and is verified": {"data/download"},
     "in a temporary folder": {
-        "doctor",
+        "cli/doctor",
         "grading/worker",
-        "mcu/fuzz",
-        "mcu/own",
-        "mcu/toolchain",
-        "recorder",
+        "codegen/fuzz",
+        "targets/inline_c",
+        "targets/toolchain",
+        "features/audio",
     },
-    "in memory": {"own_words", "widgets"},
+    "in memory": {"data/user_recordings", "widgets/explorer"},
     "nobody's own files": {"_torchaudio", "grading/rehearsal", "grading/sandbox"},
 }
 WRITES = re.compile(

@@ -7,10 +7,10 @@ import sys
 import pytest
 
 LOADED = "import json, sys, {0}; print(json.dumps(sorted(sys.modules)))"
-FORBIDDEN = "torch", "torchaudio", "matplotlib", "optuna", "tinycourse.models", "tinycourse.checkpoint"
+FORBIDDEN = "torch", "torchaudio", "matplotlib", "optuna", "tinycourse.models", "tinycourse.training.checkpoint"
 
 
-@pytest.mark.parametrize("module", ["tinycourse.mcu.codegen", "tinycourse.mcu.program", "tinycourse.sparse"])
+@pytest.mark.parametrize("module", ["tinycourse.codegen.emitter", "tinycourse.program.program", "tinycourse.program.block_sparse"])
 def test_programs_and_their_c_load_neither_torch_nor_a_model(module):
     done = subprocess.run([sys.executable, "-c", LOADED.format(module)], capture_output=True, text=True, check=True)
     loaded = json.loads(done.stdout)
@@ -19,5 +19,5 @@ def test_programs_and_their_c_load_neither_torch_nor_a_model(module):
 
 
 def test_a_synthesizer_needs_no_widgets():
-    done = subprocess.run([sys.executable, "-c", LOADED.format("tinycourse.synthesis")], capture_output=True, text=True, check=True)
-    assert not {"tinycourse.recorder", "anywidget", "ipywidgets"} & set(json.loads(done.stdout))
+    done = subprocess.run([sys.executable, "-c", LOADED.format("tinycourse.data.synthesis")], capture_output=True, text=True, check=True)
+    assert not {"tinycourse.widgets.recorder", "anywidget", "ipywidgets"} & set(json.loads(done.stdout))

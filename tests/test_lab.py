@@ -5,8 +5,8 @@ from pathlib import Path
 
 import nbformat
 import pytest
-from browser import NOTEBOOK, Browser, jupyterlab, ready, run_all
 
+from tests.browser import NOTEBOOK, Browser, jupyterlab, ready, run_all
 from tinycourse.check.core import LOOK, NOT_ATTEMPTED, PASSED
 
 ROOT = Path(__file__).parents[1]

@@ -34,8 +34,8 @@ for path in helps(cli.parser()):
 WORK = """
 import sys, torch
 from tinycourse import cli, session
-from tinycourse.frontend import Frontend, FrontendConfig
-from tinycourse.audio import resample
+from tinycourse.features.frontend import Frontend, FrontendConfig
+from tinycourse.features.audio import resample
 assert Frontend(FrontendConfig())(torch.zeros(1, 16_000)).shape == (1, 1, 101, 40)
 assert resample(torch.zeros(8_000).numpy(), 8_000, 16_000).shape == (16_000,)
 session.start("01")
@@ -79,7 +79,7 @@ def test_front_end_evaluation_and_export_work(plain, tmp_path):
 
 
 def test_the_doctor_warns_and_repairs_only_on_request(plain, tmp_path):
-    code = "import json\nfrom tinycourse import doctor\nprint(json.dumps(doctor.examine_apart('torchaudio')))"
+    code = "import json\nfrom tinycourse.cli import doctor\nprint(json.dumps(doctor.examine_apart('torchaudio')))"
     level, text, remedy = json.loads(plain(code))
     assert level == "WARN" and "libc10_cuda.so" in text and "only comparisons" in remedy and "doctor --repair" in remedy
     assert [path.name for path in (tmp_path / "torchaudio").iterdir() if path.is_dir()] in ([], ["__pycache__"])

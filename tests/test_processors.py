@@ -1,7 +1,8 @@
 """What is claimed of numbers holds where this machine computes like others: see processors.py. All of it: `make test-processors`."""
 
-import processors
 import pytest
+
+from tests import processors
 
 pytestmark = pytest.mark.skipif(not processors.X86, reason="the settings are those of x86 processors")
 

@@ -5,8 +5,8 @@ from pathlib import Path
 import pytest
 import torch
 
-from tinycourse import checkpoint, profiling
 from tinycourse.authoring.course import LESSONS
+from tinycourse.training import checkpoint, profiling
 
 ROOT = Path(__file__).parents[1]
 README = (ROOT / "README.md").read_text(encoding="utf-8")

@@ -4,9 +4,14 @@ import numpy as np
 import pytest
 import torch
 
-from tinycourse import checkpoint, data, deploy, metrics
-from tinycourse.mcu import listener, package
-from tinycourse.mcu.listener import Compiled, Listener, Settings
+from tinycourse import data
+from tinycourse.codegen import spotter_writer
+from tinycourse.codegen.spotter_writer import Compiled
+from tinycourse.export import deploy, package
+from tinycourse.program import keyword_spotter
+from tinycourse.program.keyword_spotter import Listener, Settings
+from tinycourse.targets import binaries
+from tinycourse.training import checkpoint, metrics
 
 THOROUGH = "tinyspeech-m"  # the network of lesson 00 is compared on a thousand clips, the others on fewer
 CLIPS = {"host": (1_000, 100), "wasm": (1_000, 100), "cortex-m4": (100, 2)}
@@ -67,7 +72,7 @@ def test_bit_for_bit(recogniser, program, on_host, testing, target, tmp_path):
 def test_the_listener_in_webassembly_hears_what_the_interpreter_hears(source, testing):
     program = deploy.program_of(checkpoint.load(THOROUGH), source.clips("validation").audio[::20], samples=True)
     listening = Listener(program, Settings(threshold=0.7))
-    compiled = Compiled(listening, package.WebAssembly(listener.webassembly(listening)))
+    compiled = Compiled(listening, binaries.WebAssembly(spotter_writer.webassembly(listening)))
     samples = testing.audio[:: len(testing) // 36].flatten().numpy()  # three dozen clips, one behind the other
     for chunk in samples.reshape(-1, listening.chunk):
         assert compiled.step(chunk) == listening.step(chunk)
@@ -76,4 +81,4 @@ def test_the_listener_in_webassembly_hears_what_the_interpreter_hears(source, te
             np.testing.assert_array_equal(compiled.scores, listening.scores)
     whole = listening.decide(listening.posteriors(samples))
     assert len(whole) >= 12
-    assert [((listening.ready(run) - 1) // listening.chunk, *found) for run, *found in whole] == listener.hear(compiled, samples)
+    assert [((listening.ready(run) - 1) // listening.chunk, *found) for run, *found in whole] == keyword_spotter.hear(compiled, samples)

@@ -29,7 +29,8 @@ import numpy as np
 import torch
 from IPython.display import Audio, display
 
-from tinycourse import check, checkpoint, data
+from tinycourse import check, data
+from tinycourse.training import checkpoint
 
 recogniser = checkpoint.load("tinyspeech-m")  # trained on real recordings, shipped with the course
 clips, _ = data.open_dataset("tinywords").clips("testing").restrict(recogniser.classes)  # synthetic voices, bundled

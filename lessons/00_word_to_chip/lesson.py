@@ -52,7 +52,7 @@
 # line that is not `[OK]` says what to do.
 
 # %% tags=["nbval-ignore-output"]
-from tinycourse import doctor
+from tinycourse.cli import doctor
 
 doctor.main();
 
@@ -100,7 +100,7 @@ plots.waveform(audio[0], title="yes");
 # behave as we hear it. The result is a small picture, the *log-mel* feature map. Lesson 01 builds it by hand.
 
 # %%
-from tinycourse import checkpoint
+from tinycourse.training import checkpoint
 
 recogniser = checkpoint.load("tinyspeech-m")
 ear = recogniser.frontend
@@ -131,7 +131,7 @@ for split in ("validation", "testing"):
     print(f"{split:13} {recogniser.info[split]['accuracy']:.1%} of {recogniser.info[split]['count']} real recordings")
 
 # %% tags=["nbval-check-output"]
-from tinycourse import profiling
+from tinycourse.training import profiling
 
 cost = profiling.profile(recogniser.network, features)
 print(f"{cost.parameters:,} weights, {cost.multiply_adds:,} multiply-adds for one word")
@@ -153,7 +153,8 @@ plots.recognition(audio[0], features[0, 0], by_class, truth="yes");
 # a word that was spoken, each column an answer. A perfect recogniser has numbers on the diagonal only.
 
 # %% alt="A confusion matrix with ten rows and columns: most of the weight is on the diagonal, the rest scattered off it."
-from tinycourse import metrics, training
+from tinycourse import training
+from tinycourse.training import metrics
 
 logits = checkpoint.in_batches(recogniser, words.audio)
 result = metrics.report(logits, words.labels, recogniser.classes)
@@ -178,7 +179,7 @@ plots.confusion(result, title=f"{result.count} clips of synthetic voices");
 # hundred clips (*calibration*). What comes out is a `Program`: a list of operations on integers, nothing else.
 
 # %% tags=["nbval-check-output"]
-from tinycourse import deploy
+from tinycourse.export import deploy
 
 program = deploy.program_of(recogniser, calibration.audio[::8])
 for op in program.operations[:6]:
@@ -191,7 +192,7 @@ print(f"... {len(program.operations)} operations, {constants:,} bytes of constan
 # error below is measured in steps: rounding moves a weight by half a step at most, and the dashed lines show that bound.
 
 # %% alt="Above, weights of one filter as dots on bars of their int8 values; below, errors that stay between the dashed half-step lines."
-from tinycourse.tracing import trace
+from tinycourse.quantization import trace
 
 layer = next(op for op in program.operations if op.path == "last")
 integers = layer.arrays["weight"][0].transpose(2, 0, 1).ravel()  # of filter 0: [C, 3, 3], flat
@@ -222,7 +223,7 @@ print(f"float: {result.accuracy:.1%}   int8: {integer_result.accuracy:.1%}   sam
 import tempfile
 from pathlib import Path
 
-from tinycourse.mcu import package
+from tinycourse.export import package
 
 folder = Path(tempfile.mkdtemp()) / "yes-no-chip"
 report = package.export(program, "cortex-m4", folder)
@@ -285,7 +286,7 @@ plots.layer_costs(deploy.by_module(report), columns, unit=1000);
 # first? What does it say when it hears only noise? Predict before you move the slider.
 
 # %% tags=["widget", "nbval-ignore-output"] alt="Three sliders above three panels: waveform, log-mel picture and scores of the chosen word."
-from tinycourse.widgets import WordExplorer
+from tinycourse.widgets.lesson00 import WordExplorer
 
 WordExplorer(recogniser, words)
 

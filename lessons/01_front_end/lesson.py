@@ -67,7 +67,7 @@ import torch
 from IPython.display import Audio, display
 
 from tinycourse import data
-from tinycourse import plots_frontend as figures
+from tinycourse.plots import lesson01 as figures
 
 words = data.open_dataset("tinywords").clips("testing")
 word = words.waveforms()[words.labels == words.classes.index("yes")][3].double()  # float64 [16000]
@@ -123,7 +123,7 @@ figures.leakage(frames[loudest], hann, cut, power[loudest]);
 # written it failed twice, on tables that had been computed in 32 bits by oversight. No picture would have shown that.)
 
 # %%
-from tinycourse import peers
+from tinycourse.features import peers
 
 theirs = peers.mfcc_steps(word)  # with the paper's settings
 
@@ -190,7 +190,7 @@ figures.cosines(dct);
 # same for a whole batch of clips, in 32 bits. Before the network it takes out the mean and the spread of every band.
 
 # %% alt="Six rows: waveform with one frame marked, that frame, its spectrum, its bands as bars, the log-mel map, the MFCC map."
-from tinycourse.frontend import Frontend, FrontendConfig
+from tinycourse.features import Frontend, FrontendConfig
 
 compare("Frontend", Frontend(FrontendConfig()).features(word[None].float())[0], mfcc, bound=1e-2)
 figures.stages(word, loudest, faded[loudest], power[loudest], bank, log_mel, mfcc, hop / data.RATE);
@@ -211,20 +211,20 @@ for count, x in rebuilt.items():
 # %% [markdown]
 # ## 5. What a setting costs and brings
 #
-# Pictures do not decide; accuracy does. `trials` trains two small networks on any setting. They believe different things about
+# Pictures do not decide; accuracy does. `study` trains two small networks on any setting. They believe different things about
 # the second axis of the map. The network called **2-D** slides small filters along time *and* bands, as TinySpeech does: neighbours belong
 # together, and a pattern means the same a little higher up. The one called **1-D** slides along time only: every band has its own weights.
 #
 # First here, in a minute, on synthetic words. The test voices come from another synthesizer as well, so do not expect much.
 
 # %%
-from tinycourse import trials
+from tinycourse.studies import lesson01 as study
 
 training_words = data.open_dataset("tinywords").clips("training")
 epochs = 2 if session.fast else 16
 print(f"{len(training_words)} clips, {epochs} epochs: 2-D and 1-D network")
 for name in ("MFCC, 40 of 40", "MFCC, 10 of 40", "log-mel", "PCEN"):
-    right = trials.run(trials.SETTINGS[name], training_words, words, epochs, session.seed)
+    right = study.run(study.SETTINGS[name], training_words, words, epochs, session.seed)
     print(f"{name:20}{right['2-D']:10.1%}{right['1-D']:10.1%}")
 
 # %% [markdown]
@@ -233,10 +233,10 @@ for name in ("MFCC, 40 of 40", "MFCC, 10 of 40", "log-mel", "PCEN"):
 # settings, with one seed: TinySpeech-M, which lesson 03 takes apart.
 
 # %% alt="Dots for three seeds and a bar at their mean, for each setting of the front end and each network."
-measured = trials.measured()
+measured = study.measured()
 print(measured["command"], f"{measured['data']}, {measured['epochs']} epochs", sep="\n")
-accuracy = trials.by_setting(measured["rows"])
-print(trials.table(measured["rows"]))
+accuracy = study.by_setting(measured["rows"])
+print(study.table(measured["rows"]))
 figures.settings(accuracy);
 # %% [markdown]
 # How to read it. The dots of one setting lie a point or two apart; a smaller difference between settings says nothing. A few epochs on a
@@ -280,7 +280,7 @@ figures.correlations(related);
 # cannot lean on a single one.
 
 # %% tags=["nbval-ignore-output"] alt="Four log-mel maps: the word as it is, moved to the right, in noise, and with two blank stripes."
-from tinycourse.augmentation import add_noise, shift, spec_augment
+from tinycourse.features import add_noise, shift, spec_augment
 
 random = torch.Generator().manual_seed(1255)  # a seed that shows all three well
 clean = word[None].float()  # [1, 16000]
@@ -305,7 +305,7 @@ for snr in (20.0, 5.0, -5.0):
 # beginning can go. What is kept is the **state**. It goes into every step and comes out of it.
 
 # %% alt="A bar of samples, the older ones gone, the newer ones kept; below, three complete frames and one that is not."
-from tinycourse import streaming
+from tinycourse.features import streaming
 
 ear = Frontend(FrontendConfig()).fit(words.waveforms())
 state, maps, most, audio = streaming.start(), [], 0, clean[0]
@@ -354,7 +354,7 @@ figures.maps(grid, together=True);
 
 # %% alt="Four panels, by network and by training on clean or noisy clips: accuracy of MFCC, log-mel and PCEN over four conditions."
 print(f"noise: {measured['noise']}")
-figures.conditions(trials.in_noise(measured["rows"], ("MFCC, 40 of 40", "log-mel", "PCEN")));
+figures.conditions(study.in_noise(measured["rows"], ("MFCC, 40 of 40", "log-mel", "PCEN")));
 # %% [markdown]
 # Trained on clean clips, the logarithm loses a good part of what it knew in moderate noise, PCEN little. Where word and noise are equally
 # strong, all of them fail more often than not. A softer recording alone costs log-mel several points, for the whole map has moved, and
@@ -372,7 +372,7 @@ figures.conditions(trials.in_noise(measured["rows"], ("MFCC, 40 of 40", "log-mel
 # what the message says. Switch to PCEN, and whisper again.
 
 # %% tags=["widget", "nbval-ignore-output"] alt="Controls and sliders above three pictures of a clip: waveform, log-mel, MFCC."
-from tinycourse.widgets import FrontEndExplorer
+from tinycourse.widgets.lesson01 import FrontEndExplorer
 
 FrontEndExplorer(words)
 
@@ -389,7 +389,7 @@ choices = {
     "log-mel": "this course, from lesson 00 on",
     "PCEN": "far and noisy speech (Wang et al. 2017)",
 }
-print(trials.table(measured["rows"], choices))
+print(study.table(measured["rows"], choices))
 
 # %% [markdown]
 # Forty MFCC are, of these four, the hardest diet for small networks and short trainings. That does not refute the TinySpeech paper: its

@@ -29,7 +29,9 @@ import torch
 from torch import nn
 from torch.nn import functional as F
 
-from tinycourse import check, checkpoint, data, metrics, models, stream
+from tinycourse import check, data, models
+from tinycourse.spotting import detector, operating_curves
+from tinycourse.training import checkpoint
 
 recogniser = checkpoint.load("ds-cnn-s")  # trained on real recordings, shipped with the course
 network = recogniser.network  # listens to maps of 49 x 10
@@ -437,8 +439,8 @@ operating_point = check.lesson02.operating_point.catch_up(operating_point)
 
 # %% alt="Share of the word yes that is missed over false alarms an hour: a curve that falls from the upper left to the lower right."
 words = data.open_dataset("tinywords", classes="all", synthesizer="espeak-ng").clips("testing")
-recording = stream.compose(words, ("yes",), data.open_dataset("tinywords").noise("testing"), 150, share=0.25, seed=2)
-score = stream.smooth(stream.listen(recogniser, recording.audio, hop=0.25), 2)[:, recogniser.classes.index("yes")]
+recording = detector.compose(words, ("yes",), data.open_dataset("tinywords").noise("testing"), 150, share=0.25, seed=2)
+score = detector.smooth(detector.listen(recogniser, recording.audio, hop=0.25), 2)[:, recogniser.classes.index("yes")]
 said = [(word.start, word.end) for word in recording.spoken]
 thresholds = torch.linspace(-3, 8, 30).sigmoid().tolist()
 points = [operating_point(score, 0.25, said, t, 1.0, 0.5) for t in thresholds]
@@ -449,11 +451,11 @@ plt.show()
 print(f"{len(said)} times yes, {len(recording.others)} other words")
 
 # %% [markdown]
-# The library has the same rules in `stream.detect` and `metrics.judge`. At one threshold both have to agree:
+# The library has the same rules in `detector.detect` and `operating_curves.judge`. At one threshold both have to agree:
 
 # %%
-found = stream.detect(score, ["yes"] * len(score), threshold=0.5, hop=0.25)
-hits, alarms = metrics.judge(found, recording.spoken)
+found = detector.detect(score, ["yes"] * len(score), threshold=0.5, hop=0.25)
+hits, alarms = operating_curves.judge(found, recording.spoken)
 misses, per_hour = operating_point(score, 0.25, said, 0.5, 1.0, 0.5)
 print(f"library: {1 - len(hits) / len(said):.3f} missed, {len(alarms)} false alarms")
 print(f"yours:   {misses:.3f} missed, {per_hour * (1 + (len(score) - 1) * 0.25) / 3600:.0f} false alarms")

@@ -65,7 +65,7 @@ plots.path("02");
 import torch
 from torch import nn
 
-from tinycourse import profiling
+from tinycourse.training import profiling
 
 torch.manual_seed(0)
 layer, x = nn.Conv2d(8, 16, 3, stride=2, padding=1), torch.randn(1, 8, 50, 20)
@@ -103,7 +103,7 @@ print(p.counter.partition("; ")[2])
 # soon see why. And its maps never shrink: each of them takes as much memory as the next.
 
 # %% alt="Three bar charts, a row for each of ten layers: parameters and multiply-adds alternate long and short, memory stays level."
-from tinycourse import plots_baselines as draw
+from tinycourse.plots import lesson02 as draw
 
 draw.costs(profiling.layers(*made("ds-cnn-s")), "DS-CNN-S");
 
@@ -114,13 +114,13 @@ draw.costs(profiling.layers(*made("ds-cnn-s")), "DS-CNN-S");
 # data: ten classes instead of twelve, and a part of Speech Commands. Treat neighbours as equal; look at the whole.
 
 # %% alt="Accuracy over parameters and over multiply-adds: the oldest networks lie right and low, the newest left and high; ours lie among them."
-from tinycourse import published
+from tinycourse.studies import published_results
 
-ours = published.ours()  # from the headers of the shipped checkpoints
-old, new = (next(p for p in published.PUBLISHED if p.name == name) for name in ("trad-fpool13", "bc-resnet-1"))
+ours = published_results.ours()  # from the headers of the shipped checkpoints
+old, new = (next(p for p in published_results.PUBLISHED if p.name == name) for name in ("trad-fpool13", "bc-resnet-1"))
 times = (old.parameters / new.parameters, (100 - old.accuracy) / (100 - new.accuracy))
 print(f"from {old.name} to {new.name}: {times[0]:.0f} times fewer parameters, {times[1]:.1f} times fewer errors")
-draw.accuracy_against_size(published.PUBLISHED, ours);
+draw.accuracy_against_size(published_results.PUBLISHED, ours);
 
 # %% [markdown]
 # The two panels do not tell the same story. A network can be small and slow: few weights, used at very many places. Or large and quick.
@@ -218,7 +218,7 @@ for name, network in {
 # on what is left, and adds the answer back to *all* bands: a broadcast. Mixing channels, the dear part, happens on the thin map.
 
 # %% tags=["nbval-check-output"]
-from tinycourse.models.baselines import BroadcastBlock
+from tinycourse.models import BroadcastBlock
 
 block, x = BroadcastBlock(8, 8, stride=1, dilation=1), torch.randn(1, 8, 101, 20)
 for row in profiling.layers(block, x):
@@ -234,10 +234,10 @@ print(f"f1 on all 20 bands would take {20 * along:,} instead of {along:,}")
 # is a gradient. Where it is exactly zero, nothing gets through. These are fresh networks, so what you see is the architecture's doing.
 
 # %% alt="Six maps: a small rectangle for trad-fpool13, tall bands in time for tdnn, tc-resnet8 and bc-resnet-1, squares for res8 and DS-CNN."
-from tinycourse import inside
+from tinycourse.studies import lesson02 as study
 
 names = ("trad-fpool13", "tdnn", "res8-narrow", "ds-cnn-s", "tc-resnet8", "bc-resnet-1")
-views = {name: inside.seen(*made(name, batch=8)) for name in names}
+views = {name: study.seen(*made(name, batch=8)) for name in names}
 print(f"{'':14}{'parameters':>11}{'multiply-adds':>15}{'largest maps':>14}{'one unit sees':>18}")
 for name, view in views.items():
     p, ear = profiling.profile(*made(name)), models.frontend(name)
@@ -267,23 +267,21 @@ draw.seen(views);
 # %%
 import inspect
 
-from tinycourse import learning
-
-print(inspect.getsource(learning.one_pass))
+print(inspect.getsource(study.one_pass))
 
 # %%
 from tinycourse import data, training
-from tinycourse.augmentation import AugmentConfig
+from tinycourse.features import AugmentConfig
 
 tinywords, epochs = data.open_dataset("tinywords"), 1 if session.fast else 20
 practice, held_out, noise = tinywords.clips("training"), tinywords.clips("validation"), training.noise_of(tinywords)
 practice = practice.subset(range(0, len(practice), 3)) if session.fast else practice
 runs = {
-    "a quarter of the clips": (practice.subset(range(0, len(practice), 4)), learning.UNDISTURBED),
-    "all clips": (practice, learning.UNDISTURBED),
+    "a quarter of the clips": (practice.subset(range(0, len(practice), 4)), study.UNDISTURBED),
+    "all clips": (practice, study.UNDISTURBED),
     "all clips, disturbed": (practice, AugmentConfig()),
 }
-trained = {name: learning.learn("tc-resnet8", clips, held_out, noise, how, epochs) for name, (clips, how) in runs.items()}
+trained = {name: study.learn("tc-resnet8", clips, held_out, noise, how, epochs) for name, (clips, how) in runs.items()}
 
 # %% alt="Loss and accuracy over epochs for three trainings: the gap between training and validation voices narrows from left to right."
 for name, (_, history) in trained.items():
@@ -317,16 +315,17 @@ plots.confusion(training.evaluate(recogniser, testing), title="voices and a synt
 # voices, and all other words. Above which threshold do they fire, and on what?
 
 # %% alt="Keywords that fire over other words that fire: the network with unknown and silence lies above the one without."
-from tinycourse import checkpoint, metrics, stream
+from tinycourse.spotting import detector, operating_curves
+from tinycourse.training import checkpoint
 
 KEYWORDS = testing.classes[2:]
 words = data.open_dataset("tinywords", classes="all", synthesizer="espeak-ng").clips("testing")  # every word, labelled as itself
 is_key = torch.tensor([name in KEYWORDS for name in words.classes])[words.labels]
-only_words = learning.learn("tc-resnet8", practice.restrict(KEYWORDS)[0], held_out, noise, AugmentConfig(), epochs)[0]
+only_words = study.learn("tc-resnet8", practice.restrict(KEYWORDS)[0], held_out, noise, AugmentConfig(), epochs)[0]
 fired, levels = {}, torch.linspace(-4, 16, 200).double().sigmoid()
 for name, one in {"with unknown and silence": recogniser, "eight words alone": only_words}.items():
-    score, right = stream.answers(one, words)
-    others, keywords = fired[name] = metrics.acceptance(score[is_key], right[is_key], score[~is_key], levels)
+    score, right = detector.answers(one, words)
+    others, keywords = fired[name] = operating_curves.acceptance(score[is_key], right[is_key], score[~is_key], levels)
     caught = float(keywords[others <= 0.1].max())
     print(f"{name:25} while it fires on {0.1:.0%} of the other words, it catches {caught:.0%} of the keywords")
 draw.acceptance(fired);
@@ -343,10 +342,10 @@ draw.acceptance(fired);
 
 # %% alt="Score over time with shaded keywords: most are hit by a peak above the dashed threshold, some peaks are false alarms."
 minutes, hop = (2 if session.fast else 10), 0.2
-recording = stream.compose(words, KEYWORDS, tinywords.noise("testing"), 60 * minutes, seed=1)
-posteriors = stream.listen(recogniser, recording.audio, hop)  # [windows, classes]
-score, best = stream.best_keyword(stream.smooth(posteriors, 2), recogniser.classes)
-hits, alarms = metrics.judge(stream.detect(score, best, threshold=0.9, hop=hop), recording.spoken)
+recording = detector.compose(words, KEYWORDS, tinywords.noise("testing"), 60 * minutes, seed=1)
+posteriors = detector.listen(recogniser, recording.audio, hop)  # [windows, classes]
+score, best = detector.best_keyword(detector.smooth(posteriors, 2), recogniser.classes)
+hits, alarms = operating_curves.judge(detector.detect(score, best, threshold=0.9, hop=hop), recording.spoken)
 print(f"{minutes} minutes, {len(recording.spoken)} keywords and {len(recording.others)} other words; {len(posteriors)} windows")
 print(f"{len(hits)} keywords found, {len(recording.spoken) - len(hits)} missed, {len(alarms)} false alarms")
 draw.stream(score, hop, recording.spoken, hits, alarms, 0.9, (20, 60));
@@ -363,8 +362,8 @@ thresholds = torch.linspace(-1.5, 12, 36).double().sigmoid().tolist()
 
 def curve(recogniser):
     """Misses against false alarms on the recording, for all thresholds."""
-    score, best = stream.best_keyword(stream.smooth(stream.listen(recogniser, recording.audio, hop), 2), recogniser.classes)
-    return metrics.trade_off(lambda t: stream.detect(score, best, t, hop), recording.spoken, recording.hours, thresholds)
+    score, best = detector.best_keyword(detector.smooth(detector.listen(recogniser, recording.audio, hop), 2), recogniser.classes)
+    return operating_curves.trade_off(lambda t: detector.detect(score, best, t, hop), recording.spoken, recording.hours, thresholds)
 
 
 curves, allowed = {name: curve(one) for name, one in contestants.items()}, 60
@@ -392,7 +391,7 @@ draw.trade_off(curves, recording.hours);
 # long deaf time do to words that follow each other quickly? What does much averaging do to short ones? Predict, then move.
 
 # %% tags=["widget", "nbval-ignore-output"] alt="Four sliders above a stretch of the stream with its detections, and the trade-off curve with a circle at the threshold."
-from tinycourse.widgets import ThresholdExplorer
+from tinycourse.widgets.lesson02 import ThresholdExplorer
 
 ThresholdExplorer(posteriors, recogniser.classes, recording, hop)
 
@@ -406,7 +405,7 @@ ThresholdExplorer(posteriors, recogniser.classes, recording, hop)
 # That, too, is a cost of a large network, and the ideas above spare you from it.
 
 # %%
-print(published.table(ours))
+print(published_results.table(ours))
 
 # %% [markdown]
 # ## Quiz

@@ -28,16 +28,18 @@ import matplotlib.pyplot as plt
 import torch
 from torch.nn import functional as F
 
-from tinycourse import ablation, anatomy, check, checkpoint, data, detective
-from tinycourse import plots_condenser as figures
-from tinycourse.models.condenser import TINYSPEECH
-from tinycourse.models.condenser import look_aside as aside
+from tinycourse import check, data
+from tinycourse.models import TINYSPEECH
+from tinycourse.models import look_aside as aside
+from tinycourse.plots import lesson03 as figures
+from tinycourse.studies import lesson03 as study
+from tinycourse.training import checkpoint
 
 recogniser = checkpoint.load("tinyspeech-m")  # trained on real recordings, shipped with the course
 network = recogniser.network
 words, _ = data.open_dataset("tinywords").clips("validation").restrict(recogniser.classes)  # synthetic voices, bundled
 x = recogniser.frontend(words.waveforms()[words.labels == words.classes.index("yes")][:1])  # [1, 1, 101, 40]
-v = anatomy.given(network, network.blocks[0].first, x)  # what its first condenser is given: [1, C, frames, bands]
+v = study.given(network, network.blocks[0].first, x)  # what its first condenser is given: [1, C, frames, bands]
 shown = int(v[0].var(dim=(1, 2)).argmax())  # the channel with most to see
 print(f"V is {list(v.shape)}: clips, channels, frames, bands; channel {shown} is shown below")
 
@@ -248,7 +250,7 @@ attend = check.lesson03.attend.catch_up(attend)
 
 # %% alt="Dots in six columns, one for each condenser: the learned values of S for every channel, spread around a dashed line at one."
 figure, axes = plt.subplots(figsize=(7, 2.6))
-for place, condenser in enumerate(ablation.condensers(network)):
+for place, condenser in enumerate(study.condensers(network)):
     values = condenser.scale.detach().flatten()
     axes.plot([place] * len(values), values, "o", alpha=0.7)
 axes.axhline(1, linestyle="--", color="grey")
@@ -395,7 +397,7 @@ count_weights = check.lesson03.count_weights.catch_up(count_weights)
 # Your count beside what the paper says of its four networks.
 
 # %% tags=["nbval-check-output"]
-for letter, paper in detective.PUBLISHED.items():
+for letter, paper in study.PUBLISHED.items():
     c = TINYSPEECH[letter]
     counted = count_weights(c.stem, c.blocks, c.last, 12)
     print(f"{letter.upper()}: {counted:7,}   published {paper.parameters:7,.0f}   {counted / paper.parameters - 1:+.1%}")
@@ -419,7 +421,7 @@ def mine(condenser, inputs, output):
 
 with torch.no_grad():
     theirs = network(x)[0]
-    hooks = [condenser.register_forward_hook(mine) for condenser in ablation.condensers(network)]
+    hooks = [condenser.register_forward_hook(mine) for condenser in study.condensers(network)]
     ours = network(x)[0]
 for hook in hooks:
     hook.remove()

@@ -69,8 +69,10 @@ plots.path("03");
 import torch
 from torch.nn import functional as F
 
-from tinycourse import anatomy, checkpoint, data
-from tinycourse import plots_condenser as figures
+from tinycourse import data
+from tinycourse.plots import lesson03 as figures
+from tinycourse.studies import lesson03 as study
+from tinycourse.training import checkpoint
 
 recogniser = checkpoint.load("tinyspeech-m")
 network, classes = recogniser.network, recogniser.classes
@@ -78,7 +80,7 @@ words, _ = data.open_dataset("tinywords").clips("testing").restrict(classes)
 yes = words.waveforms()[words.labels == classes.index("yes")][3:4]  # [1, 16000]
 x = recogniser.frontend(yes)  # [1, 1, 101, 40]
 condenser = network.blocks[0].first
-v = anatomy.given(network, condenser, x)  # what the condenser is given when the network hears this word
+v = study.given(network, condenser, x)  # what the condenser is given when the network hears this word
 print(f"features {list(x.shape[1:])} became V {list(v.shape[1:])}: channels, frames, bands")
 
 # %% [markdown]
@@ -103,7 +105,7 @@ for name in ("first", "second"):
 # side, its twin to the other. Section 7 tells why.
 
 # %%
-from tinycourse.models.condenser import look_aside, unpool
+from tinycourse.models import look_aside, unpool
 
 q = F.max_pool2d(v, condenser.pool, ceil_mode=True)  # [1, 9, 13, 10]
 copies = look_aside(q, condenser.offsets)  # [1, 18, 13, 10]
@@ -129,7 +131,7 @@ print(f"weights: {weights}; an ordinary 3x3 convolution in its place would have 
 # they meet. We drop the channels of V that are too many, or fill up with zeros: that costs no weight. Now compare what we did by hand with the library.
 
 # %% tags=["nbval-check-output"]
-from tinycourse.models.condenser import match_channels
+from tinycourse.models import match_channels
 
 a = unpool(k, condenser.pool, v.shape[2:])  # [1, 6, 26, 10]
 chosen = condenser.scale * match_channels(v, a.shape[1]) + a
@@ -143,7 +145,7 @@ print(f"V {list(v.shape[1:])}, A {list(a.shape[1:])}, V' {list(chosen.shape[1:])
 # A: in these channels, what the condenser thinks outweighs what came in.
 
 # %% alt="A grid of small maps: five rows for V, Q, K, A and V', four columns for channels; Q and K are coarser, A is blocky, V' much like A."
-maps = {step: m[0] for step, m in anatomy.dissect(condenser, v).items()}
+maps = {step: m[0] for step, m in study.dissect(condenser, v).items()}
 figures.steps(maps, channels=(0, 1, 2, 3));
 
 # %% [markdown]
@@ -152,7 +154,7 @@ figures.steps(maps, channels=(0, 1, 2, 3));
 
 # %% alt="The same five rows for the second condenser: Q and K are single rows of values over time, A shows vertical stripes."
 second = network.blocks[0].second
-maps = {step: m[0] for step, m in anatomy.dissect(second, anatomy.given(network, second, x)).items()}
+maps = {step: m[0] for step, m in study.dissect(second, study.given(network, second, x)).items()}
 figures.steps(maps, channels=(0, 1, 2, 3));
 
 # %% [markdown]
@@ -162,7 +164,7 @@ figures.steps(maps, channels=(0, 1, 2, 3));
 # $S \cdot V \cdot \sigma(A) + V$. A third formula, $S \cdot V \cdot \sigma(A) + A$, has a times *and* a plus in it, like the figure's node.
 
 # %% alt="Distance of V' from A over falling S: two lines fall to zero, that of the gate falls to a constant above zero."
-from tinycourse.models.condenser import FORMS
+from tinycourse.models import FORMS
 
 strengths = [1, 0.5, 0.25, 0.1, 0.01, 0]
 near, a = match_channels(v, a.shape[1]), a.detach()
@@ -181,8 +183,9 @@ figures.limit(strengths, distances);
 # an average over the map, and a classifier. X, Y, Z and M differ only in their numbers of channels (paper, figure 2).
 
 # %% tags=["nbval-check-output"]
-from tinycourse import models, profiling
-from tinycourse.models.condenser import TINYSPEECH
+from tinycourse import models
+from tinycourse.models import TINYSPEECH
+from tinycourse.training import profiling
 
 empty = torch.zeros(1, 1, 101, 40)
 for letter in "xyzm":
@@ -220,16 +223,15 @@ plots.layer_costs(list(rows.values()), (("parameters", "parameters"), ("thousand
 # one of them is not the paper's. Before you run the next cell, take a guess: how many of the readings will survive?
 
 # %% alt="Thirty-two lines over the four networks, each a count divided by the published one; one line stays at one, all others rise above."
-from tinycourse import detective
 
-suspects = sorted(detective.READINGS, key=detective.worst)
+suspects = sorted(study.READINGS, key=study.worst)
 print(f"{len(suspects)} readings; the best six, and how far they miss at worst:")
 for reading in suspects[:6]:
-    numbers = "".join(f"{n:8,}" for n in detective.counts(reading).values())
+    numbers = "".join(f"{n:8,}" for n in study.counts(reading).values())
     odd = [name for name in ("halves", "bias", "norm", "again") if getattr(reading, name)]
-    print(f"{numbers}  {detective.worst(reading):6.1%}  {reading.kernel}x{reading.kernel} {' '.join(odd)}")
-print("".join(f"{p.parameters:8,.0f}" for p in detective.PUBLISHED.values()), "  published")
-ratios = {str(i): [1 + miss for miss in detective.misses(r).values()] for i, r in enumerate(suspects)}
+    print(f"{numbers}  {study.worst(reading):6.1%}  {reading.kernel}x{reading.kernel} {' '.join(odd)}")
+print("".join(f"{p.parameters:8,.0f}" for p in study.PUBLISHED.values()), "  published")
+ratios = {str(i): [1 + miss for miss in study.misses(r).values()] for i, r in enumerate(suspects)}
 ratios["1x1, one group a channel, weights alone"] = ratios.pop("0")
 figures.readings(ratios, marked="1x1, one group a channel, weights alone");
 
@@ -240,10 +242,10 @@ figures.readings(ratios, marked="1x1, one group a channel, weights alone");
 
 # %% tags=["nbval-check-output"]
 survivor = suspects[0]
-for letter, paper in detective.PUBLISHED.items():
-    used = detective.counts(survivor)[letter] - TINYSPEECH[letter].last * detective.CLASSES  # all but the classifier's
+for letter, paper in study.PUBLISHED.items():
+    used = study.counts(survivor)[letter] - TINYSPEECH[letter].last * study.CLASSES  # all but the classifier's
     print(f"{letter.upper()}: {paper.multiply_adds:10,.0f} / {used:6,} weights = {paper.multiply_adds / used:5,.0f} places")
-print(f"a stem that takes every second of 101 frames and 40 bands leaves 51 x 20 = {detective.POSITIONS:,}")
+print(f"a stem that takes every second of 101 frames and 40 bands leaves 51 x 20 = {study.POSITIONS:,}")
 
 # %% [markdown]
 # Four times nearly the same number, from four different networks: the condensers' own maps were counted at full size, and the stem halves both axes. To be fair, the
@@ -256,7 +258,6 @@ print(f"a stem that takes every second of 101 frames and 40 bands leaves 51 x 20
 # shuffle its frames, and later its bands, like a deck of cards (in steps of the pooling windows). Does the network notice?
 
 # %% tags=["nbval-check-output"]
-from tinycourse import ablation
 
 
 def shuffled(x: torch.Tensor, axis: int, size: int) -> torch.Tensor:
@@ -268,7 +269,7 @@ def shuffled(x: torch.Tensor, axis: int, size: int) -> torch.Tensor:
 
 noise = torch.randn(1, 9, 26, 10)
 for name in ("straight: nobody looks aside", "ours"):
-    blocks = ablation.VARIANTS[name].build(10).eval().blocks
+    blocks = study.VARIANTS[name].build(10).eval().blocks
     for what, axis, size in (("frames", 2, 2), ("bands", 3, 1)):
         with torch.no_grad():
             before, after = shuffled(blocks(noise), axis, size), blocks(shuffled(noise, axis, size))
@@ -294,7 +295,7 @@ digits = torch.arange(1.0, 6).view(1, 1, 5, 1)  # one channel, five frames, one 
 print("one channel over time:", digits.flatten().tolist())
 for i, copy in enumerate(look_aside(digits, [((-1, 0), (1, 0))])[0]):
     print(f"copy {i}:               ", copy.flatten().tolist())
-literal, ours = (ablation.VARIANTS[name].build(12) for name in ("straight: nobody looks aside", "ours"))
+literal, ours = (study.VARIANTS[name].build(12) for name in ("straight: nobody looks aside", "ours"))
 for name, candidate in (("to the letter", literal), ("looking aside", ours)):
     cost = profiling.profile(candidate, empty, "weights")
     print(f"{name}: {cost.parameters:,} weights, {cost.multiply_adds:,} multiply-adds")
@@ -308,7 +309,7 @@ for name, candidate in (("to the letter", literal), ("looking aside", ours)):
 torch.manual_seed(0)
 blind, seeing = literal.eval().blocks, ours.eval().blocks
 parts = {"to the letter, all blocks": blind, "ours, the first block": seeing[:1], "ours, all blocks": seeing}
-seen = {name: anatomy.reach(part, (9, 26, 10), (13, 5)) for name, part in parts.items()}
+seen = {name: study.reach(part, (9, 26, 10), (13, 5)) for name, part in parts.items()}
 for name, field in seen.items():
     print(f"{name:26} {(field > 0).float().mean():4.0%} of the map")
 figures.reaches(seen, place=(13, 5));
@@ -323,11 +324,11 @@ figures.reaches(seen, place=(13, 5));
 from tinycourse import training
 
 tinywords = data.open_dataset("tinywords")
-sounds = ablation.hear({split: tinywords.clips(split) for split in ("training", "testing")}, training.noise_of(tinywords))
+sounds = study.hear({split: tinywords.clips(split) for split in ("training", "testing")}, training.noise_of(tinywords))
 recipe = training.TrainConfig(epochs=1 if session.fast else 8)
 print(f"{len(sounds.labels['training'])} clips, {recipe.epochs} epochs                weights  loss  testing")
 for name in ("straight: nobody looks aside", "straight, grouped 3x3", "ours"):
-    row = ablation.run(name, sounds, recipe)
+    row = study.run(name, sounds, recipe)
     print(f"{name:30}{row['weights']:17,}{row['loss']:6.2f}{row['testing']:9.1%}")
 
 # %% [markdown]
@@ -338,10 +339,10 @@ for name in ("straight: nobody looks aside", "straight, grouped 3x3", "ours"):
 # so does the script.
 
 # %% alt="Rows for every variant with a dot for each of three seeds and a bar at the mean; a dashed line marks ours."
-measured = ablation.read(ablation.MEASURED)
+measured = study.read(study.MEASURED)
 print(measured["command"], f"{measured['data']}, {measured['epochs']} epochs", sep="\n")
-print(ablation.table(measured["rows"]))
-figures.seeds(ablation.by_variant(measured["rows"]), {name: variant.choice for name, variant in ablation.VARIANTS.items()});
+print(study.table(measured["rows"]))
+figures.seeds(study.by_variant(measured["rows"]), {name: variant.choice for name, variant in study.VARIANTS.items()});
 
 # %% [markdown]
 # How to read it: the distance of a bar from the dashed line is the effect, the distance between the dots of a row is the noise. The last column of the table is strict. It says
@@ -356,7 +357,7 @@ figures.seeds(ablation.by_variant(measured["rows"]), {name: variant.choice for n
 # And here is the diary: one seed each, so mind the noise, but in the order in which we stumbled. First we bought eyes with weights, 3x3 kernels; then we found the free ones.
 
 # %%
-print(ablation.diary(ablation.read(ablation.TRIED)["groups"]))
+print(study.diary(study.read(study.TRIED)["groups"]))
 
 # %% [markdown]
 # The last group is about patience, and about its opposite. More epochs help; but a network of so few weights never gets to learn its clips by heart, so what protects a larger one
@@ -368,7 +369,7 @@ print(ablation.diary(ablation.read(ablation.TRIED)["groups"]))
 # norm), and the bars on the right show what the network says without what came in. Does it need V more in the first block or in the last one? Predict before you move the slider.
 
 # %% tags=["widget", "nbval-ignore-output"] alt="Menus and sliders above six panels: V, Q, K, A, V' of one channel, and the scores of all classes."
-from tinycourse.widgets import CondenserExplorer
+from tinycourse.widgets.lesson03 import CondenserExplorer
 
 CondenserExplorer(recogniser, words)
 
@@ -384,11 +385,11 @@ shipped = {letter: checkpoint.load(name) for letter in "xyzm" if (name := f"tiny
 points = {}
 print("      weights: paper    here   multiply-adds: paper      here   accuracy: paper    here")
 for letter, own in shipped.items():
-    paper, cost = detective.PUBLISHED[letter], profiling.profile(models.build(own.name, 12), empty)
+    paper, cost = study.PUBLISHED[letter], profiling.profile(models.build(own.name, 12), empty)
     points[letter] = (cost.parameters, own.info["testing"]["accuracy"])
     counts = f"{paper.parameters:18,.0f}{cost.parameters:8,}{paper.multiply_adds:23,.0f}{cost.multiply_adds:10,}"
     print(f"{letter.upper()} {counts}{paper.accuracy / 100:18.1%}{points[letter][1]:8.1%}")
-figures.against_paper({letter: (p.parameters, p.accuracy / 100) for letter, p in detective.PUBLISHED.items()}, points);
+figures.against_paper({letter: (p.parameters, p.accuracy / 100) for letter, p in study.PUBLISHED.items()}, points);
 
 # %% [markdown]
 # ## Quiz

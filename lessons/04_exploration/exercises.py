@@ -32,12 +32,15 @@ import matplotlib.pyplot as plt
 import numpy as np
 import optuna
 
-from tinycourse import check, costs, explore, findings, proxy, published, search_space
-from tinycourse import plots_explore as figures
-from tinycourse.models.design import TINYSPEECH_DESIGNS
+from tinycourse import check
+from tinycourse.models import TINYSPEECH_DESIGNS
+from tinycourse.plots import lesson04 as figures
+from tinycourse.search import costs, explore, proxy, records, space
+from tinycourse.studies import lesson04 as study
+from tinycourse.studies import published_results
 
 optuna.logging.set_verbosity(optuna.logging.ERROR)
-rows = findings.trained_rows(findings.read_record(findings.STUDY))  # the long search of the lesson, on real recordings
+rows = records.trained_rows(records.read_record(study.STUDY))  # the long search of the lesson, on real recordings
 points = np.array([(row["error"], row["costs"]["parameters"]) for row in rows])  # [N, 2]
 print(f"{len(points)} networks were trained; each has an error and a number of weights")
 
@@ -167,9 +170,9 @@ net_score = check.lesson04.net_score.catch_up(net_score)
 # needs a certain accuracy has to ask for it with a constraint, as the paper did.
 
 # %% tags=["nbval-check-output"]
-table = {n.name: net_score(n.accuracy, n.parameters, n.multiply_adds) for n in published.PUBLISHED}
+table = {n.name: net_score(n.accuracy, n.parameters, n.multiply_adds) for n in published_results.PUBLISHED}
 for name in sorted(table, key=table.get, reverse=True)[:8]:
-    network = next(n for n in published.PUBLISHED if n.name == name)
+    network = next(n for n in published_results.PUBLISHED if n.name == name)
     print(f"{name:16}{table[name]:7.1f} dB{network.accuracy:7.1f} % accuracy, {network.parameters:10,.0f} weights")
 
 # %% [markdown]
@@ -305,7 +308,7 @@ hypervolume = check.lesson04.hypervolume.catch_up(hypervolume)
 # Your function, after every training of the long search: how fast does it learn where to look? A steep step is a lucky find.
 
 # %% alt="Hypervolume over the number of networks trained: it rises steeply at first, and by small steps later."
-found = [hypervolume(points[: n + 1], findings.REFERENCE) / math.prod(findings.REFERENCE) for n in range(len(points))]
+found = [hypervolume(points[: n + 1], records.REFERENCE) / math.prod(records.REFERENCE) for n in range(len(points))]
 figure, axes = plt.subplots(figsize=(7, 2.6))
 axes.plot(range(1, len(found) + 1), found)
 axes.set_xlabel("networks trained")
@@ -408,11 +411,11 @@ def judge(design) -> float:
 
 def drawn(random: Random):
     """Any design of the lesson's space."""
-    return search_space.design_of(search_space.draw(random))
+    return space.design_of(space.draw(random))
 
 
 trials, population = (12, 6) if session.fast else (30, 8)
-history = evolve(optuna.create_study, drawn, search_space.mutate, judge, population, 2, trials, seed=0)
+history = evolve(optuna.create_study, drawn, space.mutate, judge, population, 2, trials, seed=0)
 trained = [value for value, _ in history if value < 1]
 print(f"{trials} designs, {len(trained)} of them small enough to be trained; least error {min(trained):.1%}")
 

@@ -60,8 +60,8 @@ plots.path("04");
 # Nothing, if the designer has months. Look at the bill of TinySpeech-M: which of its parts would you save on?
 
 # %% alt="Two bar charts with a row for each part of TinySpeech-M: weights and thousand multiply-adds; the last convolution has most of both."
-from tinycourse import costs
-from tinycourse.models.design import TINYSPEECH_DESIGNS, Designed
+from tinycourse.models import TINYSPEECH_DESIGNS, Designed
+from tinycourse.search import costs
 
 m = TINYSPEECH_DESIGNS["m"]
 parts = [part | {"thousands": part["multiply_adds"] / 1000} for part in costs.by_part(m)]
@@ -83,14 +83,14 @@ plots.layer_costs(parts, (("parameters", "weights"), ("thousands", "thousand mul
 # %% alt="A table with a row for each choice, such as stem, blocks, width or kernel, and all its values; one value in each row is filled."
 from random import Random
 
-from tinycourse import plots_explore as figures
-from tinycourse import search_space
+from tinycourse.plots import lesson04 as figures
+from tinycourse.search import space
 
-choices = search_space.draw(Random(4))
-years = 10 * search_space.size() / (365 * 24 * 3600)
-print(f"{len(search_space.CHOICES)} choices make {search_space.size():.1e} networks")
+choices = space.draw(Random(4))
+years = 10 * space.size() / (365 * 24 * 3600)
+print(f"{len(space.CHOICES)} choices make {space.size():.1e} networks")
 print(f"at ten seconds each: {years / 1e6:.1f} million years")
-figures.space(search_space.CHOICES, choices);
+figures.space(space.CHOICES, choices);
 
 # %% [markdown]
 # To try them all is out of the question. A `Design` is more general than the list: it has its own number of channels
@@ -99,7 +99,7 @@ figures.space(search_space.CHOICES, choices);
 # %% tags=["nbval-check-output"]
 import torch
 
-from tinycourse.models.condenser import TINYSPEECH, TinySpeech
+from tinycourse.models import TINYSPEECH, TinySpeech
 
 x = torch.randn(2, 1, 101, 40, generator=torch.Generator().manual_seed(0))
 for letter, design in TINYSPEECH_DESIGNS.items():
@@ -122,9 +122,10 @@ for letter, design in TINYSPEECH_DESIGNS.items():
 # %% alt="Two panels of points, one for each network: instructions scatter widely over multiply-adds, and lie on the diagonal over those foretold."
 from statistics import mean
 
-from tinycourse import cost_model, findings
+from tinycourse.search import instruction_model, records
+from tinycourse.studies import lesson04 as study04
 
-chip = cost_model.measured()["cortex-m4"]
+chip = instruction_model.measured()["cortex-m4"]
 off = [abs(e) for e in chip["errors"].values()]
 for kernel, per in (("pointwise", "product"), ("depthwise", "product"), ("add", "element"), ("max_pool", "value compared")):
     print(f"{kernel:10}{chip['prices'][kernel][0]:6.1f} instructions for each {per}")
@@ -142,7 +143,7 @@ figures.prices(chip["instructions"], chip["errors"], chip["multiply_adds"]);
 # has, *and fewer multiply-adds*, *and* the RAM of the smallest chip.
 
 # %% tags=["nbval-check-output"]
-spent = costs.plan(search_space.design_of(choices))
+spent = costs.plan(space.design_of(choices))
 print(f"the marked network: {spent}")
 for name, limits in costs.PRESETS.items():
     excess = {what: share for what, share in limits.excess(spent).items() if share > 0}
@@ -153,8 +154,8 @@ for name, limits in costs.PRESETS.items():
 # proposed more than once count once.)
 
 # %% alt="Multiply-adds over weights of all proposals on logarithmic axes: dots below a staircase of limits were trained, crosses were not."
-long = findings.read_record(findings.STUDY)
-trained = findings.trained_rows(long)
+long = records.read_record(study04.STUDY)
+trained = records.trained_rows(long)
 counted = {letter.upper(): costs.count(design) for letter, design in TINYSPEECH_DESIGNS.items()}
 print(f"{len(long['rows'])} proposals, {len(trained)} designs trained")
 marks = {letter: (c.parameters, c.multiply_adds) for letter, c in counted.items()}
@@ -169,14 +170,14 @@ figures.cloud(long["rows"], costs.PRESETS[long["settings"]["limits"]].rungs, mar
 # %% alt="Two figures: error over weights of the first networks with the front as steps; the same front with the area that it beats shaded."
 import numpy as np
 
-from tinycourse.pareto import hypervolume, net_score, on_front, rank_correlation
+from tinycourse.search import hypervolume, net_score, on_front, rank_correlation
 
 points = np.array([(row["error"], row["costs"]["parameters"]) for row in trained])
 few = points[:30]
 best = on_front(few)
 figures.front(few, best)
-figures.area(few[best], findings.REFERENCE)
-area = hypervolume(few, findings.REFERENCE) / np.prod(findings.REFERENCE)
+figures.area(few[best], records.REFERENCE)
+area = hypervolume(few, records.REFERENCE) / np.prod(records.REFERENCE)
 print(f"{best.sum()} of {len(few)} networks are on the front; together they beat {area:.1%} of the rectangle")
 
 # %% [markdown]
@@ -201,19 +202,19 @@ for title, chosen in (("all networks", order), ("error at most a quarter", [i fo
 # %%
 import optuna
 
-from tinycourse import explore, proxy
+from tinycourse.search import explore, proxy
 
 heard = proxy.Proxy(data="tinywords", extra_unknown=(), training_clips=500, validation_clips=300, epochs=2)
 settings = explore.Settings(proxy=heard)
 sampler = optuna.samplers.TPESampler(n_startup_trials=6, multivariate=True, seed=0)
 study = explore.live(settings, proxy.sounds_of(heard, explore.cache()), 4 if session.fast else 12, sampler)
-here = findings.record(study)["rows"]
+here = records.record(study)["rows"]
 for row in here:
     said = f"error {row['error']:.1%}" if "error" in row else f"turned away: {', '.join(row['exceeded'])}"
     print(f"{row['number']:3}  {row['costs']['parameters']:7,} weights  {said}")
 
 # %% alt="Error over weights of the networks that were trained in this notebook, those on the front joined by steps."
-points_here = np.array([(row["error"], row["costs"]["parameters"]) for row in findings.trained_rows({"rows": here})])
+points_here = np.array([(row["error"], row["costs"]["parameters"]) for row in records.trained_rows({"rows": here})])
 figures.front(points_here, on_front(points_here));
 
 # %% [markdown]
@@ -234,7 +235,7 @@ print(f"each on {listened['training_clips']:,} clips of {listened['data']}, {lis
 # and give it the same storage.
 
 # %% alt="Error over weights of all networks of the long search; the front is joined by steps, and TinySpeech X, Y, Z and M lie far above it."
-fidelity = findings.read(findings.FIDELITY)["rows"]
+fidelity = study04.read(study04.FIDELITY)["rows"]
 rivals = {row["name"][-1].upper(): (row["short"], row["parameters"]) for row in fidelity if row["name"].startswith("tinyspeech")}
 best = on_front(points)
 figures.front(points, best, rivals);
@@ -244,7 +245,7 @@ figures.front(points, best, rivals);
 # a wide spread matter. (Mind that a guided search tries good values more often, and in good company; this is a first look, not an experiment.)
 
 # %% alt="A row for each choice with a dot at the mean error of the networks with each value; rows with the widest spread come first."
-table = findings.effects(trained)
+table = records.effects(trained)
 for name in ("last_kind", "near_kernel", "high", "blocks"):
     print(f"{name:12}" + "".join(f"{value!s:>16}{error:6.1%}" for value, error in list(table[name].items())[:5]))
 figures.effects(dict(list(table.items())[:14]), mean(row["error"] for row in trained));
@@ -282,7 +283,7 @@ for low, (high, _) in zip((0, *(r[0] for r in rungs)), rungs):
 # clips switch the units (Abdelfattah et al. 2021, arXiv 2101.08134, compare them).
 
 # %% alt="Left: error after the long training over that after the short one, a rising cloud. Right: bars of rank correlations by sign."
-measured = findings.read(findings.FIDELITY)
+measured = study04.read(study04.FIDELITY)
 truth = [1 - row["long"] for row in measured["rows"]]
 signs = [name for name in measured["rows"][0] if name not in ("name", "short", "long")]
 correlations = {"short training": rank_correlation([1 - row["short"] for row in measured["rows"]], truth)}
@@ -312,10 +313,10 @@ for row in sorted(measured["rows"], key=lambda row: row["long"])[:8]:
 # The question that is asked too seldom. Random search needs no cleverness, and it profits from the same door-keeper. So let them race: three samplers, three seeds each, the same number of trainings for all.
 
 # %% alt="Hypervolume over the number of networks trained, a line and a band for each of random, nsga2 and tpe."
-race = findings.read(findings.RACE)["rows"]
+race = study04.read(study04.RACE)["rows"]
 curves = {}
 for row in race:
-    curves.setdefault(row["sampler"], []).append(findings.growth(row["points"]))
+    curves.setdefault(row["sampler"], []).append(records.growth(row["points"]))
 ends = {name: [run[-1] for run in runs] for name, runs in curves.items()}
 for name, values in ends.items():
     won = sum(a > b for a in values for b in ends["random"])
@@ -332,7 +333,7 @@ figures.growth(curves);
 # Move the slider and watch the front of the long search grow. Open any network: its layers, its costs, its choices. Which choices do the networks on the front have in common, and which the one that errs most?
 
 # %% tags=["widget", "nbval-ignore-output"] alt="A slider for the number of networks trained and a menu to open one; front, weights and multiply-adds by layer below."
-from tinycourse.widgets import SearchExplorer
+from tinycourse.widgets.lesson04 import SearchExplorer
 
 SearchExplorer(long["rows"])
 
@@ -346,7 +347,7 @@ SearchExplorer(long["rows"])
 # wrote the space, and put five points into the study to begin with; the cell of section 6 says which of the best are its own.
 
 # %% alt="Accuracy on test clips over weights: stars for the networks found, and the shipped TinySpeech and BC-ResNet for comparison."
-final = findings.read(findings.FINAL)["rows"]
+final = study04.read(study04.FINAL)["rows"]
 names = list(dict.fromkeys(row["name"] for row in sorted(final, key=lambda row: row["parameters"])))
 print(f"{'':15}seeds weights  multiply-adds   testing (mean, range)      int8   instructions")
 series = {"found by machine": {}, "TinySpeech": {}, "BC-ResNet": {}}

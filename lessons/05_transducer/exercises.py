@@ -34,7 +34,7 @@ import torch
 from torch.nn import functional as F
 
 from tinycourse import check
-from tinycourse import plots_transducer as figures
+from tinycourse.plots import lesson05 as figures
 
 words = ["(blank)", "two", "six"]
 heard = torch.tensor([[2.5, 0.0, 0.0], [0.5, 2.5, 0.0], [0.5, 0.0, 2.5], [2.5, 0.0, 0.0]])  # [T, V]: pause, two, six, pause

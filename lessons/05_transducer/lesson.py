@@ -68,13 +68,14 @@ plots.path("05");
 # %% alt="Two bar charts over four transcripts: CTC gives each of them a quarter, the transducer gives a half to the two that were meant."
 import torch
 
-from tinycourse import lattice
-from tinycourse import plots_transducer as figures
+from tinycourse.plots import lesson05 as figures
+from tinycourse.studies import lesson05 as study
+from tinycourse.transducer import alignments
 
 symbols = ("(blank)", "ice", "I", "cream", "scream")
 meant = [(1, 3), (2, 4)]  # ice cream, I scream
 panels = {}
-for name, best_of in (("CTC", lattice.best_ctc), ("transducer", lattice.best_transducer)):
+for name, best_of in (("CTC", study.best_ctc), ("transducer", study.best_transducer)):
     found = best_of(meant, frames=4, words=len(symbols), blank=0)
     panels[name] = {" ".join(symbols[i] for i in said): found[said] for said in (*meant, (1, 4), (2, 3))}
     print(f"{name:10} gives what was meant {panels[name]['ice cream'] + panels[name]['I scream']:.2f}")
@@ -121,15 +122,15 @@ for t, u in ((1, 0), (1, 1)):
 # them**.
 
 # %% alt="A lattice of four frames and two labels with a probability on every arrow; the likeliest path goes right, up, right, up, right and out."
-ways = lattice.ranked(log_probs, target, blank=0)
+ways = study.ranked(log_probs, target, blank=0)
 for way, p in ways:
     print(f"{p:.5f}  {' '.join('-' if step == 'blank' else 'said' for step in way)}")
 total = sum(p for _, p in ways)
 print(f"{total:.5f}  all {len(ways)} together: the loss is {-torch.tensor(total).log():.4f}")
 for frames, labels in ((20, 4), (100, 20)):
-    print(f"{frames} frames, {labels} labels: {lattice.count(frames, labels):.2g} alignments")
+    print(f"{frames} frames, {labels} labels: {study.count(frames, labels):.2g} alignments")
 both = torch.stack([log_probs[..., 0], log_probs[:, torch.arange(3), torch.tensor([1, 2, 0])]], -1)  # blank, next label
-figures.lattice(4, words[1:], steps=both.exp(), way=lattice.nodes(ways[0][0]));
+figures.lattice(4, words[1:], steps=both.exp(), way=alignments.nodes(ways[0][0]));
 
 # %% [markdown]
 # Ten alignments we can list. In general the last step is a blank, and the U labels stand anywhere among the T - 1 + U steps before it: a sentence of twenty words in a hundred frames has more alignments than anyone could list (the last line above).
@@ -167,7 +168,7 @@ for d in range(5):
 # goes for each step, with the step's own probability between:
 
 # %% alt="The lattice with occupancies in the nodes and arrows as wide as they are used: nearly everything flows along one path."
-visited, taken = lattice.occupancy(log_probs, target, 0)  # [4, 3], [4, 3, 2]
+visited, taken = study.occupancy(log_probs, target, 0)  # [4, 3], [4, 3, 2]
 figures.lattice(4, words[1:], nodes=visited, widths=taken);
 
 # %% [markdown]
@@ -207,18 +208,20 @@ print("gradients agree:", torch.allclose(exact, slopes.double(), atol=1e-6), tor
 # same probability at every node, and the ten digits share the rest evenly. Then the loss has a closed form, and we can look up the best that a deaf network can do.
 
 # %% alt="The loss of a deaf network over its probability of blank: it falls from the left, has its lowest point where blank is likely, and rises again."
-from tinycourse import data, latency, sequence_training, sequences
-from tinycourse.words import Vocabulary
+from tinycourse import data
+from tinycourse.data import sentences
+from tinycourse.training import transducers
+from tinycourse.transducer import Vocabulary
 
 source = "spoken-digits" if data.find("spoken-digits") else "tinywords"  # people, or else the bundled synthetic voices
-task = sequences.ConnectedDigits(source)
+task = sentences.ConnectedDigits(source)
 task.longest, task.epoch = 3, 640  # short strings: we have minutes
 task.counts = {"training": 0, "validation": 60, "testing": 100}
-mine = sequence_training.recogniser_for("rnnt-digits", Vocabulary.of(task.texts(), "words"), session.seed)
-strings, step = task.speech("validation"), latency.frame_seconds(mine)
+mine = transducers.recogniser_for("rnnt-digits", Vocabulary.of(task.texts(), "words"), session.seed)
+strings, step = task.speech("validation"), study.frame_seconds(mine)
 sizes = [(int(len(a) / data.RATE / step), len(text.split())) for a, text in zip(strings.audio, strings.texts)]  # frames, digits
 blank, digits = torch.linspace(0.02, 0.995, 196, dtype=torch.float64), sum(u for _, u in sizes)
-deaf = sum(lattice.losses_knowing_nothing(t, u, 10, blank) for t, u in sizes) / digits
+deaf = sum(study.losses_knowing_nothing(t, u, 10, blank) for t, u in sizes) / digits
 said = mine.network.joint.output.bias.softmax(0)[0].item()  # of blank, before training
 at = {"all symbols alike": 1 / 11, "ours, untrained": said, "the best it can do": float(blank[deaf.argmin()])}
 points = {name: int((blank - p).abs().argmin()) for name, p in at.items()}
@@ -248,19 +251,20 @@ figures.plateau(blank, {"deaf network": deaf}, {name: (float(blank[i]), float(de
 # %%
 from dataclasses import replace
 
-from tinycourse import checkpoint, models
+from tinycourse import models
+from tinycourse.training import checkpoint
 
 if session.fast:  # a short run goes on from the checkpoint that the course ships
     mine, task.epoch = checkpoint.load("rnnt-digits"), 64
 length = {"epochs": 1, "warmup": 1, "learning_rate": 1e-4} if session.fast else {"epochs": 40, "validate": 2}
-calm = sequences.Disturbance(tempo=0, voice=0, noise=1, snr=(15, 40), gain=0)  # noise as in the test strings, no more
-recipe = sequence_training.SequenceConfig(time=0, bands=0, disturb=calm, seed=session.seed, **length)
+calm = sentences.Disturbance(tempo=0, voice=0, noise=1, snr=(15, 40), gain=0)  # noise as in the test strings, no more
+recipe = transducers.SequenceConfig(time=0, bands=0, disturb=calm, seed=session.seed, **length)
 untrained = models.build("rnnt-digits", 11).eval()
-alike = sequence_training.recogniser_for("rnnt-digits", Vocabulary(mine.classes), session.seed)
+alike = transducers.recogniser_for("rnnt-digits", Vocabulary(mine.classes), session.seed)
 torch.nn.init.zeros_(alike.network.joint.output.bias)
-histories = {"all symbols alike at first": sequence_training.fit(alike, task, replace(recipe, epochs=-(-recipe.epochs // 4)))}
-histories["ours, blank likely at first"] = history = sequence_training.fit(mine, task, recipe)
-found = sequence_training.evaluate(mine, task.speech("testing"))
+histories = {"all symbols alike at first": transducers.fit(alike, task, replace(recipe, epochs=-(-recipe.epochs // 4)))}
+histories["ours, blank likely at first"] = history = transducers.fit(mine, task, recipe)
+found = transducers.evaluate(mine, task.speech("testing"))
 steps = task.epoch // recipe.batch
 print(f"{sum(p.numel() for p in mine.network.parameters()):,} weights, {len(history) * steps} steps of {recipe.batch} strings")
 print(f"of {found.words} digits of the test strings {found.rate:.1%} are wrong: {found.substitutions} mistaken, "
@@ -286,16 +290,16 @@ figures.training(runs, levels);
 
 # %% alt="Two maps of a lattice: before training a broad band of fog, after training a sharp staircase with one step for each digit."
 recordings = task.recordings("testing")
-spoken = latency.draw(recordings, count=60, longest=3, seed=3)
+spoken = study.draw(recordings, count=60, longest=3, seed=3)
 one = next(s for s in spoken if len(s.words) == 3)  # an utterance of three digits
 said, vocabulary = tuple(word for *_, word in one.words), Vocabulary(mine.classes)
 target = torch.tensor(vocabulary.encode(" ".join(said)))
-mel, heard = latency.hear(mine, one.audio)
+mel, heard = study.hear(mine, one.audio)
 with torch.no_grad():
     after = mine.network.lattice(heard, target[None])[0].log_softmax(-1)  # [T, U + 1, 11]
     fog = untrained.lattice(untrained.encoder(mel[None])[0], target[None])[0].log_softmax(-1)
 lattices = {"before training": fog, "after training": after}
-occupied = {name: lattice.occupancy(x, target, 0)[0] for name, x in lattices.items()}
+occupied = {name: study.occupancy(x, target, 0)[0] for name, x in lattices.items()}
 figures.maps(occupied, said);
 
 # %% [markdown]
@@ -305,7 +309,7 @@ figures.maps(occupied, said);
 # blank each time it left a frame; above, what it heard, and when the words were really spoken.
 
 # %% alt="A log-mel map with the spoken words above it; below it bars of the probability of blank, which dip at the words; below that a staircase of what was said."
-followed = latency.follow(mine, one)
+followed = study.follow(mine, one)
 print(f"said: {' '.join(said)}; it says: {followed.text}")
 figures.decoding(*followed[:-1], one.words);
 
@@ -328,21 +332,20 @@ figures.beam(rows, best="six");
 # How often does that matter in real life? The recogniser that the course ships was trained for longer, on longer strings. Here are yours and the shipped one on new strings of at most seven digits: greedy on all of them, greedy and with a beam on some. Yours has never heard more than three in a row. Before you run it: what will it get wrong?
 
 # %%
-from tinycourse.decoding import Beam, Limits
-from tinycourse.words import errors
+from tinycourse.transducer import Beam, Limits, errors
 
-shipped, longer = checkpoint.load("rnnt-digits"), sequences.ConnectedDigits(source)
+shipped, longer = checkpoint.load("rnnt-digits"), sentences.ConnectedDigits(source)
 longer.counts = {"testing": 150}
 strings = longer.speech("testing")
-some = sequences.Speech(strings.audio[:40], strings.texts[:40])
+some = sentences.Speech(strings.audio[:40], strings.texts[:40])
 for name, recogniser in (("yours", mine), ("shipped", shipped)):
-    heard = sequence_training.transcribe(recogniser, strings.audio)
-    rates = [sequence_training.evaluate(recogniser, some, Limits(beam=width), beam=width > 1).rate for width in (1, 2, 6)]
+    heard = transducers.transcribe(recogniser, strings.audio)
+    rates = [transducers.evaluate(recogniser, some, Limits(beam=width), beam=width > 1).rate for width in (1, 2, 6)]
     print(f"{name:8} {errors(strings.texts, heard).rate:6.1%} of all", end="; of some: ")
     print("greedy {:.1%}, beam of two {:.1%}, of six {:.1%}".format(*rates))
     for text, wrong in [pair for pair in zip(strings.texts, heard) if pair[0] != pair[1]][:4]:
         print(f"         {text:40} heard as  {wrong}")
-best, second = Beam(shipped.network, Limits(beam=6)).push(latency.hear(shipped, one.audio)[1][0]).best()[:2]
+best, second = Beam(shipped.network, Limits(beam=6)).push(study.hear(shipped, one.audio)[1][0]).best()[:2]
 for hypothesis in (best, second):
     print(f"{torch.tensor(hypothesis.score).exp():8.2g}  {vocabulary.decode(hypothesis.labels)}")
 
@@ -358,12 +361,12 @@ for hypothesis in (best, second):
 # All three networks run forward in time, so nothing has to wait for the end. The state between two chunks is what the recurrent layers remember, and the frames that wait for their neighbours to be joined. Does it matter how the sound is cut?
 
 # %% tags=["nbval-check-output"]
-from tinycourse.decoding import Greedy
+from tinycourse.transducer import Greedy
 
-whole = Greedy(shipped.network).push(latency.hear(shipped, one.audio)[1])
+whole = Greedy(shipped.network).push(study.hear(shipped, one.audio)[1])
 for size in (1, 7, 50):
     state, stream = None, Greedy(shipped.network)
-    for chunk in latency.hear(shipped, one.audio)[0][None].split(size, dim=1):  # [1, size, bands]
+    for chunk in study.hear(shipped, one.audio)[0][None].split(size, dim=1):  # [1, size, bands]
         with torch.no_grad():
             heard, state = shipped.network.encoder(chunk, state)
         stream.push(heard)
@@ -375,10 +378,10 @@ for size in (1, 7, 50):
 # the word; to the left of it the word was written before it was over.
 
 # %% alt="A row of dots for each digit: seconds from the end of the word to its label, most within a few tenths of a second, with a bar at each mean."
-late = latency.delays(shipped, spoken)
+late = study.delays(shipped, spoken)
 everything = torch.tensor([x for values in late.values() for x in values])
 print(f"{len(everything)} digits; median {everything.median():+.2f} s, one in ten later than {everything.quantile(0.9):+.2f} s")
-print(f"the encoder gives a frame every {latency.frame_seconds(shipped):.2f} s: times are no finer than that")
+print(f"the encoder gives a frame every {study.frame_seconds(shipped):.2f} s: times are no finer than that")
 figures.delays({word: late[word] for word in data.DIGITS if word in late});
 
 # %% [markdown]
@@ -390,10 +393,10 @@ figures.delays({word: late[word] for word in data.DIGITS if word in late});
 # any alignment that is worth more than the others?
 
 # %% tags=["widget", "nbval-ignore-output"] alt="Sliders for each word above three panels: what is heard, the lattice with one alignment drawn through it, and the log-probability of each of its steps."
-from tinycourse.widgets import AlignmentExplorer
+from tinycourse.widgets.lesson05 import AlignmentExplorer
 
-own = {f"your digits, {name}": lattice.Heard(x, target, said, mel) for name, x in reversed(lattices.items())}
-AlignmentExplorer(own | {"two six, by hand": lattice.Heard(log_probs, torch.tensor([1, 2]), words[1:])})
+own = {f"your digits, {name}": study.Heard(x, target, said, mel) for name, x in reversed(lattices.items())}
+AlignmentExplorer(own | {"two six, by hand": study.Heard(log_probs, torch.tensor([1, 2]), words[1:])})
 
 # %% [markdown]
 # ## An honest comparison
@@ -401,7 +404,6 @@ AlignmentExplorer(own | {"two six, by hand": lattice.Heard(log_probs, torch.tens
 # The second paper of this course (Shangguan et al. 2019) starts from a transducer of eight encoder layers and two prediction layers. Its test sets are private. So here is what they report, and what is ours; the last column is *not* a race.
 
 # %%
-from tinycourse import voices
 from tinycourse.models import rnnt
 
 paper = rnnt.paper()
@@ -423,7 +425,7 @@ for name, cells in rows.items():
     print(f"{name:28}" + "".join(f"{cell:24}" for cell in cells).rstrip())
 print(f"yours, after {len(history)} short epochs: {found.rate:.1%} of {found.words} digits, strings of at most {task.longest}")
 print("\nWrong digits of a speaker who was kept out of training")
-print(voices.table(voices.measured()))
+print(study.table(study.measured()))
 print("\nHow rnnt-an4 was made")
 print(one.info["command"].replace(" && ", "\n"))
 
@@ -431,7 +433,7 @@ print(one.info["command"].replace(" && ", "\n"))
 # The parameters in the left column are counted by our code from the paper's layer sizes; the paper says 122.1M (paper, table 1). The widths of embedding and joint network, which it does not state, are our fit. And mind what our numbers mean. The digits' test strings are new, but **all speakers are known from training**. AN4 (letters, numbers and dates, read by some seventy people) is tested on strangers, and so it errs far more often.
 #
 # AN4 has few recordings, and spelled words have no grammar. A recurrent prediction network would learn its sentences by heart; this one has no layers and remembers the last word only. What helped most there is told by the commands behind the checkpoint, printed last: a first network only finds *where* each word ends (the best path through its lattice, as in section 3). Along these cuts every recording falls into words, and half of what the last network trains on are new sentences, joined of
-# words of one speaker (`tinycourse/splicing.py`). It was made against one kind of error above all: "four four", heard as one, because a word seldom follows itself in those sentences.
+# words of one speaker (`tinycourse/training/splicing.py`). It was made against one kind of error above all: "four four", heard as one, because a word seldom follows itself in those sentences.
 #
 # And a voice that was never heard? The lower table keeps one of the six speakers out of training, and tests on that one alone. Each of its numbers is a training of some minutes, so they were made before, by `benchmarks/voices.py`.
 #

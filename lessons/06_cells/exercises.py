@@ -28,12 +28,13 @@ import matplotlib.pyplot as plt
 import torch
 from torch.nn import functional as F
 
-from tinycourse import check, gates
-from tinycourse import plots_cells as figures
-from tinycourse.models.cells import CellConfig, Recurrent
+from tinycourse import check
+from tinycourse.models import CellConfig, Recurrent
+from tinycourse.plots import lesson06 as figures
+from tinycourse.studies import lesson06 as study
 
 torch.manual_seed(6)
-print("gates, in the order of their weights:", gates.NAMES)
+print("gates, in the order of their weights:", study.NAMES)
 
 # %% [markdown]
 # ## Exercise 1: what a layer costs
@@ -319,7 +320,7 @@ sru_cells = check.lesson06.sru_cells.catch_up(sru_cells)
 # After each round every row, a frame, holds the frames that are blue. At the end each holds everything up to itself.
 
 # %% alt="Five panels: at first a diagonal, then bands of two, four and eight frames, at last a full lower triangle."
-figures.scan(gates.reach(12));
+figures.scan(study.reach(12));
 
 # %% [markdown]
 # ## All together: a layer of the library on your functions

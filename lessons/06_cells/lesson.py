@@ -66,7 +66,7 @@ plots.path("06");
 import torch
 from torch.nn import functional as F
 
-from tinycourse.models.cells import CellConfig, Recurrent
+from tinycourse.models import CellConfig, Recurrent
 
 torch.manual_seed(0)
 theirs, x = torch.nn.LSTM(8, 16, batch_first=True), torch.randn(1, 30, 8)
@@ -90,12 +90,12 @@ for name, output in (("torch", theirs(x)[0][0]), ("library", ours(x)[0][0])):
 # it can choose 1. A value in the cell then survives for as long as it is needed.
 
 # %% alt="Three falling curves: with nine tenths kept little is left after thirty frames, with ninety-nine hundredths most of it is."
-from tinycourse import gates
-from tinycourse import plots_cells as figures
+from tinycourse.plots import lesson06 as figures
+from tinycourse.studies import lesson06 as study06
 
 kept = {f"f = {f}": torch.tensor(f) ** torch.arange(60) for f in (0.5, 0.9, 0.99)}
 for f in (0.5, 0.9, 0.99):
-    print(f"keeping {f} at each frame, half is forgotten after {gates.half_life(torch.tensor(f)):.1f} frames")
+    print(f"keeping {f} at each frame, half is forgotten after {study06.half_life(torch.tensor(f)):.1f} frames")
 figures.memory(kept);
 
 # %% [markdown]
@@ -104,18 +104,21 @@ figures.memory(kept);
 # Now the recogniser that the course ships, on three spoken digits. We stop the first layer of its encoder at each frame and write down every gate. Units are sorted by how long they remember, the forgetful at the bottom.
 
 # %% alt="Five stripes over time for new value, let in, kept, cell and let out; gates open and close where the words begin and end."
-from tinycourse import checkpoint, data, latency, sequences
+from tinycourse import data
+from tinycourse.data import sentences
+from tinycourse.studies import lesson05 as study05
+from tinycourse.training import checkpoint
 
 recogniser = checkpoint.load("rnnt-digits")
 source = "spoken-digits" if data.find("spoken-digits") else "tinywords"
-recordings = sequences.ConnectedDigits(source).recordings("testing")
-spoken = next(s for s in latency.draw(recordings, count=20, longest=3, seed=1) if len(s.words) == 3)
+recordings = sentences.ConnectedDigits(source).recordings("testing")
+spoken = next(s for s in study05.draw(recordings, count=20, longest=3, seed=1) if len(s.words) == 3)
 encoder = recogniser.network.encoder
-features, _ = latency.hear(recogniser, spoken.audio)  # [frames, 40]
+features, _ = study05.hear(recogniser, spoken.audio)  # [frames, 40]
 config = encoder.config
 frames = len(features) // config.hop
 joined = features[: frames * config.hop].reshape(1, frames, -1)  # three frames side by side, [1, T, 120]
-seen = {name: values[0] for name, values in gates.watch(encoder.layers[0], joined).items()}  # [T, 128] each
+seen = {name: values[0] for name, values in study06.watch(encoder.layers[0], joined).items()}  # [T, 128] each
 rank = seen["f"].mean(0).argsort()
 seconds = len(spoken.audio) / data.RATE
 figures.gates({name: seen[name][:, rank] for name in ("g", "i", "f", "c", "o")}, seconds, spoken.words);
@@ -130,8 +133,8 @@ hop = config.hop * recogniser.frontend.config.hop / data.RATE  # seconds between
 with torch.no_grad():
     first = encoder.layers[0](joined)[0]  # [1, T, 128]
 pairs = first[:, : first.shape[1] // 2 * 2].reshape(1, -1, 2 * first.shape[2])
-second = gates.watch(encoder.layers[1], pairs)
-lives = {"first layer": gates.half_life(seen["f"].mean(0)), "second layer": 2 * gates.half_life(second["f"][0].mean(0))}
+second = study06.watch(encoder.layers[1], pairs)
+lives = {"first layer": study06.half_life(seen["f"].mean(0)), "second layer": 2 * study06.half_life(second["f"][0].mean(0))}
 for name, frames in lives.items():
     print(f"{name}: half of the units remember half of a value for {float(frames.median()) * hop:.2f} s or longer")
 figures.half_lives(lives, hop);
@@ -163,7 +166,7 @@ for kind in ("lstm", "cifg", "sru"):
         layer = Recurrent(8, CellConfig(kind, units=64))
         layer.bias.data[64:-64] += 3  # gates that like to be open
         with torch.no_grad():
-            largest.append(float(gates.watch(layer, loud)["c"].abs().max()))
+            largest.append(float(study06.watch(layer, loud)["c"].abs().max()))
     print(f"{kind}: the largest cell of five random layers passes 1.001: {max(largest) > 1.001}, passes 10: {max(largest) > 10}")
 
 # %% [markdown]
@@ -182,12 +185,12 @@ for kind in ("lstm", "cifg", "sru"):
 
 # %% alt="Five panels: at first a diagonal, then bands of two, four and eight frames, at last a full lower triangle."
 f, g = torch.rand(1000, 32), torch.randn(1000, 32)
-cells, one = gates.scan(f, (1 - f) * g), torch.zeros(32)
+cells, one = study06.scan(f, (1 - f) * g), torch.zeros(32)
 for t in range(1000):
     one = f[t] * one + (1 - f[t]) * g[t]
 apart = float((cells[-1] - one).abs().max())
-print(f"{len(gates.reach(1000)) - 1} rounds instead of 1000 steps; the last cells differ by {apart:.0e}")
-figures.scan(gates.reach(12));
+print(f"{len(study06.reach(1000)) - 1} rounds instead of 1000 steps; the last cells differ by {apart:.0e}")
+figures.scan(study06.reach(12));
 
 # %% [markdown]
 # Does that pay on your machine? The loop does little per step, and the scan does more work in all. On a processor it can go either way; on a graphics card, which has lanes for everybody, the scan wins. The library keeps the loop for short sequences on purpose, and hand-writes the gradient. Here are whole layers, forward and backward.
@@ -211,7 +214,7 @@ for kind in ("lstm", "cifg", "sru"):
 # paper: inputs of 640, cells of 2,048, outputs projected to 640 (paper, section 4).
 
 # %% alt="Stacked bars for LSTM, CIFG and SRU layers: input and recurrent parts equal in LSTM and CIFG, no recurrent part in SRU."
-layers = {kind.upper(): gates.layer(kind, 640, 2048, 640) for kind in ("lstm", "cifg", "sru")}
+layers = {kind.upper(): study06.layer(kind, 640, 2048, 640) for kind in ("lstm", "cifg", "sru")}
 for name, parts in layers.items():
     print(f"{name:5}{sum(parts.values()):12,} weights: " + ", ".join(f"{part} {count:,}" for part, count in parts.items()))
 figures.costs(layers);
@@ -220,7 +223,7 @@ figures.costs(layers);
 # And the whole recogniser: eight such layers in the encoder, two in the prediction network, 4,096 word pieces. We count it from the sizes of its layers alone. The paper reports 122.1M, and 69.7M, 48.7M and 38.2M where half, 70 % and 80 % were pruned (paper, table 1).
 
 # %% tags=["nbval-check-output"]
-for name, count in gates.paper_sizes().items():
+for name, count in study06.paper_sizes().items():
     print(f"{name:55}{count / 1e6:7.1f}M")
 
 # %% [markdown]
@@ -233,7 +236,7 @@ from tinycourse.models import rnnt
 
 for kind in ("lstm", "cifg", "sru"):
     small, large = rnnt.digits(kind), rnnt.paper(f"ln-{kind}")
-    digits, paper = gates.work(small, 100) / 1e6, gates.work(large, 100) / 1e9
+    digits, paper = study06.work(small, 100) / 1e6, study06.work(large, 100) / 1e9
     print(f"{kind:5} encoder, a second of sound: {digits:6.1f}M multiply-adds for the digits, {paper:5.2f}G in the paper's")
 small = rnnt.digits()
 words = 3 * sum(small.prediction.multiply_adds(width) for width in small.prediction_inputs())
@@ -248,10 +251,10 @@ print(f"its prediction network, three words a second: {words / 1e6:6.1f}M for th
 # Here is ours, on connected digits, three seeds for each pair. It takes hours, so the results come with the course, and so does the script.
 
 # %% alt="Rows for each pair of encoder and prediction cell, with a dot for each of three seeds and a bar at the mean; a dashed line marks LSTM and LSTM."
-measured = gates.measured()
+measured = study06.measured()
 print(measured["command"], f"{measured['data']}, {measured['steps']} steps", sep="\n")
-print(gates.table(measured["rows"]))
-figures.results(gates.by_pair(measured["rows"]));
+print(study06.table(measured["rows"]))
+figures.results(study06.by_pair(measured["rows"]));
 
 # %% [markdown]
 # How to read it: dots are seeds, and their distance is the noise. The last column of the table speaks up only where *every* seed of a pair is on one side of *every* seed of LSTM / LSTM. Where it is empty, three seeds see no difference. Ten words are an easy task, too; where both are nearly perfect, they cannot differ.
@@ -264,7 +267,7 @@ figures.results(gates.by_pair(measured["rows"]));
 # Hold the gates of one unit in your own hands. Pulses of new values come in at the frames that you choose; the forget gate keeps the share that you set; and a moment of forgetting can be put anywhere. Watch what the cell of an LSTM makes of it, whose input gate you hold as well, and what a CIFG does. Can you make the LSTM count the pulses? Why can a CIFG not?
 
 # %% tags=["widget", "nbval-ignore-output"] alt="Sliders above two panels: new values and the share kept over time, and below them the cells of an LSTM and a CIFG."
-from tinycourse.widgets import CellExplorer
+from tinycourse.widgets.lesson06 import CellExplorer
 
 CellExplorer()
 
@@ -274,7 +277,7 @@ CellExplorer()
 # Side by side: what the paper says and what we measured. Their numbers are word error rates on VoiceSearch, of networks of many millions of weights, trained on a great amount of speech. Ours are digits. Compare the *order*, not the numbers.
 
 # %%
-pairs = gates.by_pair(measured["rows"])
+pairs = study06.by_pair(measured["rows"])
 theirs = {"lstm / lstm": ("6.6", "100 %"), "cifg / sru": ("7.1", "41 %")}
 weights = {f"{row['encoder']} / {row['prediction']}": row["parameters"] for row in measured["rows"]}
 print(f"{'encoder / prediction':24}{'paper: WER':>12}{'size':>8}{'here: wrong digits':>22}{'size':>8}")
@@ -290,7 +293,7 @@ for what, pair in replaced.items():
 
 # %% [markdown]
 # So the order is the paper's. **CIFG for LSTM in the encoder is a gift**: a fifth of all weights gone, and nothing lost that three seeds could show. SRU costs something in the prediction network and more in the encoder. One thing differs: the paper gives its prediction network to an SRU nearly for free, and ours pays for it. Its network was trained to the end on a great deal of speech; ours
-# for a short while, a quarter of what the shipped recogniser got. An SRU may only learn more slowly; but the pair of CIFG and SRU in [lesson 07](07_pruning.ipynb), trained to the end, still errs more than LSTMs do. To try the others, train longer: `gates.train` takes the recipe.
+# for a short while, a quarter of what the shipped recogniser got. An SRU may only learn more slowly; but the pair of CIFG and SRU in [lesson 07](07_pruning.ipynb), trained to the end, still errs more than LSTMs do. To try the others, train longer: `study.train` takes the recipe.
 #
 # ## Quiz
 #

@@ -30,9 +30,10 @@ import matplotlib.pyplot as plt
 import numpy as np
 import torch
 
-from tinycourse import check, checkpoint
-from tinycourse import plots_pruning as figures
-from tinycourse.sparse import BlockSparse
+from tinycourse import check
+from tinycourse.plots import lesson07 as figures
+from tinycourse.program import BlockSparse
+from tinycourse.training import checkpoint
 
 network = checkpoint.load("ds-cnn-s").network
 weight = dict(network.named_parameters())["4.0.weight"].detach()[:, :, 0, 0]  # a 1x1 convolution, [64, 64]

@@ -64,8 +64,9 @@ plots.path("07");
 # %% alt="Three histograms of weights, each a hump around zero; dashed lines close to zero on both sides hold half of all weights."
 import torch
 
-from tinycourse import checkpoint, data
-from tinycourse import plots_pruning as figures
+from tinycourse import data
+from tinycourse.plots import lesson07 as figures
+from tinycourse.training import checkpoint
 
 network = checkpoint.load("ds-cnn-s").network
 weights = {name: p.detach() for name, p in network.named_parameters() if p.ndim == 4 and p.shape[1] == 64}
@@ -173,7 +174,7 @@ def train(config: PruneConfig, steps: int, watch: tuple[int, ...] = (), weight: 
 # earlier picture, and is back. Below it is the same as a film: press play, or go to any moment yourself.
 
 # %% tags=["nbval-ignore-output"] alt="Six pictures of a mask of 32 outputs and 64 inputs: ever more cells go light, and a few pink ones mark weights that came back."
-from tinycourse.widgets_pruning import MaskFilm
+from tinycourse.widgets.lesson07 import MaskFilm
 
 steps = 60 if session.fast else 240
 film = tuple(range(0, int(0.7 * steps), steps // 30))
@@ -241,7 +242,7 @@ for name, mask in patterns.items():
 # one bit for each place, a *bitmap*. The note of a single weight in 8 bits may well be larger than the weight. <!-- definition -->
 
 # %% tags=["nbval-check-output"]
-from tinycourse import sparse
+from tinycourse.program import block_sparse
 
 torch.manual_seed(0)
 large = torch.randn(512, 512)
@@ -250,7 +251,7 @@ for bits in (32, 8):
     for block in ((1, 1), (8, 1)):
         for sparsity in (0.5, 0.8):
             pruned = (large * choose({"w": large}, block, sparsity)["w"]).numpy()
-            s = sparse.size(pruned, block, bits)
+            s = block_sparse.size(pruned, block, bits)
             print(f"{bits:2} bits {block[0]}x1 {sparsity:.0%}: {s.dense:9,} {s.indexed:9,} {s.bitmap:9,}")
 
 # %% [markdown]
@@ -308,7 +309,7 @@ import time
 
 import numpy as np
 
-from tinycourse.runtime import FloatProduct, HybridProduct
+from tinycourse.host import FloatProduct, HybridProduct
 
 torch.set_num_threads(1)
 large = torch.randn(2048, 640, generator=torch.Generator().manual_seed(0))
@@ -351,7 +352,7 @@ figures.speed(ratios);
 # the network still know, without any training on?
 
 # %% tags=["widget", "nbval-ignore-output"] alt="Controls above a picture of a mask, with bytes and accuracy below."
-from tinycourse.widgets_pruning import MaskExplorer
+from tinycourse.widgets.lesson07 import MaskExplorer
 
 MaskExplorer(checkpoint.load("ds-cnn-s").network, accuracy)
 
@@ -372,14 +373,14 @@ MaskExplorer(checkpoint.load("ds-cnn-s").network, accuracy)
 # command that measured them is printed. It took one seed, so small differences say nothing.
 
 # %% alt="Error over sparsity for each keyword network, lines for gradual and one-shot pruning and for blocks of 1x1 and 8x1."
-from tinycourse import pruning
+from tinycourse.studies import lesson07 as study
 
-keywords = pruning.measured()
+keywords = study.measured()
 print(keywords["command"])
 models = list(dict.fromkeys(row["model"] for row in keywords["rows"]))
 figures.measured(keywords["rows"], models, ("gradual 1x1", "gradual 8x1", "one-shot 1x1", "one-shot 8x1"))
 print("errors on keywords; weights and bytes of the pruned matrices")
-print(pruning.table(keywords["rows"]))
+print(study.table(keywords["rows"]))
 
 # %% [markdown]
 # Then the transducer of connected digits, the paper's own case. Beside the dense LSTM and its pruned forms stand the two rivals that the
@@ -388,11 +389,11 @@ print(pruning.table(keywords["rows"]))
 # its integers are those of lesson 08.
 
 # %% alt="Error over the weights that are left, on a logarithmic axis: lines for the LSTM pruned in blocks and in single weights and for CIFG with SRU, and a mark for the small dense LSTM."
-digits = pruning.measured(pruning.TRANSDUCERS)
+digits = study.measured(study.TRANSDUCERS)
 print(digits["command"])
 figures.by_size(digits["rows"])
 print(f"digit errors, seeds {sorted({row['seed'] for row in digits['rows']})}; weights and bytes of the whole network")
-print(pruning.table(digits["rows"]))
+print(study.table(digits["rows"]))
 
 # %% [markdown]
 # The left end of the picture asks the question that counts: given room for so many weights, which network? Look at the column of the small
@@ -409,7 +410,7 @@ print(pruning.table(digits["rows"]))
 # indices instead, whichever is smaller.
 
 # %%
-chip = pruning.measured(pruning.ON_CHIP)
+chip = study.measured(study.ON_CHIP)
 print(chip["command"], f"\n{'':20}{'zeros':>7}{'right':>8}{'int8':>8}{'dense':>9}{'least':>9}{'flash':>9}{'instructions':>14}")
 for row in chip["rows"]:
     shares = f"{row['zeros']:7.0%}{row['testing']:8.2%}{row['testing_int8']:8.2%}"

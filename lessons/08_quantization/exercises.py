@@ -28,10 +28,11 @@ import matplotlib.pyplot as plt
 import numpy as np
 import torch
 
-from tinycourse import check, checkpoint
-from tinycourse import plots_quantization as figures
-from tinycourse.mcu.fixed_point import fixed_point
-from tinycourse.tracing import trace
+from tinycourse import check
+from tinycourse.plots import lesson08 as figures
+from tinycourse.program.fixed_point import fixed_point
+from tinycourse.quantization import trace
+from tinycourse.training import checkpoint
 
 graph = trace(checkpoint.load("ds-cnn-s").network, (1, 49, 10))  # batch norm is folded into the weights
 filters = [n.arrays["weight"].flatten(1).float() for n in graph.nodes if n.kind == "conv"]  # float32 [O, I] each

@@ -66,8 +66,8 @@ plots.path("08");
 # %% alt="Left, a staircase of sixteen steps along the diagonal, level at both ends. Right, a saw of errors within half a step that leaves these bounds outside of the range."
 import numpy as np
 
-from tinycourse import plots_quantization as figures
-from tinycourse.affine import affine_parameters, dequantize, quantize
+from tinycourse.plots import lesson08 as figures
+from tinycourse.program import affine_parameters, dequantize, quantize
 
 low, high = -1.0, 4.1
 scale = (high - low) / 255
@@ -99,8 +99,8 @@ figures.staircase(x, coarse * (np.clip(np.rint(x / coarse) + middle, -8, 7) - mi
 # %% alt="Three panels of eight by ten cells: weights with two digits, the integers that stand for them, and errors in steps, none above one half."
 import torch
 
-from tinycourse import checkpoint
 from tinycourse.quantization import signal_to_noise
+from tinycourse.training import checkpoint
 
 recogniser = checkpoint.load("rnnt-digits")
 matrix = recogniser.network.encoder.layers[0].weight_recurrent.detach().numpy().astype(np.float64)  # [512, 128]
@@ -125,7 +125,7 @@ figures.before_and_after(corner, integers, dequantize(integers, step), step);
 
 # %% alt="Left, the largest weight of each row on a logarithmic axis, against half a step of each row and of all. Right, signal to noise by row: level for own steps, a slope for the shared one."
 from tinycourse import data
-from tinycourse.tracing import trace
+from tinycourse.quantization import trace
 
 words = checkpoint.load("ds-cnn-s")
 graph = trace(words.network, (1, 49, 10))  # batch norm is folded into the weights
@@ -149,7 +149,7 @@ figures.rows(largest, steps, snr);
 # activations behind a ReLU in DS-CNN-S. And into the map of one recording we put a single outlier, as a click would.
 
 # %% alt="A histogram with a spike at zero and a tail, one bar far out on the right; below it the ranges of four observers, that of min-max reaching the outlier."
-from tinycourse.observers import OBSERVERS
+from tinycourse.quantization import OBSERVERS
 
 tinywords = data.open_dataset("tinywords")
 training, testing = (tinywords.clips(split).restrict(words.classes)[0] for split in ("training", "testing"))
@@ -184,7 +184,8 @@ figures.ranges(click.flatten().numpy(), chosen);
 # two: $\mathit{multiplier} / 2^{\mathit{shift}}$, where the multiplier uses 31 bits.
 
 # %% tags=["nbval-check-output"]
-from tinycourse.mcu.fixed_point import fixed_point, requantize
+from tinycourse.program import requantize
+from tinycourse.program.fixed_point import fixed_point
 
 factor = 0.0123456789
 shift = 0
@@ -233,7 +234,7 @@ figures.snr(error_report(graph, program, features[:100]));
 # its entries, and makes the sigmoid of it: $\sigma(x) = (1 + \tanh(x / 2)) / 2$. The results have 15 bits after the point.
 
 # %% alt="Left, the curves of sigmoid and tanh. Right, their errors for all inputs of 16 bits: a band that stays within two units of the last place."
-from tinycourse.mcu import fixed_point as fixed
+from tinycourse.program import fixed_point as fixed
 
 x = np.arange(-(2**15), 2**15)  # every input that there is
 curves = {"sigmoid": (fixed.sigmoid(x), 1 / (1 + np.exp(-x / 2**12))), "tanh": (fixed.tanh(x), np.tanh(x / 2**12))}
@@ -253,12 +254,12 @@ figures.curves(x / 2**12, {name: ours / 2**15 for name, (ours, _) in curves.item
 # - **Full integer.** Nothing is float. All scales are known beforehand, from calibration. Here is one step of a layer, as operations of a `Program`:
 
 # %%
-from tinycourse import sequences
-from tinycourse.integer_cells import quantize_layers
-from tinycourse.models.rnnt import join
+from tinycourse.data import sentences
+from tinycourse.models import join
+from tinycourse.quantization import quantize_layers
 
 source = "spoken-digits" if data.find("spoken-digits") else "tinywords"  # people, or else the bundled synthetic voices
-task = sequences.ConnectedDigits(source)
+task = sentences.ConnectedDigits(source)
 task.counts = {"training": 0, "validation": 6 if session.fast else 12, "testing": 8 if session.fast else 40}
 heldout, strings = task.speech("validation"), task.speech("testing")
 
@@ -284,7 +285,7 @@ for op in step_program.operations:
 # One string of digits, and the state of one unit, three times:
 
 # %% alt="Above, a cell state over time, three lines on top of each other. Below, the errors of the hybrid and of the integer cell, small against the signal."
-from tinycourse.hybrid import HybridRecurrent
+from tinycourse.quantization import HybridRecurrent
 
 x = heard(strings.audio[0])  # [T, 120]
 
@@ -322,7 +323,7 @@ figures.step_by_step(lines, {way: lines[way] - lines["float"] for way in ("hybri
 # %% alt="Cell state over frames: the float line climbs on and on, the saturating one stays level at the grey line, the wrapping one jumps from the top to the bottom, the clipped one stays low."
 from dataclasses import replace
 
-from tinycourse.models.cells import CellConfig, Recurrent
+from tinycourse.models import CellConfig, Recurrent
 
 counter = Recurrent(1, CellConfig(units=1))
 for p in counter.parameters():
@@ -355,9 +356,9 @@ figures.overflow({"float": growing, **lines, "int16, wraps around": wrapped}, li
 # %%
 import copy
 
-from tinycourse import hybrid, sequence_training
-from tinycourse.integer_rnnt import integer_recogniser
-from tinycourse.words import errors
+from tinycourse.quantization import dynamic, integer_recogniser
+from tinycourse.training import transducers
+from tinycourse.transducer import errors
 
 
 def with_network(network: torch.nn.Module) -> checkpoint.Recogniser:
@@ -367,9 +368,9 @@ def with_network(network: torch.nn.Module) -> checkpoint.Recogniser:
     return other
 
 
-ways = {"float": recogniser, "hybrid": with_network(hybrid.hybrid_transducer(recogniser.network))}
+ways = {"float": recogniser, "hybrid": with_network(dynamic.hybrid_transducer(recogniser.network))}
 ways["integer"] = integer_recogniser(recogniser, heldout.audio)
-written = {way: sequence_training.transcribe(other, strings.audio) for way, other in ways.items()}
+written = {way: transducers.transcribe(other, strings.audio) for way, other in ways.items()}
 for i in range(3):
     print(f"said     {strings.texts[i]}", *(f"{way:8} {texts[i]}" for way, texts in written.items()), "", sep="\n")
 numbers = sum(p.numel() for p in recogniser.network.parameters())
@@ -387,7 +388,7 @@ print(f"{source}; weights: {4 * numbers:,} bytes in float, {ways['integer'].netw
 # Why stop at eight? With four bits a weight takes half a byte. Which layers would bear it? Round **one weight at a time**, leave the rest in float, and see what it does to the scores. That is a *sensitivity analysis*.
 
 # %% alt="A row for each weight of DS-CNN-S with two marks: the one for eight bits near fifty decibels, the one for four bits some twenty-five decibels to the left."
-from tinycourse import qat
+from tinycourse.quantization import qat
 
 found = qat.sensitivity(words.network, features[:128])
 figures.sensitivity(found);
@@ -485,9 +486,9 @@ print(f"a row of its last layer has at most {most} different weights")
 # %%
 import time
 
-from tinycourse.integer_cells import run_steps
+from tinycourse.host import FloatLayer, HybridLayer, IntegerLayers
 from tinycourse.pruning import choose
-from tinycourse.runtime_layers import FloatLayer, HybridLayer, IntegerLayers
+from tinycourse.quantization import run_steps
 
 torch.set_num_threads(1)
 torch.manual_seed(0)
@@ -525,7 +526,7 @@ figures.speed({name: min(times) / min(taken["torch"]) for name, times in taken.i
 # Choose a weight, its bits, who shares a step, and at which share of the largest number the range ends. Put in an outlier, and watch the others vanish. Then try to save them: with steps of their own, and by cutting the outlier off. Which of the two helps, and why not both?
 
 # %% tags=["widget", "nbval-ignore-output"] alt="Controls above three pictures of a matrix: as float, as integers, and the error in steps; below them signal to noise and bytes."
-from tinycourse.widgets_quantization import RoundingExplorer
+from tinycourse.widgets.lesson08 import RoundingExplorer
 
 RoundingExplorer({name: getattr(layer, own) for name, (layer, own) in list(qat.matrices(words.network).items())[1:5]})
 

@@ -26,10 +26,13 @@
 import numpy as np
 import torch
 
-from tinycourse import check, checkpoint, cost_model, layouts
-from tinycourse import plots_chip as figures
-from tinycourse.mcu.program import Program
+from tinycourse import check
+from tinycourse.plots import lesson09 as figures
+from tinycourse.program import Program
 from tinycourse.quantization import to_program
+from tinycourse.search import instruction_model
+from tinycourse.studies import lesson09 as study
+from tinycourse.training import checkpoint
 
 torch.manual_seed(9)
 
@@ -113,8 +116,8 @@ for name, program in (("TinySpeech-M", tinyspeech), ("DS-CNN-S", ds_cnn)):
     same = {op.output: op.inputs[0] for op in program.operations if op.kind == "reshape"}
     steps = [(tuple(same.get(n, n) for n in op.inputs), op.output) for op in copies]
     sizes = {n: t.bytes for n, t in program.tensors.items()}
-    tensors = tuple(b for b in layouts.apart(program) if b.tensors)  # without scratch
-    found = layouts.searched(tensors).arena
+    tensors = tuple(b for b in study.apart(program) if b.tensors)  # without scratch
+    found = study.searched(tensors).arena
     print(f"{name:13} at least {peak(sizes, steps, program.input):7,} bytes; the planner found {found:7,}")
 
 # %% [markdown]
@@ -183,13 +186,13 @@ first_fit = check.lesson09.first_fit.catch_up(first_fit)
 # Your planner on the tensors of TinySpeech-M, in two orders. Who comes first decides how much is wasted: small tensors that take the low places early on leave gaps in which nothing large fits.
 
 # %% alt="Two arenas side by side, boxes over steps: in the order of the steps with gaps between the boxes, and with the largest first, closer to the dashed lower bound."
-buffers = layouts.overwritten(tinyspeech)
+buffers = study.overwritten(tinyspeech)
 plans = {}
-for name, key in layouts.ORDERS.items():
+for name, key in study.ORDERS.items():
     order = sorted(range(len(buffers)), key=[key(b) for b in buffers].__getitem__)
     sizes = [(4 * -(-buffers[i].bytes // 4), buffers[i].first, buffers[i].last) for i in order]  # rounded up to fours
     placed = dict(zip(order, first_fit(sizes)))
-    plans[name] = layouts.Layout(buffers, tuple(placed[i] for i in range(len(buffers))))
+    plans[name] = study.Layout(buffers, tuple(placed[i] for i in range(len(buffers))))
 figures.arena(dict(list(plans.items())[::2]));
 
 # %% [markdown]
@@ -342,7 +345,7 @@ prices = check.lesson09.prices.catch_up(prices)
 # The convolutions of both networks, counted by the emulator. With your two prices you can say in advance where a layer lies, and why layers with few products for each output are slow: the price of an output is shared by few.
 
 # %% alt="Marks for 1x1 convolutions on a line that rises to the right and levels off below a dotted ceiling."
-measured = cost_model.measure(ds_cnn, "cortex-m4") + cost_model.measure(tinyspeech, "cortex-m4")
+measured = instruction_model.measure(ds_cnn, "cortex-m4") + instruction_model.measure(tinyspeech, "cortex-m4")
 rows = [(work, counted) for kernel, work, counted in measured if kernel == "pointwise"]
 products, outputs = (np.array([work[name] for work, _ in rows], float) for name in ("products", "elements"))
 counted = np.array([count for _, count in rows], float)
@@ -352,5 +355,5 @@ figures.roofline({"1x1 convolutions": (products / outputs, products / counted)},
 
 # %% [markdown]
 # ## Done
-# You have planned memory, and found out what a product costs. The library does the same in `layouts.py` and `cost_model.py`, and its kernels for the M4 use SMLAD as you wrote it.
+# You have planned memory, and found out what a product costs. The library does the same in `studies/lesson09.py` and `search/instruction_model.py`, and its kernels for the M4 use SMLAD as you wrote it.
 # [The solutions](../solutions/09_on_the_chip.ipynb) show one way to write each.

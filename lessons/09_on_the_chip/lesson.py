@@ -62,7 +62,7 @@ plots.path("09");
 import torch
 from torch import nn
 
-from tinycourse.mcu import codegen
+from tinycourse.codegen import emitter
 from tinycourse.quantization import to_program
 
 
@@ -80,7 +80,7 @@ class Page(nn.Module):
 
 torch.manual_seed(session.seed)
 page = to_program(Page(), torch.randn(50, 1, 6, 8))
-sources = codegen.generate(page)
+sources = emitter.generate(page)
 for op in page.operations:
     print(f"{op.kind:13} {', '.join(op.inputs):14} -> {op.output:14} {page.tensors[op.output].shape}")
 
@@ -90,14 +90,14 @@ for op in page.operations:
 # the zero point of the output; and the ReLU, which has become the lower limit: nothing below the zero point.
 
 # %%
-from tinycourse import plots_chip as figures
-from tinycourse.mcu import own
+from tinycourse.plots import lesson09 as figures
+from tinycourse.targets import inline_c
 
 c = sources["model.c"]
-print(own.excerpt(c, "static union"), "\n")
-print(own.excerpt(c, "void model_run"), "\n")
+print(inline_c.excerpt(c, "static union"), "\n")
+print(inline_c.excerpt(c, "void model_run"), "\n")
 for i in range(len(page.operations)):
-    print(own.excerpt(c, f"model_layer_{i}(void)"))
+    print(inline_c.excerpt(c, f"model_layer_{i}(void)"))
 print(f"\n{c[c.index('/* 1:') : c.index('/* 2:')]}")
 
 # %% [markdown]
@@ -109,10 +109,10 @@ op = page.operations[1]
 weight = op.arrays["weight"].reshape(4, 4).astype(int)  # [outputs, inputs]
 zero_point = page.tensors[op.inputs[0]].zero_point
 folded = op.arrays["bias"] - zero_point * weight.sum(1)
-written = codegen.translate(page)[0][1].arrays["bias"]
+written = emitter.translate(page)[0][1].arrays["bias"]
 print("the bias in C is the folded one:", (folded == written).all(), "\n")
-print(own.excerpt(sources["kernels.h"], "int8_t tc_dense_output"), "\n")
-print(own.excerpt(sources["kernels.h"], "int32_t tc_requantize"))
+print(inline_c.excerpt(sources["kernels.h"], "int8_t tc_dense_output"), "\n")
+print(inline_c.excerpt(sources["kernels.h"], "int32_t tc_requantize"))
 
 # %% [markdown]
 # That is all there is to read; convolutions, pools and additions are loops around such lines. Does it compute what the program says? On this computer, and on two emulated chips:
@@ -123,7 +123,7 @@ from pathlib import Path
 
 import numpy as np
 
-from tinycourse.mcu import package
+from tinycourse.export import package
 
 folder = Path(tempfile.mkdtemp())
 x = np.random.default_rng(0).integers(-128, 128, (5, 6, 8, 1), np.int8)
@@ -147,7 +147,7 @@ int32_t dot(const int8_t *x, const int8_t *w)
     return sum;
 }"""
 for target in ("cortex-m4", "cortex-m0plus"):
-    print(target, *own.loop(own.assembly(ONE_BY_ONE, 256, target)), sep="\n")
+    print(target, *inline_c.loop(inline_c.assembly(ONE_BY_ONE, 256, target)), sep="\n")
 
 # %% [markdown]
 # Two loads (`ldrsb`); a product that is added at once (`smlabb`, on the small processor `muls` and `adds`); the rest counts, and jumps back. *The product is the smallest part of the work.* There are two ways out, and they go together.
@@ -192,7 +192,7 @@ code = {"one by one": ONE_BY_ONE, "four rows": FOUR_ROWS, "four rows, in pairs":
 spent = {}
 for target, chip in (("cortex-m4", "M4"), ("cortex-m0plus", "M0+")):
     for way, text in list(code.items())[: 3 if chip == "M4" else 2]:  # an M0+ has no DSP instructions
-        result, instructions = own.run(text, x, w, target)
+        result, instructions = inline_c.run(text, x, w, target)
         assert result == truth[way], (chip, way)
         spent[f"{chip}: {way}"] = instructions / len(x)
 times = spent["M4: one by one"] / spent["M4: four rows, in pairs"]
@@ -207,10 +207,10 @@ figures.variants(spent);
 # A chip has two memories. *Flash* keeps code and weights when the power goes; *RAM* is for what changes, and it is always too small. What has to be in it, and when? A tensor **lives** from the operation that writes it to the last one that reads it.
 
 # %% alt="Above, a bar for each tensor of the small network from the step that writes it to the last that reads it; below, bytes alive at each step, the largest hatched."
-from tinycourse import layouts
+from tinycourse.studies import lesson09 as study
 
-buffers = layouts.apart(page)
-figures.lifetimes(buffers, layouts.live(buffers), [op.kind for op in page.operations]);
+buffers = study.apart(page)
+figures.lifetimes(buffers, study.live(buffers), [op.kind for op in page.operations]);
 
 # %% [markdown]
 # The skip is easy to see: the first map has to wait while the second one is made of it. *Scratch* is what a kernel needs for itself while it runs; `conv` copies each window into one straight column, and the rest is a product like any other. The hatched bar is the **lower bound**:
@@ -220,11 +220,11 @@ figures.lifetimes(buffers, layouts.live(buffers), [op.kind for op in page.operat
 # may not: its neighbours are still to be read.)
 
 # %% alt="Three arenas of boxes over steps and bytes: a staircase when nobody plans, a lower pile when places are shared, a still lower one when inputs are overwritten."
-over = layouts.overwritten(page)
+over = study.overwritten(page)
 plans = {
-    "nobody plans": layouts.side_by_side(buffers),
-    "shared": layouts.searched(buffers),
-    "overwritten": layouts.searched(over),
+    "nobody plans": study.side_by_side(buffers),
+    "shared": study.searched(buffers),
+    "overwritten": study.searched(over),
 }
 figures.arena(plans);
 
@@ -237,21 +237,23 @@ figures.arena(plans);
 # TinySpeech-M of lesson 00, trained on people, quantized on the bundled words. Under each layout stands the moment at which most is alive.
 
 # %% alt="Two arenas of TinySpeech-M over its steps: shared, with its highest pile at the last steps; with overwriting, lower, and highest at the first steps."
-from tinycourse import checkpoint, data, deploy
+from tinycourse import data
+from tinycourse.export import deploy
+from tinycourse.training import checkpoint
 
 recogniser = checkpoint.load("tinyspeech-m")
 clips = {s: data.open_dataset("tinywords").clips(s).restrict(recogniser.classes)[0] for s in ("training", "testing")}
 program = deploy.program_of(recogniser, clips["training"].audio[::8])
-buffers, over = layouts.apart(program), layouts.overwritten(program)
+buffers, over = study.apart(program), study.overwritten(program)
 plans = {
-    "nobody plans": layouts.side_by_side(buffers),
-    "shared": layouts.searched(buffers),
-    "overwritten": layouts.searched(over),
+    "nobody plans": study.side_by_side(buffers),
+    "shared": study.searched(buffers),
+    "overwritten": study.searched(over),
 }
 for name, layout in plans.items():
     above = layout.arena / layout.lower_bound - 1
     print(f"{name:14}{layout.arena:8,} bytes, {above:6.1%} above its lower bound of {layout.lower_bound:,}")
-    step = int(np.argmax(layouts.live(layout.buffers))) - 1  # the first entry is step -1
+    step = int(np.argmax(study.live(layout.buffers))) - 1  # the first entry is step -1
     alive = ", ".join(f"{figures.name_of(b)} {b.bytes:,}" for b in layout.buffers if b.first <= step <= b.last)
     print(f"{'':14}step {step}, {program.operations[step].kind}: {alive}")
 figures.arena({name: plans[name] for name in ("shared", "overwritten")});
@@ -284,7 +286,7 @@ for chip, target in targets.items():
 
 # %% [markdown]
 # (Instructions are not cycles. An M4 needs one cycle for most, and some more for loads and for jumps that are taken; the last line of the bill assumes one each.) The **stack** is not what this run happened to use, which would be no promise for the next. The compiler notes the frame of every function, the code
-# says who calls whom, and the deepest path from `model_run` is the most that any input can need (`tinycourse/mcu/stack.py`). That works because no function here calls itself, or calls another through a pointer.
+# says who calls whom, and the deepest path from `model_run` is the most that any input can need (`tinycourse/targets/stack.py`). That works because no function here calls itself, or calls another through a pointer.
 #
 # ## 5. Where the instructions go
 #
@@ -352,13 +354,13 @@ figures.roofline(points, prices);
 # The same network, four ways: in float32 or int8, without a planner or with one. RAM first. The line is what the smallest chip of lesson 04 has, less its stack.
 
 # %% alt="Four horizontal bars of RAM: float without a plan far beyond the dashed limit, int8 with a plan far below it, the other two in between."
-from tinycourse import costs
+from tinycourse.search import costs
 
 small = costs.PRESETS["cortex-m0plus"]
-apart = layouts.apart(program)
+apart = study.apart(program)
 ways = {
-    "float32, nobody plans": layouts.side_by_side(layouts.wider(apart, 4)),
-    "float32, planned": layouts.searched(layouts.wider(over, 4)),
+    "float32, nobody plans": study.side_by_side(study.wider(apart, 4)),
+    "float32, planned": study.searched(study.wider(over, 4)),
     "int8, nobody plans": plans["nobody plans"],
     "int8, planned": plans["overwritten"],
 }
@@ -392,9 +394,9 @@ figures.memory(flash, 64 * 1024, "the course's limit for TinySpeech-M", "flash")
 # overflows, sums of energies, a logarithm from a table of 33 numbers. Behind it goes the transducer of lessons 05 to 08 in its last form: CIFG cells in the encoder, SRU in the prediction network, 8x1 blocks of the gates pruned, integers throughout, greedy search. `samples=True` puts the ears in front. The chip takes 160 samples, ten milliseconds, and says a label when it has heard one.
 
 # %%
-from tinycourse import sequences
-from tinycourse.mcu import transducer_package
-from tinycourse.words import Vocabulary
+from tinycourse.data import sentences as sequences
+from tinycourse.export import transducer_package
+from tinycourse.transducer import Vocabulary
 
 writer = checkpoint.load("rnnt-digits-sparse")
 source = "spoken-digits" if data.find("spoken-digits") else "tinywords"  # people, or else the bundled synthetic voices
@@ -437,7 +439,7 @@ figures.stream(ear.costs, list(zip(ear.when, text.split())), levels, seconds=0.0
 # Be the planner. Choose a network and who may choose a place first, forbid overwriting, go back to float32, and walk through the steps: the outlined boxes live. Which order fails, and on which network? Is there a network for which nobody's planning is enough?
 
 # %% tags=["widget", "nbval-ignore-output"] alt="Menus for network, order and numbers, a box for overwriting and a slider for the step above an arena of boxes; below it bytes and what lives."
-from tinycourse.widgets_chip import ArenaExplorer
+from tinycourse.widgets.lesson09 import ArenaExplorer
 
 ArenaExplorer({"one page": page, "TinySpeech-M": program, "DS-CNN-S": other})
 
@@ -448,13 +450,13 @@ ArenaExplorer({"one page": page, "TinySpeech-M": program, "DS-CNN-S": other})
 # measured ours. It is our reading of that network, as lessons 00 and 03 tell, and has ten classes.
 
 # %%
-from tinycourse.integer_frontend import with_samples
-from tinycourse.mcu import listener_package
-from tinycourse.mcu.listener import Listener
+from tinycourse.export import spotter_package
+from tinycourse.program import Listener
+from tinycourse.quantization import with_samples
 
 tflm = {"conv", "linear", "max_pool", "average_pool", "add", "crop", "pad", "upsample", "reshape"}  # by other names
 foreign = sorted({op.kind for op in program.operations} - tflm)
-device = listener_package.export(Listener(with_samples(program, recogniser.frontend)), "cortex-m4", folder / "device")
+device = spotter_package.export(Listener(with_samples(program, recogniser.frontend)), "cortex-m4", folder / "device")
 flash_bytes, ram_bytes = (device[memory]["total_bytes"] for memory in ("flash", "ram"))
 accuracy = recogniser.info["validation"]["accuracy"]
 size = {array.dtype.itemsize for op in program.operations if "weight" in op.arrays for array in [op.arrays["weight"]]}

@@ -303,7 +303,7 @@ winners = check.lesson10.winners.catch_up(winners)
 # %%
 import torch
 
-from tinycourse import checkpoint, profiling
+from tinycourse.training import checkpoint, profiling
 
 board = []
 for name in ("ds-cnn-s", "found-325", "found-337", "res8-narrow", "tinyspeech-m", "tinyspeech-x", "tinyspeech-z"):

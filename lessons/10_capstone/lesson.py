@@ -63,7 +63,7 @@ plots.path("10");
 import tempfile
 from pathlib import Path
 
-from tinycourse.own_words import OwnWords
+from tinycourse.data import OwnWords
 
 WORDS = ("zero", "four", "seven")
 FOLDER = None  # "my_words", once you have recorded some
@@ -78,8 +78,8 @@ for split, some in clips.items():
 # Look at one recording of each before you go on. Would *you* tell these pictures apart, at a glance?
 
 # %% alt="Three log-mel pictures side by side, one for each wake word, with different shapes of bright bands."
-from tinycourse import checkpoint
-from tinycourse import plots_capstone as figures
+from tinycourse.plots import lesson10 as figures
+from tinycourse.training import checkpoint
 
 ear, heard = checkpoint.load("found-337").frontend, clips["validation"]
 first = {word: (heard.labels == heard.classes.index(word)).nonzero()[0] for word in WORDS}
@@ -92,7 +92,7 @@ figures.words({word: ear(heard.subset(row).waveforms())[0, 0].numpy() for word, 
 # similar. Ask before you record anybody, and say what will become of it.
 
 # %% tags=["nbval-ignore-output"] alt="A menu for the word, a field for the speaker's name, buttons to record and to upload, and a count of recordings for each word."
-from tinycourse.widgets_capstone import Studio
+from tinycourse.widgets.lesson10 import Studio
 
 Studio("my_words", WORDS)
 
@@ -130,7 +130,8 @@ print(f"with {n} test clips, an accuracy of 95 % is known to within {196 * math.
 # train on. Here is the same network both ways.
 
 # %%
-from tinycourse import training, wake
+from tinycourse import training
+from tinycourse.spotting import wake_word
 
 noise, epochs = training.noise_of(mine), 2 if session.fast else 5
 
@@ -142,7 +143,7 @@ def teach(recogniser: checkpoint.Recogniser) -> list[float]:
 
 
 # %% alt="Validation accuracy over epochs for two trainings of the same network: the one that began with trained weights is ahead."
-fresh, adopted = training.seeded("found-337", mine.classes, session.seed), wake.adopt("found-337", mine.classes)
+fresh, adopted = training.seeded("found-337", mine.classes, session.seed), wake_word.adopt("found-337", mine.classes)
 curves = {"from scratch": teach(fresh), "from a network that knows other words": teach(adopted)}
 for name, accuracies in curves.items():
     print(f"{name:38} best epoch {max(accuracies):.1%}")
@@ -156,28 +157,29 @@ figures.learning(curves);
 # Two ways to look for a better one. **Adopt others**: the course ships networks of all sizes, and each can be taught. **Search**: let the machine of lesson 04 design networks for *these* words, under the limits that it had there. It has to train each from scratch, and briefly.
 
 # %%
-from tinycourse import explore, findings, proxy
+from tinycourse.search import explore, proxy, records
 
 taught = {"found-337": adopted}
 for name in ("tinyspeech-z",):  # add others: `tinycourse checkpoints` lists them
-    taught[name] = wake.adopt(name, mine.classes)
+    taught[name] = wake_word.adopt(name, mine.classes)
     teach(taught[name])
 sounds = proxy.hear({split: clips[split] for split in ("training", "validation")}, noise)
 settings = explore.Settings(limits="ladder", proxy=proxy.Proxy(epochs=3))
-designs = findings.trained_rows(findings.record(explore.live(settings, sounds, 1 if session.fast else 3)))
+designs = records.trained_rows(records.record(explore.live(settings, sounds, 1 if session.fast else 3)))
 
 # %% alt="Error over weights: diamonds and dots for designs of the live search, stars for the adopted networks."
 import numpy as np
 
-from tinycourse import plots_explore, profiling
-from tinycourse.pareto import on_front
+from tinycourse.plots import lesson04 as figures04
+from tinycourse.search import on_front
+from tinycourse.training import profiling
 
 points = np.array([(row["error"], row["costs"]["parameters"]) for row in designs])
 errors = {name: 1 - one.info["validation"]["accuracy"] for name, one in taught.items()}
 rivals = {name: (errors[name], profiling.weights(one.network)) for name, one in taught.items()}
 chosen = min(errors, key=errors.get)
 print(f"best of {len(points)} designs: error {points[:, 0].min():.1%}; best adopted: {chosen}, {errors[chosen]:.1%}")
-plots_explore.front(points, on_front(points), rivals);
+figures04.front(points, on_front(points), rivals);
 
 # %% [markdown]
 # The comparison is not fair, and it is the one that you have to decide on: what can be had *with these recordings, on this machine, today*. A search pays when there is data to judge by; with a handful of clips, weights that have listened to people before are worth more than a better drawing. With
@@ -190,12 +192,14 @@ plots_explore.front(points, on_front(points), rivals);
 # %%
 import copy
 
-from tinycourse import deploy, pruning
+from tinycourse import pruning
+from tinycourse.export import deploy
+from tinycourse.pruning import recipes
 
 taught[f"{chosen}, half pruned"] = thin = copy.deepcopy(taught[chosen])
 recipe = training.TrainConfig(epochs=2 if session.fast else 3, batch=32, learning_rate=0.005, seed=session.seed)
 half = pruning.PruneConfig(0.5, (1, 1), "lamp")
-_, pruner = pruning.prune(thin, clips["training"], clips["validation"], noise, recipe, half)
+_, pruner = recipes.prune(thin, clips["training"], clips["validation"], noise, recipe, half)
 print(f"{pruner.sparsity:.0%} of its matrices are zero; validation error {1 - thin.info['validation']['accuracy']:.1%}")
 print(f"before: {errors[chosen]:.1%}")
 
@@ -208,9 +212,9 @@ print(f"before: {errors[chosen]:.1%}")
 # that is a `Listener`, in integers, and becomes C like everything else.
 
 # %%
-from tinycourse.audio import to_int16
-from tinycourse.mcu import package
-from tinycourse.mcu.listener import Listener, Settings, without_samples
+from tinycourse.export import package
+from tinycourse.features import to_int16
+from tinycourse.program import Listener, Settings, without_samples
 
 calibration = clips["training"].audio[::8]
 listeners = {name: Listener(deploy.program_of(one, calibration, samples=True), Settings()) for name, one in taught.items()}
@@ -219,10 +223,11 @@ s = listener.settings
 print(f"chunks of {s.chunk * 1000:.0f} ms, judged every {s.hop * 1000:.0f} ms, mean of {s.windows} windows")
 
 # %% alt="Horizontal bars of RAM for the network alone, for the network with a second of samples, and for the listener, which needs much less than the second."
-from tinycourse import leaderboard, plots_chip
+from tinycourse.plots import lesson09 as figures09
+from tinycourse.studies import lesson10 as study
 
 sound = to_int16(heard.subset([int(row) for row in first.values()]).waveforms().flatten().numpy())
-bill = wake.on_chip(listener, sound, "cortex-m4", RESULTS / "listener")
+bill = wake_word.on_chip(listener, sound, "cortex-m4", RESULTS / "listener")
 shots = {
     "network alone": package.export(without_samples(listener.program), "cortex-m4", RESULTS / "network"),
     "a second of samples, and the network": package.export(listener.program, "cortex-m4", RESULTS / "samples"),
@@ -231,7 +236,7 @@ ways = {name: {"arena": r["ram"]["arena_bytes"], "stack": r["ram"]["stack_bytes"
 ways["the listener"] = {"arena": bill["ram"] - bill["stack"], "stack": bill["stack"]}
 print(f"listener: flash {bill['flash']:,} bytes, RAM {bill['ram']:,} bytes, {bill['instructions']:,} instructions a second")
 print(f"busiest chunk: {bill['worst']:,} instructions; a chip that does 80 million a second takes {bill['worst'] / 80e3:.0f} ms")
-plots_chip.memory(ways, leaderboard.LIMITS["ram"], "the limit of the board");
+figures09.memory(ways, study.LIMITS["ram"], "the limit of the board");
 
 # %% [markdown]
 # Three things to see. A whole second of samples does not fit beside a network; frames do, because a frame is smaller than the samples that it is made of. Everything is counted, also the ring and the buffers that papers leave out. And one chunk in ten pays for the network. Here that takes
@@ -244,11 +249,11 @@ plots_chip.memory(ways, leaderboard.LIMITS["ram"], "the limit of the board");
 # One clip, one answer: that was the laboratory. Now minutes of words, one after the other, most of them not yours, over noise. The threshold is chosen on a stream of *validation* voices, under a promise: so many false alarms an hour, no more. Then it is used, once, on a stream of *testing* voices.
 
 # %%
-from tinycourse import stream
+from tinycourse.spotting import detector
 
 ALLOWED = 20  # false alarms an hour
 streams = {
-    split: stream.compose(mine.spoken(split), WORDS, mine.noise(split), 60 if session.fast else 180, share=0.4, seed=session.seed)
+    split: detector.compose(mine.spoken(split), WORDS, mine.noise(split), 60 if session.fast else 180, share=0.4, seed=session.seed)
     for split in ("validation", "testing")
 }
 for split, recording in streams.items():
@@ -256,23 +261,24 @@ for split, recording in streams.items():
     print(f"{split:11}{60 * recording.hours:.0f} minutes, {counts}")
 
 # %% alt="Misses over false alarms an hour, a line for the validation and one for the testing stream, the chosen point circled."
-from tinycourse import plots_baselines
+from tinycourse.plots import lesson02 as figures02
 
-said = {split: wake.posteriors(listener, recording) for split, recording in streams.items()}
-curves = {split: wake.trade_off(listener, said[split], streams[split]) for split in streams}
-here = wake.choose(curves["validation"], ALLOWED)
+said = {split: wake_word.posteriors(listener, recording) for split, recording in streams.items()}
+curves = {split: wake_word.trade_off(listener, said[split], streams[split]) for split in streams}
+here = wake_word.choose(curves["validation"], ALLOWED)
 print(f"threshold {here.threshold:.3f}: on validation {here.misses:.0%} missed, {here.false_alarms:.0f} false alarms an hour")
-plots_baselines.trade_off(curves, streams["testing"].hours, here);
+figures02.trade_off(curves, streams["testing"].hours, here);
 
 # %% [markdown]
 # The circle is what we chose. Where does it lie on the other line? Read it off the threshold, not off the picture:
 
 # %%
-from tinycourse import metrics
+from tinycourse.spotting import operating_curves
+from tinycourse.training import metrics
 
 recording = streams["testing"]
-hits, alarms = metrics.judge(wake.detections(listener, said["testing"], here.threshold), recording.spoken)
-limit = wake.at_most(len(alarms), recording.hours)
+hits, alarms = operating_curves.judge(wake_word.detections(listener, said["testing"], here.threshold), recording.spoken)
+limit = wake_word.at_most(len(alarms), recording.hours)
 print(f"testing: {1 - len(hits) / len(recording.spoken):.0%} of {len(recording.spoken)} wake words missed")
 print(f"{len(alarms)} false alarms in {60 * recording.hours:.0f} minutes are {len(alarms) / recording.hours:.0f} an hour")
 print(f"what this excludes, with 95 % confidence: more than {limit:.0f} an hour")
@@ -288,9 +294,9 @@ print(f"what this excludes, with 95 % confidence: more than {limit:.0f} an hour"
 # %% alt="Twenty-five seconds of the test stream: the score of the best keyword over time, words that were said, hits and false alarms."
 import torch
 
-means = stream.smooth(torch.from_numpy(said["testing"] / 2**14), s.windows)
-score, _ = stream.best_keyword(means, mine.classes)
-plots_baselines.stream(score, s.hop, recording.spoken, hits, alarms, here.threshold, (20, 45));
+means = detector.smooth(torch.from_numpy(said["testing"] / 2**14), s.windows)
+score, _ = detector.best_keyword(means, mine.classes)
+figures02.stream(score, s.hop, recording.spoken, hits, alarms, here.threshold, (20, 45));
 
 # %% [markdown]
 # ## 8. The board and the report
@@ -298,27 +304,27 @@ plots_baselines.stream(score, s.hop, recording.spoken, hits, alarms, here.thresh
 # One entry for each recogniser, each with a threshold of its own from the validation stream, each compiled, run and counted as a whole. Accuracy is that of the *integers*, on test clips. A class puts its entries into one folder; here the folder has only ours.
 
 # %%
-def entry(name: str, listener: Listener) -> leaderboard.Entry:
+def entry(name: str, listener: Listener) -> study.Entry:
     """Everything that the board wants to know, measured."""
-    said = {split: wake.posteriors(listener, recording) for split, recording in streams.items()}
-    point = wake.choose(wake.trade_off(listener, said["validation"], streams["validation"]), ALLOWED)
-    found = wake.detections(listener, said["testing"], point.threshold)
-    hits, alarms = metrics.judge(found, streams["testing"].spoken)
+    said = {split: wake_word.posteriors(listener, recording) for split, recording in streams.items()}
+    point = wake_word.choose(wake_word.trade_off(listener, said["validation"], streams["validation"]), ALLOWED)
+    found = wake_word.detections(listener, said["testing"], point.threshold)
+    hits, alarms = operating_curves.judge(found, streams["testing"].spoken)
     logits = deploy.integer_logits(listener.program, clips["testing"].audio)
     right = metrics.report(logits, clips["testing"].labels, mine.classes).accuracy
-    bill = wake.on_chip(listener, sound[:32_000], "cortex-m4", RESULTS / name)
+    bill = wake_word.on_chip(listener, sound[:32_000], "cortex-m4", RESULTS / name)
     costs = (bill[key] for key in ("flash", "ram", "instructions"))
-    missed, limit = 1 - len(hits) / len(streams["testing"].spoken), wake.at_most(len(alarms), streams["testing"].hours)
-    return leaderboard.Entry(f"{TEAM}: {name}", WORDS, str(FOLDER or "tinywords"), right, missed, limit, *costs)
+    missed, limit = 1 - len(hits) / len(streams["testing"].spoken), wake_word.at_most(len(alarms), streams["testing"].hours)
+    return study.Entry(f"{TEAM}: {name}", WORDS, str(FOLDER or "tinywords"), right, missed, limit, *costs)
 
 
 for name, one in listeners.items():
-    leaderboard.save(entry(name, one), RESULTS / "board")
+    study.save(entry(name, one), RESULTS / "board")
 
 # %% alt="Four panels of bars with a row for each entry: accuracy, flash, RAM and instructions a second, with dashed limits."
-entries = leaderboard.read(RESULTS / "board")
-print(leaderboard.table(entries))
-figures.board(entries, leaderboard.standings(entries), leaderboard.LIMITS);
+entries = study.read(RESULTS / "board")
+print(study.table(entries))
+figures.board(entries, study.standings(entries), study.LIMITS);
 
 # %% [markdown]
 # Rank 1 is whoever is beaten by nobody in accuracy, flash, RAM and instructions *together*; so several may share it. There is no other fair order without somebody saying what a byte is worth. Look also at the pruned network. Its zeros are stored and multiplied like any other number, so
@@ -329,7 +335,7 @@ figures.board(entries, leaderboard.standings(entries), leaderboard.LIMITS);
 # %%
 best = next(e for e in entries if e.name == f"{TEAM}: {chosen}")
 more = {"threshold": f"{here.threshold:.3f}", "test clips": str(n), "test stream": f"{60 * recording.hours:.0f} minutes"}
-leaderboard.write_report(RESULTS / "report.md", best, more)
+study.write_report(RESULTS / "report.md", best, more)
 print((RESULTS / "report.md").read_text().partition("## What was measured")[2].partition("## What I tried")[0].strip())
 
 # %% [markdown]
@@ -338,7 +344,7 @@ print((RESULTS / "report.md").read_text().partition("## What was measured")[2].p
 # Speak, upload, or choose a sound, and see what the integers on the chip would have done; they are the same here. Which of your own words does it miss? Say *for*, *forty*, *heaven*. Move the threshold. (In Binder and Colab too, if the browser may use the microphone.)
 
 # %% tags=["widget", "nbval-ignore-output"] alt="A menu of sounds, buttons to record and upload, a threshold; below it the sound, the posteriors of each wake word, and what fired."
-from tinycourse.widgets_capstone import Trial
+from tinycourse.widgets.lesson10 import Trial
 
 pieces = recording.audio[: 40 * 16_000].numpy().reshape(4, -1)
 chip = Listener(listener.program, Settings(threshold=here.threshold))
@@ -348,7 +354,7 @@ Trial(chip, {f"test stream, part {i + 1}": piece for i, piece in enumerate(piece
 # And live: here the chip's own C listens in your browser, as WebAssembly, chunk by chunk. No sound leaves it.
 
 # %% tags=["nbval-ignore-output"]
-from tinycourse.live import Live
+from tinycourse.widgets.live_demo import Live
 
 Live(chip, heard)
 
@@ -430,8 +436,8 @@ print(f"test stream: {recording.hours:.2f} hours; misses {best.misses:.0%}, alar
 #
 # ## What comes next
 #
-# [The exercises](../exercises/10_capstone.ipynb), then your own words: record, run this notebook again, fill in the report, and let the class judge by [the rubric](../docs/capstone_rubric.md). Take `chip` with you: `listener_package.export(chip, "cortex-m4", "Ears", form="arduino")`
-# (from `tinycourse.mcu`) writes it for your board, threshold and all, and without `form` as C that `tinycourse run Ears kitchen.wav` opens; `tinycourse export CHECKPOINT --listen` does the same with a checkpoint. And if one word at a time is not enough, lessons
+# [The exercises](../exercises/10_capstone.ipynb), then your own words: record, run this notebook again, fill in the report, and let the class judge by [the rubric](../docs/capstone_rubric.md). Take `chip` with you: `spotter_package.export(chip, "cortex-m4", "Ears", form="arduino")`
+# (from `tinycourse.export`) writes it for your board, threshold and all, and without `form` as C that `tinycourse run Ears kitchen.wav` opens; `tinycourse export CHECKPOINT --listen` does the same with a checkpoint. And if one word at a time is not enough, lessons
 # [05](05_transducer.ipynb) and [06](06_cells.ipynb) have the other road: whole sentences.
 #
 # ## References

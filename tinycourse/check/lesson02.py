@@ -4,8 +4,8 @@ import torch
 from torch import Tensor, nn
 from torch.nn import functional as F
 
-from tinycourse import profiling
 from tinycourse.check.core import UNIT, exercise, expect, expect_array, expect_close
+from tinycourse.training import profiling
 
 # ------------------------------------------------------------------------------------------------- conv_cost
 

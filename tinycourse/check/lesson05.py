@@ -6,7 +6,7 @@ import torch
 from torch import Tensor
 
 from tinycourse.check.core import UNIT, exercise, expect, expect_array, expect_close
-from tinycourse.transducer import NEVER, alignments, log_add
+from tinycourse.transducer.loss import NEVER, alignments, log_add
 
 
 def drawn_steps(random, frames: int, labels: int, size: float = 1.0) -> Tensor:

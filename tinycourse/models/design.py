@@ -15,12 +15,12 @@ from torch import Tensor, nn
 from torch.nn import functional as F
 
 from tinycourse.errors import TinycourseError
-from tinycourse.frontend import FrontendConfig
+from tinycourse.features.frontend import FrontendConfig
 from tinycourse.models.condenser import FORMS, TINYSPEECH, AttentionCondenser, condense, match_channels
 
 ACTIVATIONS = ("relu", "silu", "hardswish")
 LASTS = ("3x3", "1x1", "3x3 separable", "1 x bands", "3 x bands")  # kernels of the last convolution
-FOUND = Path(__file__).parents[1] / "measured" / "designs.json"  # shipped; each as it was in the folder of `kept_file`
+FOUND = Path(__file__).parent / "designs.json"  # shipped; each as it was in the folder of `kept_file`
 NAME = re.compile("[a-z0-9][a-z0-9-]*")  # of a design that a user keeps
 Pair = tuple[int, int]  # (time, frequency)
 

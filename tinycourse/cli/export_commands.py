@@ -1,0 +1,82 @@
+"""The verbs around an exported model: writing one in all its forms, and running it on recordings. See commands.py."""
+
+from tinycourse.cli.commands import show
+from tinycourse.errors import TinycourseError
+from tinycourse.progress import stage, stages
+
+SETTINGS = "threshold", "hop", "windows", "refractory"  # of a listener, that the command line may name
+
+
+def export(a) -> None:
+    named = {k: getattr(a, k) for k in SETTINGS if getattr(a, k) is not None}
+    if named and not a.listen:
+        raise TinycourseError(f"Only a listener takes --{' and --'.join(named)}; add --listen.")
+    with stages("export", {"onnx": 3, "plain": 4}.get(a.form, 5)):
+        stage("reading the checkpoint")  # and importing torch
+        report, text = (export_onnx if a.form == "onnx" else export_c)(a, named)
+    show(report, a.json, text)
+
+
+def export_c(a, named: dict) -> tuple[dict, str]:
+    """The report of C, as it is or as firmware, and the same in words; `named` are settings of a listener."""
+    from tinycourse.export import deploy, package, spotter_package, transducer_package
+    from tinycourse.models import TRANSDUCERS
+    from tinycourse.program.keyword_spotter import Listener, Settings
+    from tinycourse.training import checkpoint
+
+    settings, recogniser, target = Settings(**named), checkpoint.load(a.checkpoint), a.target or "cortex-m4"
+    package.need_target(target)
+    clip = deploy.example if a.form in package.FIRMWARE else lambda model: None
+    if recogniser.name in TRANSDUCERS:
+        if a.listen or a.kernels != "plain":
+            raise TinycourseError(f"{recogniser.name} listens anyway and has plain kernels only; leave out --listen and --kernels.")
+        deploy.calibrate(recogniser, a.calibrate)
+        program = deploy.transducer_program_of(recogniser, samples=a.samples)
+        report = transducer_package.export(program, target, a.out, a.form, clip(program))
+    else:
+        deploy.calibrate(recogniser, a.calibrate)
+        program = deploy.program_of(recogniser, samples=a.samples or a.listen)
+        model, exporter = (Listener(program, settings), spotter_package) if a.listen else (program, package)
+        report = exporter.export(model, target, a.out, a.kernels == "dsp", a.form, clip(model))
+    return report, deploy.summary(report)
+
+
+def export_onnx(a, named: dict) -> tuple[dict, str]:
+    """The report of ONNX, and the same in words."""
+    from tinycourse.export import deploy, onnx_form
+    from tinycourse.models import TRANSDUCERS
+    from tinycourse.training import checkpoint
+
+    recogniser = checkpoint.load(a.checkpoint)
+    if recogniser.name in TRANSDUCERS:
+        raise TinycourseError(f"There is no ONNX form of {recogniser.name}, whose cells are in 16 bits; leave out --as onnx.")
+    if a.target or a.samples or a.listen or a.kernels != "plain":
+        raise TinycourseError(
+            "ONNX has no chip, no front end and no kernels of ours; leave out --target, --samples, --listen and --kernels."
+        )
+    onnx_form.import_onnx()  # before the work
+    deploy.calibrate(recogniser, a.calibrate)
+    program = deploy.program_of(recogniser)
+    stage("writing ONNX")
+    report = onnx_form.export(program, a.out)
+    return report, f"{a.out / 'model.onnx'}: {report['nodes']} nodes, {report['model_bytes']:,} bytes, opset {report['opset']}"
+
+
+def run(a) -> None:
+    from tinycourse.export import deploy
+
+    results = deploy.recognise(a.dir, a.wav)
+    lines = []
+    for r in results:
+        cost = f", {r['instructions']:,} instructions" if r["instructions"] else ""
+        lines.append(f"{r['file']}: {heard(r)}{cost}")
+    show({"results": results}, a.json, "\n".join(lines))
+
+
+def heard(result: dict) -> str:
+    """One recording's result in words, whatever kind of model gave it."""
+    if "label" in result:
+        return f"{result['label']} ({result['scores'][result['label']]:.1%})"
+    if "text" in result:
+        return result["text"] or "nothing"
+    return ", ".join(f"{d['word']} at {d['time']:.2f} s ({d['score']:.1%})" for d in result["detections"]) or "nothing"

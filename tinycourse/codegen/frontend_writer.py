@@ -1,0 +1,32 @@
+"""The streaming front end in C: its parameters, tables and buffers, for kernels/ears.c."""
+
+import numpy as np
+
+from tinycourse.codegen import emitter
+from tinycourse.program.ops.base import Kernel
+from tinycourse.program.streaming_frontend import Ears
+
+
+def kernel(ears: Ears) -> Kernel:
+    """What computes a frame: its parameters, tables and scratch."""
+    return ears.operation.kernel([ears.samples], ears.features)
+
+
+def buffers(ears: Ears) -> dict[str, tuple[np.dtype, int]]:
+    """The memory that C needs for it: {name: (type, count)}."""
+    kept = max(ears.size, 2 * ears.lead) + ears.chunk  # twice the lead is one more than a centred window of odd length
+    scratch = kernel(ears).scratch - 2 * ears.size  # a frame is read where it was kept
+    return {"kept": (np.dtype("int16"), kept), "scratch": (np.dtype("int32"), -(-scratch // 4))}
+
+
+def generate(ears: Ears, name: str) -> str:
+    """C text that defines `ears` of type tc_ears_params, with its tables, whose names begin with `name`, and its buffers."""
+    made = kernel(ears)
+    arrays = "".join(emitter.constant(f"{name}_{k}", a) for k, a in made.arrays.items())
+    parameters = "\n".join(emitter.wrap([f".{k} = {emitter.initialiser(v, name)}" for k, v in made.fields.items()]))
+    return f"""{arrays}static const tc_features_params features = {{
+{parameters}
+}};
+{emitter.static(buffers(ears))}
+static const tc_ears_params ears = {{.features = &features, .chunk = {ears.chunk}, .kept = kept, .scratch = (int8_t *)scratch}};
+"""
