@@ -137,11 +137,11 @@ def finish(recogniser, clips, out: Path):
 
     result = training.evaluate(recogniser, clips)
     recogniser.info["testing"] = {"accuracy": result.accuracy, "count": result.count}
-    write_down(recogniser, out)
+    write_trained(recogniser, out)
     return result
 
 
-def write_down(recogniser, out: Path) -> None:
+def write_trained(recogniser, out: Path) -> None:
     """Write a trained recogniser, then once more with the ranges of its activations, and remove what --resume would have needed."""
     from tinycourse import checkpoint, deploy, training
 
@@ -206,7 +206,7 @@ def finish_transducer(recogniser, task, out: Path) -> dict:
     found = {split: sequence_training.evaluate(recogniser, task.speech(split)) for split in ("validation", "testing")}
     recogniser.info["validation"] |= found["validation"].as_dict()
     recogniser.info["testing"] = found["testing"].as_dict()
-    write_down(recogniser, out)
+    write_trained(recogniser, out)
     return found
 
 
