@@ -43,11 +43,11 @@ print(json.dumps({"calls": calls, "lesson": shell.user_ns["session"].lesson}))
 def test_the_first_cell_installs_the_course_where_it_is_missing_and_goes_on(tmp_path):
     path = os.pathsep.join([str(ROOT), os.environ.get("PYTHONPATH", "")])
     environment = os.environ | {"PYTHONPATH": path, "IPYTHONDIR": str(tmp_path / "ipython")}
-    cell = course.first_cell(course.find("03"))
+    cell = course.first_cell(ROOT, course.find("03"))
     done = subprocess.run([sys.executable, "-c", FRESH], input=cell, capture_output=True, text=True, env=environment, cwd=tmp_path)
     assert done.returncode == 0, done.stderr
     found = json.loads(done.stdout.splitlines()[-1])
-    assert found == {"calls": [f'install -q "git+https://github.com/{course.REPOSITORY}"'], "lesson": "03"}
+    assert found == {"calls": [f'install -q "git+https://github.com/{course.repository(ROOT)}"'], "lesson": "03"}
 
 
 @pytest.mark.parametrize("pin", COLAB, ids=str)
@@ -65,8 +65,8 @@ def test_badges_open_the_notebook_they_stand_in(path):
     binder, colab = (
         urlsplit(re.search(rf"\)\]\((https://{host}/[^)]+)", title)[1]) for host in ("mybinder.org", "colab.research.google.com")
     )
-    assert binder.path == f"/v2/gh/{course.REPOSITORY}/HEAD" and unquote(binder.query) == f"urlpath=lab/tree/{name}"
-    assert colab.path == f"/github/{course.REPOSITORY}/blob/main/{name}"
+    assert binder.path == f"/v2/gh/{course.repository(ROOT)}/HEAD" and unquote(binder.query) == f"urlpath=lab/tree/{name}"
+    assert colab.path == f"/github/{course.repository(ROOT)}/blob/main/{name}"
 
 
 def test_binder_finds_what_it_looks_for():

@@ -124,6 +124,13 @@ def test_wrong_answers_are_called_by_their_names():
     assert counted > 30
 
 
+@pytest.mark.parametrize("lesson", course.LESSONS, ids=lambda lesson: lesson.number)
+def test_the_code_behind_a_lesson_is_where_it_is_said_to_be(lesson):
+    notebook = (ROOT / "notebooks" / f"{lesson.folder}.ipynb").read_text(encoding="utf-8")
+    for path in course.CODE[lesson.number]:
+        assert (ROOT / "tinycourse" / path).is_file() and f"](../tinycourse/{path})" in notebook
+
+
 def test_answers_to_the_questions_are_not_in_the_learners_folders():
     answers = re.findall(r"\?\*\*\n\n(.{40})", (TEACHING / "discussion.md").read_text(encoding="utf-8"))
     learners = "".join(

@@ -30,7 +30,7 @@ myst_heading_anchors = 3
 html_theme = "furo"
 html_theme_options = {
     "light_css_variables": {"color-brand-primary": PALETTE[0], "color-brand-content": PALETTE[0]},
-    "source_repository": f"https://github.com/{course.REPOSITORY}/",
+    "source_repository": f"https://github.com/{course.repository(ROOT)}/",
     "source_branch": "main",
     "source_directory": "",
 }
@@ -57,7 +57,7 @@ def prepare(app, name: str, source: list[str]) -> None:
     """Answers are not on the site: links to them lead to GitHub. The README gets the site's table of contents."""
     for folder, link in ((Path(name).parent, link) for link in re.findall(r"\]\(([^)]*solutions/\w+\.ipynb|discussion\.md)\)", source[0])):
         page = (ROOT / folder / link).resolve().relative_to(ROOT).as_posix()
-        source[0] = source[0].replace(f"]({link})", f"](https://github.com/{course.REPOSITORY}/blob/main/{page})")
+        source[0] = source[0].replace(f"]({link})", f"](https://github.com/{course.repository(ROOT)}/blob/main/{page})")
     if name == root_doc:
         lessons = [lesson.folder for lesson in course.written(ROOT)]
         pages = {

@@ -48,6 +48,10 @@
 #
 # <!-- map -->
 #
+# ## Where this code lives
+#
+# <!-- code -->
+#
 # First, is this machine ready? The next cell loads the course. Then the doctor looks at everything that the course needs; each
 # line that is not `[OK]` says what to do.
 

@@ -48,6 +48,10 @@
 # ## The map of the course
 #
 # <!-- map -->
+#
+# ## Where this code lives
+#
+# <!-- code -->
 
 # %% [markdown]
 # One box of the path is open today, the second. What goes in is a second of sound; what comes out is a picture.

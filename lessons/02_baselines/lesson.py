@@ -48,6 +48,10 @@
 # ## The map of the course
 #
 # <!-- map -->
+#
+# ## Where this code lives
+#
+# <!-- code -->
 
 # %% alt="Eight boxes in a row, joined by arrows: recording, features, network, design, and so on; the box of the network is filled."
 from tinycourse import plots

@@ -47,6 +47,10 @@
 # ## The map of the course
 #
 # <!-- map -->
+#
+# ## Where this code lives
+#
+# <!-- code -->
 
 # %% [markdown]
 # One box of the path is open today: the network.

@@ -48,6 +48,10 @@
 #
 # <!-- map -->
 #
+# ## Where this code lives
+#
+# <!-- code -->
+#
 # One box of the path is open today: from words in clips to words in a stream.
 
 # %% alt="Eight boxes in a row, joined by arrows: recording, features, network, design, transducer, and so on; that of the transducer is filled."

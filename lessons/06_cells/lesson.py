@@ -45,6 +45,10 @@
 #
 # <!-- map -->
 #
+# ## Where this code lives
+#
+# <!-- code -->
+#
 # The same box as in lesson 05 is open, and now we look inside.
 
 # %% alt="Eight boxes in a row, joined by arrows: recording, features, network, design, transducer, and so on; that of the transducer is filled."

@@ -48,6 +48,10 @@
 # ## The map of the course
 #
 # <!-- map -->
+#
+# ## Where this code lives
+#
+# <!-- code -->
 
 # %% [markdown]
 # Speech has become features, features words. Now the network in the middle loses weight.

@@ -48,6 +48,10 @@
 #
 # <!-- map -->
 #
+# ## Where this code lives
+#
+# <!-- code -->
+#
 # Weights have become fewer. Now each of them becomes smaller.
 
 # %% alt="Eight boxes in a row, joined by arrows: recording, features, network, and so on to integers and chip; the box called integers is filled."

@@ -46,6 +46,10 @@
 #
 # <!-- map -->
 #
+# ## Where this code lives
+#
+# <!-- code -->
+#
 # One box is left on the path.
 
 # %% alt="Eight boxes in a row, joined by arrows: recording, features, network, and so on to integers and chip; the box called chip is filled."

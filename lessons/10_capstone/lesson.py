@@ -46,6 +46,10 @@
 #
 # <!-- map -->
 #
+# ## Where this code lives
+#
+# <!-- code -->
+#
 # From the first box to the last, once more, on your own.
 
 # %% alt="Eight boxes in a row, joined by arrows: recording, features, network, and so on to integers and chip; the last one is filled."

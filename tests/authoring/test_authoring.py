@@ -9,7 +9,7 @@ import pytest
 from matplotlib import pyplot
 from nbformat.v4 import new_output
 
-from tinycourse.authoring import build, course, exercises, outputs, sources
+from tinycourse.authoring import build, course, exercises, outputs, pages, sources
 from tinycourse.errors import TinycourseError
 
 HEADER = """\
@@ -115,6 +115,7 @@ def write_course(root, lesson=LESSON, exercise=EXERCISES):
     folder.mkdir(parents=True)
     for name, text in (("lesson.py", lesson), ("exercises.py", exercise)):
         (folder / name).write_text(text, encoding="utf-8")
+    (root / "pyproject.toml").write_text('[project.urls]\nRepository = "https://github.com/somebody/somewhere"\n', encoding="utf-8")
     return root
 
 
@@ -164,10 +165,10 @@ def test_building_again_gives_the_same_bytes(built, copy):
 def test_notebook_opens_with_title_badges_map_and_first_cell(built):
     title, course_map, first, *_ = notebook(built, "notebooks").cells
     assert title.source.startswith("# A small lesson\n\n[![Open in Binder]")
-    assert f"github/{course.REPOSITORY}/blob/main/notebooks/{FOLDER}.ipynb" in title.source
+    assert f"github/{course.repository(built)}/blob/main/notebooks/{FOLDER}.ipynb" in title.source
     assert title.source.endswith("In two lines.")
     assert "**you are here**" in course_map.source and course_map.source.count("in preparation") == len(course.LESSONS) - 1
-    assert first.source == course.first_cell(course.find("00"))
+    assert first.source == course.first_cell(built, course.find("00"))
     assert first.metadata.tags == ["nbval-ignore-output"]
     assert "lesson 00" in first.outputs[0].text
 
@@ -242,6 +243,20 @@ def test_words_can_be_changed_without_running_again(copy):
     source.write_text(LESSON.replace("6 * 7", "6 * 9"), encoding="utf-8")
     build.build(root=copy, execute=False)
     assert any("without running" in problem for problem in stale(copy))
+
+
+def test_a_fork_gets_its_address_everywhere_and_keeps_its_outputs(copy):
+    (copy / "README.md").write_text("git clone https://github.com/somebody/somewhere\n<!-- lessons -->\nold\n<!-- /lessons -->\n")
+    (copy / "CONTRIBUTING.md").write_text("A map:\n<!-- code -->\nold\n<!-- /code -->\n")
+    before = [c.get("outputs") for c in notebook(copy, "notebooks").cells]
+    pages.move_to(copy, "else/where-2")
+    assert build.build(root=copy, execute=False) == 0
+    assert stale(copy) == [] and pages.problems(copy) == []
+    assert [c.get("outputs") for c in notebook(copy, "notebooks").cells] == before
+    texts = [path.read_text(encoding="utf-8") for path in copy.rglob("*.*") if path.suffix in (".md", ".ipynb", ".toml")]
+    assert not any("somebody/somewhere" in text for text in texts) and sum("else/where-2" in text for text in texts) == 5
+    with pytest.raises(TinycourseError, match="OWNER/NAME"):
+        pages.move_to(copy, "https://github.com/else/where")
 
 
 def test_failing_cell_leaves_the_old_notebook_and_fails(copy, capsys):

@@ -24,6 +24,7 @@ def test_page_has_every_exercise_and_every_misconception():
 def test_check_finds_a_page_that_is_missing_or_was_edited(tmp_path):
     lesson = course.find("00")
     shutil.copytree(ROOT / "lessons" / lesson.folder, tmp_path / "lessons" / lesson.folder)
+    shutil.copy(ROOT / "pyproject.toml", tmp_path)
     missing = [p for p in build.problems(tmp_path, [lesson]) if p.startswith("docs/exercises.md differs")]
     coverage.write(tmp_path)
     fresh = coverage.problems(tmp_path)

@@ -3,6 +3,8 @@
 import base64
 import io
 import re
+import shutil
+from pathlib import Path
 
 import numpy as np
 import pytest
@@ -10,6 +12,8 @@ from matplotlib.figure import Figure
 from nbformat.v4 import new_code_cell, new_markdown_cell, new_notebook, new_output
 
 from tinycourse.authoring import course, lint, sources
+
+ROOT = Path(__file__).parents[2]
 
 
 def png(side):
@@ -31,6 +35,7 @@ def markdown(*texts):
 
 def found(tmp_path, rule, *cells):
     """The findings of one rule on a lesson made of these cells."""
+    shutil.copy(ROOT / "pyproject.toml", tmp_path)
     return list(rule(sources.Target(tmp_path, course.find("00"), "notebooks"), new_notebook(cells=list(cells))))
 
 
@@ -54,7 +59,7 @@ GOOD = {
         *markdown("See [here](../home/x.md) and https://example.org/home/x"),
         new_code_cell("p = 'data/x'", outputs=[new_output("stream", text="data/tmp/x")]),
     ],
-    "magics": [new_code_cell(course.first_cell(course.find("00"))), new_code_cell("a = 7 % 2\nb = a != 1")],
+    "magics": [new_code_cell(course.first_cell(ROOT, course.find("00"))), new_code_cell("a = 7 % 2\nb = a != 1")],
     "links": markdown("# A title here", "[a](there.txt) [b](#A-title-here) [c](https://example.org) `[d](nowhere)`"),
     "figures": [
         new_code_cell("a", metadata={"alt": "A line that goes up and then down."}, outputs=[picture()]),
@@ -101,6 +106,7 @@ BAD = [
 @pytest.fixture
 def folder(tmp_path):
     (tmp_path / "notebooks").mkdir()
+    shutil.copy(ROOT / "pyproject.toml", tmp_path)
     (tmp_path / "notebooks" / "there.txt").write_text("")
     return tmp_path
 

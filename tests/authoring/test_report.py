@@ -24,7 +24,7 @@ def tree(tmp_path):
     pictures = [new_output("display_data", {"image/png": base64.b64encode(bytes(size)).decode()}) for size in (3_000, 50_000)]
     cells = [
         new_markdown_cell("word"),
-        new_code_cell(course.first_cell(LESSON)),
+        new_code_cell(course.first_cell(ROOT, LESSON)),
         new_code_cell("a = 1\n\nb = 2\nc = 3", outputs=pictures),
         new_code_cell("d = 4"),
     ]

@@ -12,7 +12,7 @@ import nbformat
 from nbclient.exceptions import CellExecutionError
 from nbformat import NotebookNode
 
-from tinycourse.authoring import course, coverage, lint
+from tinycourse.authoring import course, coverage, lint, pages
 from tinycourse.authoring.outputs import execute as run_cells
 from tinycourse.authoring.sources import FOLDERS, Target, assemble, targets
 from tinycourse.errors import TinycourseError
@@ -53,6 +53,7 @@ def build(names: list[str] | None = None, check: bool = False, fast: bool = Fals
             write(notebook, target.path)
         print(f"built {target.name} in {time.perf_counter() - begin:.0f} s", file=sys.stderr)
     coverage.write(root)
+    pages.write(root)
     return 0
 
 
@@ -70,12 +71,12 @@ def write(notebook: NotebookNode, path: Path) -> None:
 
 
 def keep_outputs(notebook: NotebookNode, path: Path) -> None:
-    """Take the outputs from the notebook at `path`, if its code is the same."""
+    """Take the outputs from the notebook at `path`, if its code is the same but for the repository's address."""
     built = read(path)
     if built is None:
         return
     code, old = ([c for c in nb.cells if c.cell_type == "code"] for nb in (notebook, built))
-    if [c.source for c in code] == [c.source for c in old]:
+    if [pages.ADDRESS.sub("", c.source) for c in code] == [pages.ADDRESS.sub("", c.source) for c in old]:
         for cell, was in zip(code, old, strict=True):
             cell.outputs, cell.execution_count = was.outputs, was.execution_count
 
@@ -108,7 +109,7 @@ def problems(root: Path, lessons: list[course.Lesson], everything: bool = True) 
         known = {target.path for target in expected}
         there = [p for folder in FOLDERS for p in sorted((root / folder).glob("*.ipynb"))]
         found += [f"{p.relative_to(root).as_posix()} comes from no lesson: delete it" for p in there if p not in known]
-        found += coverage.problems(root)
+        found += coverage.problems(root) + pages.problems(root)
     for target in expected:
         notebook = read(target.path)
         if notebook is None:

@@ -1,19 +1,20 @@
 """What all notebooks share, in one place: the table of lessons, the first code cell, the badges and the map."""
 
 import re
+import tomllib
 from dataclasses import dataclass
 from pathlib import Path
 
 from tinycourse.errors import TinycourseError
 
-REPOSITORY = "tinycourse/tinycourse"  # on GitHub: badges and Colab's install line are made from it
+GITHUB = "https://github.com/"
 LICENCE = "https://creativecommons.org/licenses/by/4.0/"
 
 FIRST_CELL = """\
 try:
     import tinycourse
 except ImportError:  # on Colab, once a session; the torch and the ipywidgets that are there stay as they are
-    %pip install -q "git+https://github.com/{repository}"
+    %pip install -q "git+{address}"
     import tinycourse
 
 session = tinycourse.start("{number}")"""
@@ -42,6 +43,61 @@ LESSONS = (
     Lesson("09", "09_on_the_chip", "Everything on the chip", 75),
     Lesson("10", "10_capstone", "Capstone: your own wake words", 75),
 )
+CODE = {  # the files of the library that each lesson builds: path below tinycourse/, and what is in it
+    "00": {
+        "export/deploy.py": "from a trained recogniser to a program and back to words",
+        "program/program.py": "the integer network and its interpreter",
+        "export/package.py": "the folder with C, binary and report",
+    },
+    "01": {
+        "features/frontend.py": "mel energies, MFCC, PCEN: samples to a feature map",
+        "features/streaming.py": "the same on a stream, chunk by chunk",
+        "features/augmentation.py": "shift, noise and SpecAugment",
+    },
+    "02": {
+        "models/baselines.py": "the networks of the papers that came before",
+        "training/classifiers.py": "the training loop and its recipe",
+        "training/profiling.py": "weights and multiply-adds, counted",
+    },
+    "03": {
+        "models/condenser.py": "the attention condenser, and TinySpeech made of it",
+        "studies/lesson03.py": "the ablation of what the paper leaves open",
+    },
+    "04": {
+        "search/space.py": "which networks there are",
+        "search/costs.py": "what each of them costs, before any training",
+        "search/explore.py": "the study: ask, judge, tell",
+    },
+    "05": {
+        "transducer/loss.py": "the loss: forward, backward and gradient",
+        "transducer/decoding.py": "greedy search and beam search",
+        "models/rnnt.py": "encoder, prediction network, joint network",
+    },
+    "06": {
+        "models/cells.py": "LSTM, CIFG and SRU, with projection and layer normalisation",
+        "studies/lesson06.py": "gates of a trained network, measured",
+    },
+    "07": {
+        "pruning/schedule.py": "how far to prune at which step",
+        "pruning/masks.py": "which weights stay",
+        "pruning/pruner.py": "masks that are renewed while a network trains",
+    },
+    "08": {
+        "quantization/post_training.py": "from a float network to integers",
+        "quantization/qat.py": "training with rounding in the loop",
+        "program/ops/products.py": "convolution and linear layers in integers",
+    },
+    "09": {
+        "codegen/emitter.py": "a program written as C",
+        "codegen/planner.py": "where every tensor lies in memory",
+        "codegen/kernels/conv.c": "one kernel, as the chip runs it",
+    },
+    "10": {
+        "data/user_recordings.py": "words that you record yourself",
+        "spotting/detector.py": "when a word fires on a stream",
+        "program/keyword_spotter.py": "the whole device in integers",
+    },
+}
 
 
 def find(name: str) -> Lesson:
@@ -61,19 +117,32 @@ def written(root: Path) -> list[Lesson]:
     return [lesson for lesson in LESSONS if lesson.folder in folders]
 
 
-def first_cell(lesson: Lesson) -> str:
+def repository(root: Path) -> str:
+    """OWNER/NAME on GitHub, from `[project.urls]` in pyproject.toml: badges, install lines and links are made from it."""
+    return tomllib.loads((root / "pyproject.toml").read_text(encoding="utf-8"))["project"]["urls"]["Repository"].removeprefix(GITHUB)
+
+
+def first_cell(root: Path, lesson: Lesson) -> str:
     """The code that opens every notebook."""
-    return FIRST_CELL.format(repository=REPOSITORY, number=lesson.number)
+    return FIRST_CELL.format(address=GITHUB + repository(root), number=lesson.number)
 
 
-def badges(path: str) -> str:
+def binder(root: Path, path: str) -> str:
+    """Where Binder opens a notebook, by its path in the repository."""
+    return f"https://mybinder.org/v2/gh/{repository(root)}/HEAD?urlpath=lab/tree/{path}"
+
+
+def colab(root: Path, path: str) -> str:
+    """Where Colab opens it."""
+    return f"https://colab.research.google.com/github/{repository(root)}/blob/main/{path}"
+
+
+def badges(root: Path, path: str) -> str:
     """Binder, Colab and licence badges, in markdown, for the notebook at `path` in the repository."""
-    binder = f"https://mybinder.org/v2/gh/{REPOSITORY}/HEAD?urlpath=lab/tree/{path}"
-    colab = f"https://colab.research.google.com/github/{REPOSITORY}/blob/main/{path}"
     return "\n".join(
         (
-            f"[![Open in Binder](https://mybinder.org/badge_logo.svg)]({binder})",
-            f"[![Open in Colab](https://colab.research.google.com/assets/colab-badge.svg)]({colab})",
+            f"[![Open in Binder](https://mybinder.org/badge_logo.svg)]({binder(root, path)})",
+            f"[![Open in Colab](https://colab.research.google.com/assets/colab-badge.svg)]({colab(root, path)})",
             f"[![Licence: CC BY 4.0](https://img.shields.io/badge/licence-CC%20BY%204.0-lightgrey.svg)]({LICENCE})",
         )
     )
@@ -92,6 +161,12 @@ def course_map(root: Path, here: Lesson, folder: str) -> str:
         else:
             rows.append(f"| {lesson.number} | {lesson.title} | {lesson.minutes} | in preparation |")
     return "\n".join(rows)
+
+
+def code_table(lesson: Lesson, to: str) -> str:
+    """The files of the library that a lesson builds, linked from a page from which `to` leads to the repository's root."""
+    rows = [f"| [{path}]({to}tinycourse/{path}) | {what} |" for path, what in CODE[lesson.number].items()]
+    return "\n".join(["| file in `tinycourse/` | what is in it |", "|---|---|", *rows])
 
 
 def repository_root(start: Path | None = None) -> Path:

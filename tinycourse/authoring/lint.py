@@ -33,6 +33,7 @@ SECTIONS = (  # of a lesson, in order: a pattern for the heading, and how to wri
     (r"## before you start", "## Before you start"),
     (r"## time and machine", "## Time and machine"),
     (r"## .*map", "## The map of the course"),
+    (r"## where this code lives", "## Where this code lives"),
     (r"## 1\b", "## 1. The first section"),
     (r"## 2\b", "## 2. The second section"),
     (r"## .*comparison", "## An honest comparison"),
@@ -153,7 +154,7 @@ def machine_paths(target: Target, notebook: NotebookNode) -> Iterator[str]:
 
 def magics(target: Target, notebook: NotebookNode) -> Iterator[str]:
     for cell in code_cells(notebook):
-        if cell.source != first_cell(target.lesson) and re.search(r"^\s*[!%]", cell.source, re.M):
+        if cell.source != first_cell(target.root, target.lesson) and re.search(r"^\s*[!%]", cell.source, re.M):
             yield f"a shell command or a magic in the cell {quote(cell)}: use Python, it runs everywhere"
 
 

@@ -17,7 +17,7 @@ from tinycourse.errors import TinycourseError
 
 FOLDERS = {"notebooks": "lesson.py", "exercises": "exercises.py", "solutions": "exercises.py"}  # folder: made from
 KEPT = ("tags", "alt")  # what an author may write on a cell's `# %%` line
-MAP = "<!-- map -->"
+MAP, CODE = "<!-- map -->", "<!-- code -->"
 
 
 @dataclass(frozen=True)
@@ -93,15 +93,17 @@ def assemble(target: Target) -> NotebookNode:
     if not cells or not re.match(r"# \S", cells[0].source) or cells[0].cell_type != "markdown":
         raise TinycourseError(f"{target.source} does not begin with a markdown cell `# Title`; begin it so.")
     mapped = [i for i, cell in enumerate(cells) if MAP in cell.source]
-    first = new_code_cell(course.first_cell(lesson), metadata={"tags": ["nbval-ignore-output"]})
+    first = new_code_cell(course.first_cell(target.root, lesson), metadata={"tags": ["nbval-ignore-output"]})
     cells.insert(1 + (mapped[0] if mapped else 0), first)
     give_ids(cells, lesson)
 
     title, _, rest = cells[0].source.partition("\n")
     title += ": solutions" if folder == "solutions" else ""
-    cells[0].source = f"{title}\n\n{course.badges(target.name)}\n\n{rest.strip()}".rstrip()
+    cells[0].source = f"{title}\n\n{course.badges(target.root, target.name)}\n\n{rest.strip()}".rstrip()
     for i in mapped:
         cells[i].source = cells[i].source.replace(MAP, course.course_map(target.root, lesson, folder))
+    for cell in cells:
+        cell.source = cell.source.replace(CODE, course.code_table(lesson, "../"))
     if folder != "notebooks":
         exercises.mark(cells, lesson.number)
     if folder == "exercises":

@@ -152,6 +152,7 @@ def parser() -> argparse.ArgumentParser:
     v.add_argument("names", nargs="*", help="lessons, such as 00 (default: all)")
     v.add_argument("--check", action="store_true", help="change nothing; fail if what is built differs from its source")
     v.add_argument("--fast", action="store_true", help="run notebooks with short trainings")
+    v.add_argument("--repository", metavar="OWNER/NAME", help="of a fork on GitHub: set all links to it; runs nothing")
     v.add_argument("--table", action="store_true", help="change nothing; list cells, code, figures and minutes of what is built")
 
     v = verb("grade", commands.grade, "a class set of exercise notebooks: points as CSV, a page of feedback for each learner")
@@ -179,4 +180,3 @@ def main(argv: list[str] | None = None) -> int:
     except KeyboardInterrupt:
         commands.say("tinycourse: stopped.")
         return 130
-

@@ -412,12 +412,14 @@ def serve_study(a) -> None:
 
 
 def build(a) -> int:
-    from tinycourse.authoring import build, course, report
+    from tinycourse.authoring import build, course, pages, report
 
     if a.table:
         print(table(report.rows(course.repository_root()), report.HEADER))
         return 0
-    return build.build(a.names, check=a.check, fast=a.fast)
+    if a.repository:
+        pages.move_to(course.repository_root(), a.repository)
+    return build.build(a.names, check=a.check, fast=a.fast, execute=not a.repository)
 
 
 def grade(a) -> None:

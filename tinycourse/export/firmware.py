@@ -66,6 +66,12 @@ def example(folder: str, report: dict, asked: dict, clip: np.ndarray, expected: 
     return {f"{folder}clip.h": text, f"{folder}words.h": words(report), f"{folder}hear.h": hear}
 
 
+def home() -> str:
+    """Where the course lives, as `[project.urls]` in pyproject.toml says."""
+    urls = dict(url.split(", ", 1) for url in metadata.metadata("tinycourse").get_all("Project-URL", []))
+    return urls.get("Repository", "")
+
+
 def fields(report: dict, header: str) -> dict:
     """What the templates ask for, from the report of an export and its model.h."""
     x, y, about, kind = report["input"], report["output"], report["metadata"], report["kind"]
@@ -86,6 +92,7 @@ def fields(report: dict, header: str) -> dict:
         microphone = ", compute features; or export the model with --samples, which takes sound."
     return {
         "model": model,
+        "home": home(),
         "kind": kind,
         "symbol": symbol,
         "option": f"TINYCOURSE_{symbol.upper()}",

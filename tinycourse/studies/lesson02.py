@@ -32,7 +32,6 @@ def seen(network: nn.Module, x: Tensor) -> Tensor:
     return gradient.abs().sum((0, 1))
 
 
-
 UNDISTURBED = AUGMENTATIONS["none"]
 
 

@@ -208,7 +208,6 @@ def diary(groups: list[dict]) -> str:
     return "\n".join(lines)
 
 
-
 @torch.no_grad()
 def dissect(condenser: AttentionCondenser, v: Tensor, pool: tuple[int, int] | None = None, strength: float = 1) -> dict[str, Tensor]:
     """The maps between the steps of a condenser that is given V [B, C, H, W]: V, Q, K, A, V', in order.
@@ -243,7 +242,6 @@ def reach(layers: nn.Module, shape: tuple[int, int, int], place: tuple[int, int]
     weights = torch.randn(y.shape, generator=torch.Generator().manual_seed(1))  # or batch norm's channels may cancel out
     (y * weights).sum().backward()
     return x.grad.abs().mean((0, 1))
-
 
 
 CLASSES = 12  # of the paper

@@ -109,7 +109,6 @@ def follow(recogniser: Recogniser, spoken: Spoken) -> Followed:
     return Followed(mel, len(shares) * step, blank, sorted(steps), said, vocabulary.decode(labels))
 
 
-
 MEASURED = Path(__file__).parent / "measured" / "voices.json"  # written by benchmarks/voices.py
 WAYS = {  # to train: how much tempo and voice are changed, and whose strings join in
     "the recipe of the course": ({}, ()),
@@ -150,7 +149,6 @@ def table(rows: Sequence[dict]) -> str:
             heard = mean(row["validation"] for row in own.values())
             lines.append(f"{way:28}{''.join(cells)}{mean(row['testing'] for row in own.values()):8.1%}{heard:12.1%}")
     return "\n".join(lines)
-
 
 
 class Heard(NamedTuple):

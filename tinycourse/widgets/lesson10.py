@@ -116,8 +116,6 @@ class Trial(w.VBox):
         means = detector.smooth(torch.from_numpy(self.said / 2**listening.BITS), self.listener.settings.windows).numpy()
         ready = np.array([self.listener.ready(run) for run in range(len(means))]) / RATE
         names = [name for name, key in zip(self.listener.program.metadata["classes"], self.listener.keywords) if key]
-        figure = figures.listening(
-            self.samples, means[:, self.listener.keywords], tuple(names), ready, self.threshold.value, self.fired
-        )
+        figure = figures.listening(self.samples, means[:, self.listener.keywords], tuple(names), ready, self.threshold.value, self.fired)
         self.picture.value = png(figure)
         self.message.value = "heard: " + (", ".join(f"{d.word} after {d.time:.1f} s" for d in self.fired) or "nothing")
