@@ -243,3 +243,9 @@ def test_wrong_input_is_refused():
         program.run(np.zeros((1, *shape), np.float32))
     with pytest.raises(TinycourseError, match="takes int8"):
         program.run(np.zeros(shape, np.int8))
+
+
+def test_an_operation_that_this_version_does_not_know_is_named():
+    arrays, description = fuzz.random_program(0).pack()
+    with pytest.raises(TinycourseError, match="There is no operation 'softmax'; use one of conv, linear"):
+        Program.unpack(arrays, description.replace(f'"kind": "{fuzz.random_program(0).operations[0].kind}"', '"kind": "softmax"'))

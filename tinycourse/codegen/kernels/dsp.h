@@ -35,7 +35,7 @@ TC_INLINE int32_t tc_odd(int32_t word) { return (int32_t)__sxtb16((int8x4_t)tc_t
 TC_INLINE int32_t tc_add_even(int32_t halves, int32_t word) { return (int32_t)__sxtab16((int16x2_t)halves, (int8x4_t)word); }
 TC_INLINE int32_t tc_add_odd(int32_t halves, int32_t word) { return tc_add_even(halves, tc_turned(word)); }
 TC_INLINE int32_t tc_dot(int32_t a, int32_t b, int32_t sum) { return __smlad((int16x2_t)a, (int16x2_t)b, sum); }
-TC_INLINE int32_t tc_saturate(int32_t x) { return __ssat(x, 8); }
+TC_INLINE int32_t tc_saturate(int32_t x) { return (int32_t)__ssat(x, 8); }
 
 TC_INLINE int32_t tc_largest(int32_t a, int32_t b)
 {
