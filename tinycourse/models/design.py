@@ -103,7 +103,9 @@ class SearchedCondenser(nn.Module):
     `offsets` is None where there is one copy of each channel. `keeps`: see `pooled`. `spread`: frames between the taps of the kernel.
     """
 
-    def __init__(self, a: int, b: int, pool: Window, offsets: list | None, kernel: Pair, form: str, inner: str, keeps="max", spread=1):
+    def __init__(
+        self, a: int, b: int, pool: Window, offsets: list | None, kernel: Pair, form: str, inner: str, keeps: str = "max", spread: int = 1
+    ):
         super().__init__()
         self.pool, self.offsets, self.select, self.inner, self.keeps = pool, offsets, FORMS[form], inner, keeps
         padding, dilation = (kernel[0] // 2 * spread, kernel[1] // 2), (spread, 1)

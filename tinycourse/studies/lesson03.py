@@ -104,13 +104,13 @@ class Variant:
         return network
 
 
-straight = look(bands=(0,), frames=(0,))
+STRAIGHT = look(bands=(0,), frames=(0,))
 VARIANTS = {
     "ours": Variant("none"),
-    "straight: nobody looks aside": Variant("grouped", change=straight),
+    "straight: nobody looks aside": Variant("grouped", change=STRAIGHT),
     "aside in time only": Variant("grouped", change=look(bands=(0,), frames=(1, 2, 4))),
     "aside to the nearest only": Variant("grouped", change=look(bands=(1,), frames=(1,))),
-    "straight, grouped 3x3": Variant("grouped", replace(M, near_kernel=(3, 3), far_kernel=(3, 3)), change=straight),
+    "straight, grouped 3x3": Variant("grouped", replace(M, near_kernel=(3, 3), far_kernel=(3, 3)), change=STRAIGHT),
     "F: gate, S V sig(A) + V": Variant("form of F", replace(M, form="gate")),
     "F: gated, S V sig(A) + A": Variant("form of F", replace(M, form="gated add")),
     "S: one number": Variant("S", change=one_scale),
