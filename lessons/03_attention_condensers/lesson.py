@@ -144,6 +144,9 @@ with torch.no_grad():
 print(f"V {list(v.shape[1:])}, A {list(a.shape[1:])}, V' {list(chosen.shape[1:])}; as the library has it: {same}")
 
 # %% [markdown]
+# That is the whole class: `AttentionCondenser` in `tinycourse/models/condenser.py` has an argument for each of the numbers above, and none besides. Its generator `steps` hands
+# out the five maps one by one; the pictures below are drawn from it.
+#
 # Here are all five maps, four channels of each; time runs to the right, pitch goes up. Q is V in coarse. K no longer looks like the word: it says
 # things such as "there is more energy above than below". A is K stretched to the frames of V, every column twice. V' looks nearly like
 # A: in these channels, what the condenser thinks outweighs what came in.
@@ -340,7 +343,7 @@ for name in ("straight: nobody looks aside", "straight, grouped 3x3", "ours"):
 #
 # One seed is an anecdote. So every choice that the paper leaves open was tried on real recordings, **one change at a time**, three seeds each. The training
 # is short, on purpose: many short experiments teach more than one long one, as long as nobody mistakes them for final accuracies. The results come with the course, and
-# so does the script.
+# so does the script. The variants are made of a condenser with more arguments, `SearchedCondenser`, which lesson 04 needs for its search.
 
 # %% alt="Rows for every variant with a dot for each of three seeds and a bar at the mean; a dashed line marks ours."
 measured = study.read(study.MEASURED)

@@ -98,7 +98,8 @@ figures.space(space.CHOICES, choices);
 
 # %% [markdown]
 # To try them all is out of the question. A `Design` is more general than the list: it has its own number of channels
-# for every layer, and X, Y, Z and M are designs to the digit. Same weights by the same names, same output.
+# for every layer, and X, Y, Z and M are designs to the digit. Same weights by the same names, same output. Its blocks are made of `SearchedCondenser`s, with an argument for each
+# choice that lesson 03's condenser does not have: kernel and its spread, activation, form of F, and what is kept of all bands.
 
 # %% tags=["nbval-check-output"]
 import torch

@@ -110,6 +110,7 @@ figures.memory(kept);
 # %% alt="Five stripes over time for new value, let in, kept, cell and let out; gates open and close where the words begin and end."
 from tinycourse import data
 from tinycourse.data import sentences
+from tinycourse.studies import lesson03 as study03
 from tinycourse.studies import lesson05 as study05
 from tinycourse.training import checkpoint
 
@@ -119,10 +120,8 @@ recordings = sentences.ConnectedDigits(source).recordings("testing")
 spoken = next(s for s in study05.draw(recordings, count=20, longest=3, seed=1) if len(s.words) == 3)
 encoder = recogniser.network.encoder
 features, _ = study05.hear(recogniser, spoken.audio)  # [frames, 40]
-config = encoder.config
-frames = len(features) // config.hop
-joined = features[: frames * config.hop].reshape(1, frames, -1)  # three frames side by side, [1, T, 120]
-seen = {name: values[0] for name, values in study06.watch(encoder.layers[0], joined).items()}  # [T, 128] each
+x = study03.given(encoder, encoder.layers[0], features[None])  # three frames each, [1, T, 120]
+seen = {name: values[0] for name, values in study06.watch(encoder.layers[0], x).items()}  # [T, 128] each
 rank = seen["f"].mean(0).argsort()
 seconds = len(spoken.audio) / data.RATE
 figures.gates({name: seen[name][:, rank] for name in ("g", "i", "f", "c", "o")}, seconds, spoken.words);
@@ -133,11 +132,9 @@ figures.gates({name: seen[name][:, rank] for name in ("g", "i", "f", "c", "o")},
 # Mean forget gates turn into half-lives. Before you run the cell: which layer of the encoder has the longer memory, the first or the second?
 
 # %% alt="Histograms of half-lives in seconds on a logarithmic axis for two encoder layers: from hundredths of a second to seconds."
-hop = config.hop * recogniser.frontend.config.hop / data.RATE  # seconds between frames of the first layer
-with torch.no_grad():
-    first = encoder.layers[0](joined)[0]  # [1, T, 128]
-pairs = first[:, : first.shape[1] // 2 * 2].reshape(1, -1, 2 * first.shape[2])
-second = study06.watch(encoder.layers[1], pairs)
+hop = encoder.config.hop * recogniser.frontend.config.hop / data.RATE  # seconds between frames of the first layer
+x = study03.given(encoder, encoder.layers[1], features[None])  # two outputs each, [1, T / 2, 256]
+second = study06.watch(encoder.layers[1], x)
 lives = {"first layer": study06.half_life(seen["f"].mean(0)), "second layer": 2 * study06.half_life(second["f"][0].mean(0))}
 for name, frames in lives.items():
     print(f"{name}: half of the units remember half of a value for {float(frames.median()) * hop:.2f} s or longer")

@@ -334,14 +334,14 @@ for p in counter.parameters():
     p.data.zero_()
 counter.bias.data = torch.tensor([0.5, 8.0, 8.0, 8.0])  # new value, input, forget and output gate
 silence, lines, limit = torch.zeros(400, 1), {}, 64
-for clip in (0.0, 10.0):
+for clip in (None, 10.0):
     counter.config = replace(counter.config, clip=clip)
     small, _ = quantize_layers([counter], [silence])
     state, values = small.start(1), []
     for frame in small.quantize_input(silence.numpy()):
         _, state = small.step(frame[None], state)
         values.append(int(state["layer0.c"][0, 0]) * small.tensors["layer0.c"].scale)
-    lines["int16, saturates" if clip == 0 else "int16, clipped in training"] = np.array(values)
+    lines["int16, saturates" if clip is None else "int16, clipped in training"] = np.array(values)
     print(f"clip {clip or 'none':>4}: steps of {small.tensors['layer0.c'].scale:.5f}")
 g, keep = np.tanh(0.5) / (1 + np.exp(-8)), 1 / (1 + np.exp(-8))
 growing = g * (1 - keep ** np.arange(1, 401)) / (1 - keep)

@@ -13,7 +13,7 @@ from tinycourse.quantization.recurrent_layers import quantize_layers, run_steps
 
 CONFIGS = [
     CellConfig(kind, units=20, projection=projection, layer_norm=norm, clip=clip)
-    for kind in ("lstm", "cifg", "sru") for projection in (0, 12) for norm, clip in ((False, 0.0), (True, 0.7))
+    for kind in ("lstm", "cifg", "sru") for projection in (None, 12) for norm, clip in ((False, None), (True, 0.7))
 ]  # fmt: skip
 
 

@@ -11,7 +11,7 @@ from tinycourse.errors import TinycourseError
 from tinycourse.models.cells import GATES, CellConfig, Recurrent
 
 VARIANTS = [
-    CellConfig(kind, 6, projection, norm, clip) for kind, projection, norm, clip in product(GATES, (0, 4), (False, True), (0.0, 0.4))
+    CellConfig(kind, 6, projection, norm, clip) for kind, projection, norm, clip in product(GATES, (None, 4), (False, True), (None, 0.4))
 ]
 
 
@@ -58,10 +58,10 @@ def test_finite_differences(config):
     assert torch.autograd.gradcheck(lambda x, c, m=state[0]: (lambda y, s: (y, *s))(*cell(x, (m, c))), inputs)
 
 
-@pytest.mark.parametrize("projection", [0, 12])
+@pytest.mark.parametrize("projection", [None, 12])
 def test_our_lstm_is_torchs(projection):
     torch.manual_seed(0)
-    theirs = nn.LSTM(10, 24, batch_first=True, proj_size=projection).double()
+    theirs = nn.LSTM(10, 24, batch_first=True, proj_size=projection or 0).double()
     ours = Recurrent(10, CellConfig("lstm", 24, projection)).double()
     order = [2, 0, 1, 3]  # torch has i, f, g, o
     ours.weight_input.data = theirs.weight_ih_l0.data.view(4, 24, -1)[order].reshape(96, -1)

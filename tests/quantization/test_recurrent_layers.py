@@ -27,11 +27,11 @@ from tinycourse.targets import binaries, toolchain
 from tinycourse.transducer.decoding import Beam, Greedy
 
 EVERY = np.arange(-(2**15), 2**15)
-LAYERS = list(itertools.product(GATES, (False, True), (0, 24)))
+LAYERS = list(itertools.product(GATES, (False, True), (None, 24)))
 COUNTS = {"host": 40, "wasm": 20, "cortex-m4": 6}
 
 
-def layer_of(kind="lstm", norm=False, projection=0, inputs=20, units=48, clip=10.0, seed=0) -> Recurrent:
+def layer_of(kind="lstm", norm=False, projection=None, inputs=20, units=48, clip=10.0, seed=0) -> Recurrent:
     torch.manual_seed(seed)
     layer = Recurrent(inputs, CellConfig(kind, units, projection, norm, clip))
     with torch.no_grad():
@@ -101,7 +101,7 @@ def test_every_gate_of_a_paper_sized_layer_norm_is_normalised():
 
 def test_a_cell_without_a_clip_saturates_and_does_not_turn_over():
     """A cell that only adds grows beyond 64, where the integers stay."""
-    layer = layer_of(clip=0.0)
+    layer = layer_of(clip=None)
     with torch.no_grad():
         layer.weight_input.zero_()
         layer.weight_recurrent.zero_()

@@ -71,6 +71,10 @@ def test_tinyspeech_is_a_point_of_the_space(name):
 def test_a_design_survives_json():
     design = drawn(0)
     assert Design.from_json(json.loads(json.dumps(design.to_json()))) == design
+    flat = space.design_of(space.STARTS[-1])  # its stem and its second condensers span all bands, which files write as 0 of them
+    assert (flat.stem_kernel, flat.far_pool) == ((3, None), (1, 1)) and flat.to_json()["stem_kernel"] == (3, 0)
+    assert Design.from_json(json.loads(json.dumps(flat.to_json()))) == flat
+    assert Design.from_json({"stem": 1, "blocks": [], "last": 1, "far_pool": [1, 0]}).far_pool == (1, None)
     with pytest.raises(TinycourseError, match="has no colour"):
         Design.from_json(design.to_json() | {"colour": "red"})
 
@@ -122,6 +126,7 @@ def test_costs_are_those_of_the_exporter():
 def test_limits():
     limits = Limits(parameters=1_000, ram=500)
     assert limits.excess(Costs(1_100, 5)) == {"parameters": pytest.approx(0.1)}  # RAM is not known yet
+    assert limits.excess(Costs(1_100, 5, ram=0))["ram"] == -1.0  # known, and nothing
     assert limits.excess(Costs(500, 5, 1, 1_000)) == {"parameters": -0.5, "ram": 1.0}
     ladder = PRESETS["ladder"]
     for name, most in (("z", 2_700), ("m", 4_700), ("x", 10_800)):
@@ -547,6 +552,7 @@ def test_the_shipped_study():
     limits = PRESETS[found["settings"]["limits"]]
     for row in found["rows"]:
         assert ("error" in row) == (max(limits.excess(Costs(**row["costs"])).values()) <= 0)
+        assert json.loads(json.dumps(Design.from_json(row["design"]).to_json())) == row["design"]
     for row in trained[:3]:
         design = space.design_of(row["choices"])
         assert design == Design.from_json(row["design"]) and costs.count(design).parameters == row["costs"]["parameters"]

@@ -1,5 +1,7 @@
 """What lesson 03 takes apart, varies, draws and lets the learner move."""
 
+from dataclasses import replace
+
 import matplotlib
 
 from tests import drawn
@@ -10,6 +12,7 @@ import pytest
 import torch
 
 from tinycourse.data import Clips
+from tinycourse.models.design import TINYSPEECH_DESIGNS, Designed
 from tinycourse.plots import lesson03 as figures
 from tinycourse.studies import lesson03 as study
 from tinycourse.training import checkpoint
@@ -179,3 +182,17 @@ def test_another_condenser_brings_its_own_window_and_untouched_scores(explorer, 
     assert explorer.scores == pytest.approx(untouched, abs=1e-5)
     explorer.strength.value = 0.0
     assert explorer.scores != pytest.approx(untouched, abs=1e-4)
+
+
+def test_the_explorer_shows_a_condenser_of_all_bands_as_it_was_trained(clips):
+    """A mean of all bands is none of the windows that the sliders have; untouched, it stays what it is."""
+    recogniser = checkpoint.Recogniser("tinyspeech-m", CLASSES)
+    torch.manual_seed(0)
+    recogniser.network = Designed(replace(TINYSPEECH_DESIGNS["m"], condense="mean"), len(CLASSES))
+    explorer = lesson03.CondenserExplorer(recogniser.eval(), clips)
+    before = dict(explorer.scores)
+    explorer.part.value = recogniser.network.blocks[1].second
+    assert (explorer.frames.value, explorer.bands.value) == (1, 10) and explorer.maps["A"].shape == (9, 26, 1)
+    assert explorer.scores == pytest.approx(before, abs=1e-5)
+    explorer.frames.value = 2
+    assert explorer.maps["A"].shape == (9, 26, 10)

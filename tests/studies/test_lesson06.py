@@ -16,6 +16,7 @@ from tinycourse.models import rnnt
 from tinycourse.models.cells import CellConfig, Recurrent
 from tinycourse.plots import lesson06 as figures
 from tinycourse.studies import lesson06 as study
+from tinycourse.studies.lesson03 import given
 from tinycourse.training import checkpoint
 from tinycourse.widgets import lesson06
 
@@ -51,6 +52,13 @@ def test_pictures_of_every_shipped_layer_are_what_it_computes(name):
     for layer in [*network.encoder.layers, *network.prediction.layers]:
         x = torch.randn(2, 7, layer.inputs)
         torch.testing.assert_close(study.watch(layer, x)["m"], layer(x)[0])
+
+
+def test_each_layer_of_an_encoder_is_given_neighbouring_frames_side_by_side():
+    encoder, x = checkpoint.load("rnnt-digits").network.encoder, torch.randn(1, 20, 40)
+    first, second = (given(encoder, layer, x) for layer in encoder.layers)
+    assert torch.equal(first, x[:, :18].reshape(1, 6, 120))  # two frames wait for a third
+    assert torch.equal(second, encoder.layers[0](first)[0].reshape(1, 3, 256))
 
 
 def test_half_of_a_value_is_left_after_its_half_life():

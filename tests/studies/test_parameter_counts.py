@@ -5,7 +5,8 @@ from dataclasses import replace
 import pytest
 
 from tinycourse import models
-from tinycourse.models.condenser import TINYSPEECH, TinySpeech
+from tinycourse.models.condenser import TINYSPEECH
+from tinycourse.models.design import TINYSPEECH_DESIGNS, Designed
 from tinycourse.studies import lesson03 as study
 from tinycourse.studies.lesson03 import Reading
 from tinycourse.training import profiling
@@ -22,7 +23,7 @@ def test_one_reading_of_32_gives_all_published_counts():
 @pytest.mark.parametrize("letter", "xyzm")
 def test_formula_counts_what_the_network_has(letter):
     assert study.counts(FITS)[letter] == profiling.weights(models.build(f"tinyspeech-{letter}", study.CLASSES))
-    wide = TinySpeech(replace(TINYSPEECH[letter], kernel=3), study.CLASSES)
+    wide = Designed(replace(TINYSPEECH_DESIGNS[letter], near_kernel=(3, 3), far_kernel=(3, 3)), study.CLASSES)
     assert study.counts(replace(FITS, kernel=3))[letter] == profiling.weights(wide)
 
 

@@ -118,13 +118,14 @@ class Compiled:
         self.binary.call("reset")
         self.instructions = self.worst = 0 if self.emulated else None
 
-    def step(self, chunk: np.ndarray) -> tuple[int, int]:
-        """See `Listener.step`."""
+    def step(self, chunk: np.ndarray) -> tuple[int, int] | None:
+        """See `Listener.step`; in C the class is -1 where none fires."""
         found = self.binary.run(chunk.astype(np.int16).tobytes(), 4)
         if self.emulated:
             self.instructions += self.binary.instructions
             self.worst = max(self.worst, self.binary.instructions)
-        return tuple(np.frombuffer(found, np.int16).tolist())
+        word, score = np.frombuffer(found, np.int16).tolist()
+        return None if word < 0 else (word, score)
 
     @property
     def heard(self) -> np.ndarray:

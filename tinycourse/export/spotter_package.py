@@ -34,7 +34,7 @@ def compare(compiled: Compiled, samples: np.ndarray) -> dict:
             first = compiled.instructions
         if (found := compiled.step(chunk)) != reference.step(chunk):
             raise TinycourseError(f"What was built of the listener differs from the interpreter in chunk {i}; please report it.")
-        heard += [(i, *found)] if found[0] != keyword_spotter.NOTHING else []
+        heard += [(i, *found)] if found else []
     bill = {"heard": heard, "flash": None, "ram": None, "stack": None, "instructions": None, "worst": compiled.worst}
     if compiled.emulated:
         sections, seconds = compiled.binary.sections, (len(rows) - begin) * reference.chunk / reference.rate

@@ -52,7 +52,7 @@ class FloatLayer:
         self.library.tn_gates(address(heard), None if remembered is None else address(remembered), self.rows, bias, z)
         if c.layer_norm:
             self.library.tn_layer_norm(GATES[c.kind], c.units, EPSILON, address(self.scale), address(self.bias), z)
-        self.cell(z, c.units, c.clip or np.inf, address(self.c), address(self.hidden))
+        self.cell(z, c.units, np.inf if c.clip is None else c.clip, address(self.c), address(self.hidden))
         self.m = self.projection(self.hidden) if self.projection else self.hidden.copy()
         return self.m
 

@@ -6,12 +6,13 @@ Add a network to `baselines.py`, and its name to `registry.py`.
 
 from tinycourse.models.baselines import BroadcastBlock
 from tinycourse.models.cells import CellConfig, Recurrent
-from tinycourse.models.condenser import FORMS, TINYSPEECH, TinySpeech, look_aside, match_channels, unpool
-from tinycourse.models.design import TINYSPEECH_DESIGNS, Designed
+from tinycourse.models.condenser import TINYSPEECH, AttentionCondenser, TinySpeech, look_aside, match_channels, unpool
+from tinycourse.models.design import FORMS, TINYSPEECH_DESIGNS, Designed, SearchedCondenser
 from tinycourse.models.registry import MODELS, NARROW, TRANSDUCERS, build, entry, frontend, names
 from tinycourse.models.rnnt import join
 
 __all__ = [
-    "BroadcastBlock", "CellConfig", "Designed", "FORMS", "MODELS", "NARROW", "Recurrent", "TINYSPEECH", "TINYSPEECH_DESIGNS",
-    "TRANSDUCERS", "TinySpeech", "build", "entry", "frontend", "join", "look_aside", "match_channels", "names", "unpool",
+    "AttentionCondenser", "BroadcastBlock", "CellConfig", "Designed", "FORMS", "MODELS", "NARROW", "Recurrent", "SearchedCondenser",
+    "TINYSPEECH", "TINYSPEECH_DESIGNS", "TRANSDUCERS", "TinySpeech", "build", "entry", "frontend", "join", "look_aside", "match_channels",
+    "names", "unpool",
 ]  # fmt: skip

@@ -32,9 +32,9 @@ class CellConfig:
 
     kind: str = "lstm"  # one of GATES
     units: int = 256
-    projection: int = 0  # width of the output; 0: that of the cell, without a projection
+    projection: int | None = None  # width of the output; None: that of the cell, without a projection
     layer_norm: bool = False
-    clip: float = 0.0  # bound of the cell state of LSTM and CIFG; 0: none
+    clip: float | None = None  # bound of the cell state of LSTM and CIFG, if it has one
 
     @property
     def outputs(self) -> int:
@@ -45,7 +45,7 @@ class CellConfig:
         """Weights in each matrix of a layer of so many inputs: input, recurrent, projection."""
         rows = GATES[self.kind] * self.units
         recurrent = 0 if self.kind == "sru" else rows * self.outputs
-        return {"input": rows * inputs, "recurrent": recurrent, "projection": self.units * self.projection}
+        return {"input": rows * inputs, "recurrent": recurrent, "projection": self.units * (self.projection or 0)}
 
     def parameters(self, inputs: int) -> int:
         """Everything that training changes: matrices, a bias and, with layer normalisation, a scale for every unit of every gate."""
@@ -54,6 +54,11 @@ class CellConfig:
     def multiply_adds(self, inputs: int) -> int:
         """Of the matrices, for one frame."""
         return sum(self.matrices(inputs).values())
+
+
+def bounded(c: Tensor, clip: float | None) -> Tensor:
+    """A cell state within its bound, if it has one."""
+    return c if clip is None else c.clamp(-clip, clip)
 
 
 class Recurrent(nn.Module):
@@ -103,8 +108,7 @@ class Recurrent(nn.Module):
         else:
             g, f, o = z[:, 0].tanh(), z[:, -2].sigmoid(), z[:, -1].sigmoid()
             i = z[:, 1].sigmoid() if self.config.kind == "lstm" else 1 - f
-            c = f * c + i * g
-            c = c.clamp(-self.config.clip, self.config.clip) if self.config.clip else c
+            c = bounded(f * c + i * g, self.config.clip)
             h = o * c.tanh()
             gates = {"g": g, "i": i, "f": f, "o": o}
         m = h if self.weight_projection is None else self.product(h, "weight_projection")
@@ -140,11 +144,11 @@ class LongShortTerm(torch.autograd.Function):
         active = torch.empty_like(z)  # gates behind their sigmoid or tanh
         cells, hidden = z.new_empty(frames + 1, b, units), z.new_empty(frames, b, units)
         outputs = z.new_empty(frames + 1, b, config.outputs)
-        outputs[0], cells[0] = m, c
+        outputs[0], cells[0] = m, c  # cells[t] and outputs[t] are those before frame t
         normal, spread = (torch.empty_like(z), z.new_empty(frames, b, gates, 1)) if config.layer_norm else (None, None)
         recurrent_t, projection_t = recurrent.t(), None if projection is None else projection.t()
         for t in range(frames):
-            a = active[t]
+            a = active[t]  # [B, gates, units]
             torch.addmm(z[t].view(b, -1), outputs[t], recurrent_t, out=a.view(b, -1))
             if config.layer_norm:
                 normal[t], _, spread[t] = torch.native_layer_norm(a, (units,), None, None, EPSILON)
@@ -155,7 +159,7 @@ class LongShortTerm(torch.autograd.Function):
                 torch.lerp(a[:, 0], cells[t], a[:, 1], out=cells[t + 1])
             else:
                 torch.mul(a[:, 2], cells[t], out=cells[t + 1]).addcmul_(a[:, 1], a[:, 0])
-            if config.clip:
+            if config.clip is not None:
                 cells[t + 1].clamp_(-config.clip, config.clip)
             torch.tanh(cells[t + 1], out=hidden[t]).mul_(a[:, -1])
             if projection is None:
@@ -171,7 +175,7 @@ class LongShortTerm(torch.autograd.Function):
     def backward(ctx, d_outputs, d_cell):
         active, cells, hidden, outputs, recurrent, projection, scale, normal, spread = ctx.saved_tensors
         (frames, b, gates, units), clip, before = active.shape, ctx.config.clip, cells[:-1]
-        g, f, o = active[:, :, 0], active[:, :, -2], active[:, :, -1]
+        g, f, o = active[:, :, 0], active[:, :, -2], active[:, :, -1]  # [T, B, units]
         i = 1 - f if gates == 3 else active[:, :, 1]
         tanh_c = cells[1:].tanh()
         into_cell = o * (1 - tanh_c * tanh_c)  # what a change of h means for c
@@ -182,7 +186,7 @@ class LongShortTerm(torch.autograd.Function):
         factors[:, :, -2] = (before - g if gates == 3 else before) * f * (1 - f)
         factors[:, :, -1] = tanh_c * o * (1 - o)
         kept = f
-        if clip:
+        if clip is not None:
             free = cells[1:].abs() < clip
             factors[:, :, :-1] *= free[:, :, None]
             kept = f * free
@@ -191,7 +195,7 @@ class LongShortTerm(torch.autograd.Function):
         d_m, d_c, d_ms = torch.zeros_like(outputs[0]), d_cell.clone(), torch.empty_like(d_outputs)
         for t in reversed(range(frames)):
             d_m = torch.add(d_outputs[t], d_m, out=d_ms[t])
-            d_h = d_m if projection is None else d_m @ projection
+            d_h = d_m if projection is None else d_m @ projection  # [B, units]
             d_c.addcmul_(d_h, into_cell[t])
             torch.mul(factors[t, :, :-1], d_c[:, None], out=d_gates[t, :, :-1])
             torch.mul(factors[t, :, -1], d_h, out=d_gates[t, :, -1])
@@ -201,7 +205,7 @@ class LongShortTerm(torch.autograd.Function):
                 torch.sub(d, d.mean(-1, keepdim=True), out=d_z[t]).addcmul_(normal[t], along, value=-1).mul_(spread[t])
             d_m = d_z[t].view(b, -1) @ recurrent
             d_c.mul_(kept[t])
-        flat = d_z.view(frames * b, -1)
+        flat = d_z.view(frames * b, -1)  # [T * B, gates * units]
         d_recurrent = flat.t() @ outputs[:-1].flatten(0, 1)
         d_projection = None if projection is None else d_ms.flatten(0, 1).t() @ hidden.flatten(0, 1)
         d_scale = None if scale is None else (d_gates * normal).sum((0, 1)).flatten()
@@ -214,7 +218,7 @@ class SimpleUnit(torch.autograd.Function):
 
     @staticmethod
     def forward(ctx, z, c):
-        g, n, gates = z[:, :, 0], z[:, :, 1], z[:, :, 2:].sigmoid()
+        g, n, gates = z[:, :, 0], z[:, :, 1], z[:, :, 2:].sigmoid()  # [T, B, units] twice, and [T, B, 2, units]
         f, r = gates.unbind(2)
         cells = z.new_empty(len(z) + 1, *c.shape)
         cells[0] = c

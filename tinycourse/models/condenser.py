@@ -4,39 +4,15 @@ A condenser looks at its input through a much smaller map: pool (condense), mix 
 the result decide, together with the input itself, what is passed on (selective attention).
 """
 
+from collections.abc import Iterator
 from dataclasses import dataclass
 
 import torch
 from torch import Tensor, nn
 from torch.nn import functional as F
 
-Offset = tuple[int, int]  # frames, bands
-
-
-@dataclass(frozen=True)
-class TinySpeechConfig:
-    """A network of figure 2 of the paper, and what the paper leaves open.
-
-    Numbers of channels are the figure's: `stem`, for every block ((a, b), (c, d)) the grouped and the pointwise convolution
-    of its two condensers, and `last`. The rest is ours to choose. Lesson 03 measures what each choice brings.
-    """
-
-    stem: int
-    blocks: tuple[tuple[tuple[int, int], tuple[int, int]], ...]
-    last: int
-    kernel: int = 1  # of the grouped convolution; 1 gives the published parameter counts
-    form: str = "add"  # of selective attention, one of FORMS
-    activation: str = "silu"  # behind the last convolution: a function of torch.nn.functional
-    stem_pool: tuple[int, int] = (2, 2)  # max pooling behind the stem: 101 x 40 features become 26 x 10
-    pools: tuple[tuple[int, int], ...] = ((2, 1), (1, 10))  # (time, frequency) windows of a block's two condensers
-    bands: tuple[int, ...] = (1, 2, 4)  # how far the first condenser of a block looks up and down
-    frames: tuple[int, ...] = (1, 2, 4)  # how far the second one looks back and ahead
-
-    @property
-    def offsets(self) -> tuple[list[tuple[Offset, Offset]], list[tuple[Offset, Offset]]]:
-        """Where the two condensers of a block look: pairs of offsets, for each of which there is a share of the channels."""
-        near, far = [((0, -n), (0, n)) for n in self.bands], [((-n, 0), (n, 0)) for n in self.frames]
-        return far[:1] + near, far
+Pair = tuple[int, int]  # frames, bands
+Channels = tuple[int, int]  # a, b: of the grouped and of the pointwise convolution of a condenser
 
 
 class AttentionCondenser(nn.Module):
@@ -51,62 +27,41 @@ class AttentionCondenser(nn.Module):
     here the copies look aside, in opposite directions, so that the pointwise convolution compares what was with what comes.
     """
 
-    def __init__(
-        self,
-        channels: int,
-        a: int,
-        b: int,
-        pool: tuple[int, int],  # a window of 0 bands is all of them
-        offsets: list,
-        kernel: int | tuple[int, int] = 1,
-        form: str = "add",
-        dilation: tuple[int, int] = (1, 1),
-        condense: str = "max",  # or "mean", where the window is all bands
-        activation: str = "relu",
-    ):
+    def __init__(self, a: int, b: int, pool: Pair, offsets: list[tuple[Pair, Pair]]):
         super().__init__()
-        self.pool, self.offsets, self.select = pool, offsets, FORMS[form]
-        self.copies, self.condense, self.activation = a // channels, condense, getattr(F, activation)
-        kernel = (kernel, kernel) if isinstance(kernel, int) else kernel
-        padding = tuple(k // 2 * d for k, d in zip(kernel, dilation))
-        self.grouped = GroupedConvolution(a, a, kernel, padding=padding, dilation=dilation, groups=a, bias=False)
-        self.grouped_norm = nn.BatchNorm2d(a)
-        self.pointwise = nn.Conv2d(a, b, 1, bias=False)
-        self.pointwise_norm = nn.BatchNorm2d(b)
-        self.scale = nn.Parameter(torch.ones(b, 1, 1))  # S, one for each channel
-        self.norm = nn.BatchNorm2d(b)
+        self.pool, self.offsets = pool, offsets
+        self.grouped, self.grouped_norm = GroupedConvolution(a, a, 1, groups=a, bias=False), nn.BatchNorm2d(a)
+        self.pointwise, self.pointwise_norm = nn.Conv2d(a, b, 1, bias=False), nn.BatchNorm2d(b)
+        self.scale, self.norm = nn.Parameter(torch.ones(b, 1, 1)), nn.BatchNorm2d(b)  # S, one for each channel
 
     def forward(self, v: Tensor) -> Tensor:
-        return self.steps(v)["V'"]
+        """V' alone: [B, C, H, W] to [B, b, H, W]."""
+        return dict(self.steps(v))["V'"]
 
-    def steps(self, v: Tensor) -> dict[str, Tensor]:
-        """V and the maps after each step, in order: Q, K, A, V'. A of a window of all bands is left at one band: [B, b, H, 1]."""
-        q = condense(v, self.pool, self.condense)  # [B, C, H / ph, W / pw]
-        copies = q if self.copies == 1 else look_aside(q, self.offsets)  # [B, a, H / ph, W / pw]
-        k = self.activation(self.grouped_norm(self.grouped(copies)))  # [B, a, H / ph, W / pw]
-        k = self.pointwise_norm(self.pointwise(k))  # [B, b, H / ph, W / pw]
-        a = unpool(k, self.pool, v.shape[2:])  # [B, b, H, W]
-        chosen = self.norm(self.select(match_channels(v, a.shape[1]), a, self.scale))  # [B, b, H, W]
-        return {"V": v, "Q": q, "K": k, "A": a, "V'": chosen}
+    def steps(self, v: Tensor) -> Iterator[tuple[str, Tensor]]:
+        """V and the map after each step, by name."""
+        yield "V", v  # [B, C, H, W]
+        q = F.max_pool2d(v, self.pool, ceil_mode=True)
+        yield "Q", q  # [B, C, H / ph, W / pw]
+        copies = look_aside(q, self.offsets)  # [B, a, H / ph, W / pw]
+        k = self.pointwise_norm(self.pointwise(F.relu(self.grouped_norm(self.grouped(copies)))))
+        yield "K", k  # [B, b, H / ph, W / pw]
+        attention = unpool(k, self.pool, v.shape[2:])
+        yield "A", attention  # [B, b, H, W]
+        yield "V'", self.norm(self.scale * match_channels(v, attention.shape[1]) + attention)  # [B, b, H, W]
 
 
 class GroupedConvolution(nn.Conv2d):
     """A kernel for each channel. One of a single weight is a product, which trains three times as fast (benchmarks/training_step.py)."""
 
     def forward(self, x: Tensor) -> Tensor:
+        """[B, C, H, W] to the same."""
         if self.training and self.kernel_size == (1, 1):
             return x * self.weight[:, 0]
         return super().forward(x)
 
 
-FORMS = {  # F(V, A, S): the paper draws one node marked x / +
-    "add": lambda v, a, s: s * v + a,
-    "gate": lambda v, a, s: s * v * torch.sigmoid(a) + v,  # a public re-implementation; tends to V, not to A
-    "gated add": lambda v, a, s: s * v * torch.sigmoid(a) + a,
-}
-
-
-def look_aside(x: Tensor, pairs: list[tuple[Offset, Offset]]) -> Tensor:
+def look_aside(x: Tensor, pairs: list[tuple[Pair, Pair]]) -> Tensor:
     """Every channel twice, moved by its pair of offsets (frames, bands): [B, C, H, W] -> [B, 2 C, H, W].
 
     The channels are shared out among the pairs. What lies outside of the map is 0. Costs no weight and no multiply-add
@@ -125,19 +80,20 @@ def look_aside(x: Tensor, pairs: list[tuple[Offset, Offset]]) -> Tensor:
     return torch.cat(moved, 1)
 
 
-def condense(x: Tensor, pool: tuple[int, int], how: str = "max") -> Tensor:
-    """The strongest of every window, or the mean of all bands: [B, C, H, W] -> [B, C, H / ph, W / pw], W / pw = 1 for pw = 0."""
-    if pool == (1, 1):
-        return x
-    if pool[1] == 0:
-        return x.amax(3, keepdim=True) if how == "max" else x.mean(3, keepdim=True)
-    return F.max_pool2d(x, pool, ceil_mode=True)
+def looks(bands: tuple[int, ...], frames: tuple[int, ...]) -> tuple[list, list]:
+    """Where the two condensers of a block look: one up and down by so many bands, the other back and ahead by so many frames.
+
+    The first looks a little in time, too. For every pair of offsets there is a share of the channels.
+    """
+    near, far = [((0, -n), (0, n)) for n in bands], [((-n, 0), (n, 0)) for n in frames]
+    return far[:1] + near, far
 
 
-def unpool(x: Tensor, pool: tuple[int, int], size: tuple[int, int]) -> Tensor:
-    """Repeat every value over the window it came from: [B, C, h, w] -> [B, C, *size]; over all bands, sums and products do that."""
-    if pool == (1, 1) or pool[1] == 0:
-        return x
+NEAR, FAR = looks(bands=(1, 2, 4), frames=(1, 2, 4))
+
+
+def unpool(x: Tensor, pool: Pair, size: Pair) -> Tensor:
+    """Repeat every value over the window it came from: [B, C, h, w] -> [B, C, *size]."""
     return F.interpolate(x, scale_factor=pool)[:, :, : size[0], : size[1]]
 
 
@@ -148,38 +104,45 @@ def match_channels(x: Tensor, channels: int) -> Tensor:
 
 
 class Block(nn.Module):
-    """Two condensers under a skip: [B, C, H, W] -> [B, d, H, W]."""
+    """Two condensers under a skip: [B, C, H, W] -> [B, d, H, W]. One pools two frames, the other all ten bands."""
 
-    def __init__(self, channels: int, shape: tuple[tuple[int, int], tuple[int, int]], config: TinySpeechConfig):
+    def __init__(self, first: Channels, second: Channels):
         super().__init__()
-        ((a, b), (c, d)), (near, far) = shape, config.offsets
-        self.first = AttentionCondenser(channels, a, b, config.pools[0], near, config.kernel, config.form)
-        self.second = AttentionCondenser(b, c, d, config.pools[1], far, config.kernel, config.form)
+        self.first = AttentionCondenser(*first, (2, 1), NEAR)
+        self.second = AttentionCondenser(*second, (1, 10), FAR)
 
     def forward(self, x: Tensor) -> Tensor:
-        y = self.second(self.first(x))
+        """[B, C, H, W] to [B, d, H, W]."""
+        y = self.second(self.first(x))  # [B, b, H, W], [B, d, H, W]
         return y + match_channels(x, y.shape[1])
 
 
+@dataclass(frozen=True)
+class TinySpeechConfig:
+    """The numbers of channels in figure 2 of the paper. All else is ours to choose; lesson 03 measures what each choice brings."""
+
+    stem: int
+    blocks: tuple[tuple[Channels, Channels], ...]  # ((a, b), (c, d)): two condensers each
+    last: int
+
+
 class TinySpeech(nn.Module):
-    """Features [B, 1, frames, bands] to logits [B, classes]."""
+    """Figure 2 of the paper: a stem, a row of blocks, a convolution, an average over the map, a classifier."""
 
     def __init__(self, config: TinySpeechConfig, classes: int):
         super().__init__()
-        c = self.config = config
-        self.stem = nn.Conv2d(1, c.stem, 3, stride=2, padding=1, bias=False)
-        self.stem_norm = nn.BatchNorm2d(c.stem)
-        widths = [c.stem] + [shape[1][1] for shape in c.blocks]
-        self.blocks = nn.Sequential(*(Block(n, shape, c) for n, shape in zip(widths, c.blocks)))
-        self.last = nn.Conv2d(widths[-1], c.last, 3, padding=1, bias=False)
-        self.last_norm = nn.BatchNorm2d(c.last)
+        c, channels = config, config.blocks[-1][1][1]
+        self.stem, self.stem_norm = nn.Conv2d(1, c.stem, 3, stride=2, padding=1, bias=False), nn.BatchNorm2d(c.stem)
+        self.blocks = nn.Sequential(*(Block(*pairs) for pairs in c.blocks))
+        self.last, self.last_norm = nn.Conv2d(channels, c.last, 3, padding=1, bias=False), nn.BatchNorm2d(c.last)
         self.classifier = nn.Linear(c.last, classes)
 
     def forward(self, x: Tensor) -> Tensor:
+        """Features [B, 1, frames, bands] to logits [B, classes]; sizes are those of 101 x 40."""
         x = F.relu(self.stem_norm(self.stem(x)))  # [B, stem, 51, 20]
-        x = F.max_pool2d(x, self.config.stem_pool, ceil_mode=True)  # [B, stem, 26, 10]
-        x = self.blocks(x)
-        x = getattr(F, self.config.activation)(self.last_norm(self.last(x)))  # [B, last, 26, 10]
+        x = F.max_pool2d(x, (2, 2), ceil_mode=True)  # [B, stem, 26, 10]
+        x = self.blocks(x)  # [B, d, 26, 10]
+        x = F.silu(self.last_norm(self.last(x)))  # [B, last, 26, 10]
         return self.classifier(x.mean((2, 3)))
 
 

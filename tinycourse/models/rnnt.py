@@ -10,7 +10,7 @@ in another order, which depends on the processor. In float64 they agree to 2**-3
 """
 
 import math
-from dataclasses import dataclass, field
+from dataclasses import dataclass, field, replace
 from typing import NamedTuple
 
 import torch
@@ -107,12 +107,12 @@ class Encoder(nn.Module):
     def forward(self, x: Tensor, state: EncoderState | None = None) -> tuple[Tensor, EncoderState]:
         """A chunk of any length, and the state before it -> its outputs, often none, and the state after it."""
         c, (waiting, before) = self.config, state or self.start(x)
-        x, first = join(waiting[0], x, c.stack, c.hop)
+        x, first = join(waiting[0], x, c.stack, c.hop)  # [B, T', stack * features]
         second, after = waiting[1], []
         for number, (layer, cell) in enumerate(zip(self.layers, before)):
             if number == c.reduce_after:
-                x, second = join(second, x, c.reduction, c.reduction)
-            x, cell = layer(self.dropout(x) if number else x, cell)
+                x, second = join(second, x, c.reduction, c.reduction)  # [B, T' / reduction, reduction * outputs]
+            x, cell = layer(self.dropout(x) if number else x, cell)  # [B, T' or T' / reduction, outputs]
             after.append(cell)
         return self.dropout(x), EncoderState((first, second), tuple(after))
 
@@ -128,9 +128,9 @@ class Prediction(nn.Module):
         self.outputs = config.prediction.outputs if config.prediction_layers else config.embedding
 
     def forward(self, labels: Tensor, state: tuple[State, ...] | None = None) -> tuple[Tensor, tuple[State, ...]]:
-        x, after = self.embedding(labels), []
+        x, after = self.embedding(labels), []  # [B, U, embedding]
         for layer, cell in zip(self.layers, state or (None,) * len(self.layers)):
-            x, cell = layer(self.dropout(x), cell)
+            x, cell = layer(self.dropout(x), cell)  # [B, U, outputs]
             after.append(cell)
         return self.dropout(x), tuple(after)
 
@@ -178,22 +178,22 @@ class Transducer(nn.Module):
 
     def forward(self, features: Tensor, labels: Tensor | None = None) -> Tensor:
         """Without labels: the logits before the first is said, [B, T', 1, labels]: what a streaming recogniser computes for every frame."""
-        heard, _ = self.encoder(features[:, 0])
+        heard, _ = self.encoder(features[:, 0])  # [B, T', outputs]
         return self.lattice(heard, features.new_zeros(len(features), 0, dtype=torch.int64) if labels is None else labels)
 
     def lattice(self, heard: Tensor, labels: Tensor) -> Tensor:
         """Outputs of the encoder [B, T', outputs] and labels [B, U] -> logits [B, T', U + 1, labels]."""
         expected, _ = self.prediction(nn.functional.pad(labels, (1, 0), value=BLANK))  # [B, U + 1, outputs]
-        return self.joint(self.joint.heard(heard)[:, :, None], self.joint.expected(expected)[:, None])
+        return self.joint(self.joint.heard(heard)[:, :, None], self.joint.expected(expected)[:, None])  # T' x 1 and 1 x U + 1
 
 
 KINDS = {name: CellConfig(kind, layer_norm=norm, clip=10.0) for kind in ("lstm", "cifg", "sru")
          for name, norm in ((kind, False), (f"ln-{kind}", True))}  # fmt: skip
 
 
-def sized(kind: str, units: int, projection: int = 0) -> CellConfig:
+def sized(kind: str, units: int, projection: int | None = None) -> CellConfig:
     """A cell of KINDS at a size."""
-    return CellConfig(KINDS[kind].kind, units, projection, KINDS[kind].layer_norm, KINDS[kind].clip)
+    return replace(KINDS[kind], units=units, projection=projection)
 
 
 def digits(encoder: str = "lstm", prediction: str = "lstm", units: int = 128) -> RNNTConfig:

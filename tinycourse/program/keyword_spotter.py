@@ -18,7 +18,6 @@ from tinycourse.program.program import Program
 from tinycourse.program.streaming_frontend import Ears
 
 BITS = 14  # after the point of posteriors
-NOTHING = -1
 PAUSES = 0.3, 1.0  # seconds of silence before and after a clip: the network judges whole seconds
 BATCH = 50  # runs of the network that the interpreter computes at once
 
@@ -92,18 +91,18 @@ class Listener:
         """The newest second of features, int8 [history, bands], the oldest first; rows are 0 where that much was not heard yet."""
         return np.roll(self.ring, -self.frames, 0)
 
-    def step(self, chunk: np.ndarray) -> tuple[int, int]:
-        """One chunk int16 [chunk]: the class that fires or -1, and its score, the mean posterior in units of 2**-14 (else 0)."""
-        found = NOTHING, 0
+    def step(self, chunk: np.ndarray) -> tuple[int, int] | None:
+        """One chunk int16 [chunk]: the class that fires, if one does, and its score, the mean posterior in units of 2**-14."""
+        found = None
         for frame in self.ears.hear(chunk):
             self.ring[self.frames % self.history] = frame
             self.frames += 1
             if self.frames >= self.history and (self.frames - self.history) % self.stride == 0:
                 heard = self.judge()
-                found = heard if found[0] == NOTHING else found
+                found = found or heard  # the first of a chunk
         return found
 
-    def judge(self) -> tuple[int, int]:
+    def judge(self) -> tuple[int, int] | None:
         """Run the network on the ring, its oldest frame first, and decide."""
         self.recent[self.runs % len(self.recent)] = self.softmax(self.network(self.heard[None]))[0]
         self.runs += 1
@@ -112,7 +111,7 @@ class Listener:
         word = int(np.where(self.keywords, mean, -1).argmax())
         if self.deaf or mean[word] < self.threshold:
             self.deaf = max(self.deaf - 1, 0)
-            return NOTHING, 0
+            return None
         self.deaf = max(self.refractory - 1, 0)
         return word, int(mean[word])
 
@@ -163,4 +162,4 @@ def hear(listening, samples: np.ndarray) -> list[tuple[int, int, int]]:
     """(chunk, class, score) of every detection in a recording int16 [S], up to its last whole chunk. `listening` is `Compiled`, or not."""
     listening.reset()
     found = [listening.step(chunk) for chunk in chunks(samples, listening.chunk)]
-    return [(i, *one) for i, one in enumerate(found) if one[0] != NOTHING]
+    return [(i, *one) for i, one in enumerate(found) if one]

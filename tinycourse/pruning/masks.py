@@ -34,7 +34,7 @@ def sizes(shape: tuple[int, ...], block: Block) -> Tensor:
 
 def largest(scores: Tensor, size: Tensor, sparsity: float) -> Tensor:
     """Which blocks stay, bool like `scores`: the smallest go, as long as no more than this share of the weights goes with them."""
-    order = scores.flatten().argsort(stable=True)
+    order = scores.flatten().argsort(stable=True)  # [blocks], the smallest first
     goes = size.flatten()[order].cumsum(0) <= sparsity * int(size.sum()) + 1e-6
     keep = torch.ones_like(order, dtype=torch.bool)
     keep[order[goes]] = False
@@ -56,7 +56,7 @@ def lamp(scores: Tensor, size: Tensor) -> Tensor:
 
 def spread(blocks: Tensor, shape: tuple[int, ...], block: Block) -> Tensor:
     """One number per block [down, across] to one per weight, of the weight's shape."""
-    wide = blocks.repeat_interleave(block[0], 0).repeat_interleave(block[1], 1)
+    wide = blocks.repeat_interleave(block[0], 0).repeat_interleave(block[1], 1)  # [down * rows, across * columns]
     return wide[: shape[0], : math.prod(shape[1:])].reshape(shape)
 
 
@@ -82,11 +82,8 @@ def prunable(network: nn.Module, only: tuple[str, ...] = ()) -> dict[str, nn.Par
     Raises TinycourseError where a pattern fits none.
     """
     embeddings = {id(m.weight) for m in network.modules() if isinstance(m, nn.Embedding)}
-    matrices = {
-        name: p
-        for name, p in network.named_parameters()
-        if p.ndim > 1 and len(p) > 1 and p[0].numel() > 1 and id(p) not in embeddings
-    }  # fmt: skip
+    wide = {name: p for name, p in network.named_parameters() if p.ndim > 1 and len(p) > 1 and p[0].numel() > 1}
+    matrices = {name: p for name, p in wide.items() if id(p) not in embeddings}
     patterns = only or getattr(network, "prunable", ("*",))
     for pattern in patterns:
         named(pattern, matrices)

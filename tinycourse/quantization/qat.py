@@ -93,11 +93,12 @@ class RoundedInput:
 
 def matrices(network: nn.Module) -> dict[str, tuple[nn.Module, str]]:
     """The weights that are rounded, as {name: (layer, name in the layer)}: all of LAYERS that have rows and columns."""
-    layers = [(name, layer) for name, layer in network.named_modules() if isinstance(layer, LAYERS)]
     found = {}
-    for name, layer in layers:
-        for own in list(getattr(layer, "parametrizations", ())) + [key for key, p in layer.named_parameters(recurse=False) if p.ndim > 1]:
-            found[f"{name}.{own}".lstrip(".")] = layer, own
+    for name, layer in network.named_modules():
+        if isinstance(layer, LAYERS):
+            plain = [key for key, p in layer.named_parameters(recurse=False) if p.ndim > 1]
+            for own in (*getattr(layer, "parametrizations", ()), *plain):
+                found[f"{name}.{own}".lstrip(".")] = layer, own
     if not found:
         raise TinycourseError("There is no weight to round in this network: it has no convolution, linear or recurrent layer.")
     return found
@@ -124,7 +125,7 @@ def prepare(network: nn.Module, bits: int | dict[str, int] = 8, inputs: bool = T
     wanted = widths(network, bits)
     for name, (layer, own) in matrices(network).items():
         parametrize.register_parametrization(layer, own, RoundedRows(wanted[name]))
-    for layer in {layer: None for layer, _ in matrices(network).values()} if inputs else ():
+    for layer in {layer for layer, _ in matrices(network).values()} if inputs else ():
         layer.rounding = layer.register_forward_pre_hook(RoundedInput())
     return network
 

@@ -51,7 +51,7 @@ def recurrent_nodes(layer: Recurrent, x: Node, name: str) -> tuple[list[Node], d
     z = add("linear16", [x] if config.kind == "sru" else [x, h], rows, arrays)
     if config.layer_norm:
         z = add("layer_norm", [z], rows, {k: double[k] for k in ("scale", "bias")}, gates=GATES[config.kind], epsilon=EPSILON)
-    cell = add(f"{config.kind}_cell", [z, c], units, clip=0.0 if config.kind == "sru" else config.clip)
+    cell = add(f"{config.kind}_cell", [z, c], units, clip=None if config.kind == "sru" else config.clip)
     m = add("highway_output" if config.kind == "sru" else "gated_output", [z, cell], units)
     if config.projection:
         m = add("linear", [m], config.projection, {"weight": double["weight_projection"], "bias": torch.zeros(config.projection).double()})
@@ -115,7 +115,8 @@ def observe_steps(
 def cell_bits(node: Node, ranges: Ranges) -> int:
     """Of a cell state: its clip must fit, or what was seen; for SRU, gates too, for they share its scale."""
     if not isinstance(node, SruCell):
-        return bits_for(node.parameters["clip"] or largest(*ranges[node.name]))
+        clip = node.parameters["clip"]
+        return bits_for(largest(*ranges[node.name]) if clip is None else clip)
     return bits_for(max(largest(*ranges[n.name]) for n in (node, node.inputs[0])))
 
 
@@ -136,7 +137,7 @@ def choose_scales(graph: Graph, ranges: Ranges, given: dict[str, tuple[float, in
     tensors = {}
     for node in graph.nodes:
         if isinstance(node, State) and graph.state[node.name] != node.name:
-            continue  # that of its successor, below
+            continue  # it has the scale of its successor, below
         takes_label = any(node in n.inputs for n in graph.nodes if isinstance(n, Embedding))
         bits = 16 if node.bits == 16 or takes_label else 8
         if node.name in (given or {}):

@@ -18,13 +18,13 @@ CLASSES = 12  # of the papers' tables, for which `tinycourse profile` counts too
 @dataclass(frozen=True)
 class Costs:
     """Weights and multiply-adds for one clip; bytes of constants in flash and of the planned arena in RAM; instructions on a Cortex-M4,
-    foretold. 0 where nobody asked."""
+    foretold. None where nobody asked."""
 
     parameters: int
     multiply_adds: int
-    flash: int = 0
-    ram: int = 0
-    instructions: int = 0
+    flash: int | None = None
+    ram: int | None = None
+    instructions: int | None = None
 
 
 def count(design: Design) -> Costs:
@@ -75,12 +75,12 @@ class Limits:
     accuracy: float = 0.0
 
     def excess(self, costs: Costs) -> dict[str, float]:
-        """By how much costs exceed each limit, as a share of it: positive where they do. Costs that are 0 are not known yet."""
-        limits = {name: getattr(self, name) for name in asdict(costs)}
+        """By how much costs exceed each limit, as a share of it: positive where they do, for those that are known."""
+        limits = {name: getattr(self, name) for name, cost in asdict(costs).items() if cost is not None}
         if self.rungs:
             rung = next((r for r in self.rungs if costs.parameters <= r[0]), self.rungs[-1])
             limits |= {"parameters": self.rungs[-1][0], "multiply_adds": rung[1]}
-        return {name: getattr(costs, name) / limit - 1 for name, limit in limits.items() if limit and getattr(costs, name)}
+        return {name: getattr(costs, name) / limit - 1 for name, limit in limits.items() if limit is not None}
 
 
 CODE = 24 * 1024  # bytes of flash that are left to kernels, their parameters and start-up code: more than any network took

@@ -9,8 +9,7 @@ from collections.abc import Mapping
 from dataclasses import replace
 from random import Random
 
-from tinycourse.models.condenser import FORMS
-from tinycourse.models.design import ACTIVATIONS, LASTS, Design
+from tinycourse.models.design import ACTIVATIONS, FORMS, LASTS, Design, Window
 
 CHOICES = {
     "high": (4_000, 7_600),  # Hz, upper edge of the mel bank
@@ -75,10 +74,10 @@ def draw(random: Random) -> dict:
     return {name: random.choice(values) for name, values in CHOICES.items()}
 
 
-def window(text: str) -> tuple[int, int]:
-    """ "3x1" as (3, 1), "1 x bands" as (1, 0)."""
+def window(text: str) -> Window:
+    """ "3x1" as (3, 1), "1 x bands" as (1, None)."""
     time, frequency = text.replace(" ", "").split("x")
-    return int(time), 0 if frequency == "bands" else int(frequency)
+    return int(time), None if frequency == "bands" else int(frequency)
 
 
 def design_of(c: Mapping) -> Design:

@@ -18,20 +18,35 @@ from torch import Tensor, nn
 from tinycourse.data import Clips
 from tinycourse.divergence import must_be_finite
 from tinycourse.features.frontend import Frontend, FrontendConfig
-from tinycourse.models.condenser import FORMS, TINYSPEECH, AttentionCondenser, TinySpeech, TinySpeechConfig
+from tinycourse.models.condenser import TINYSPEECH, AttentionCondenser, TinySpeechConfig, looks
+from tinycourse.models.design import FORMS, TINYSPEECH_DESIGNS, Design, Designed, SearchedCondenser, Window
 from tinycourse.studies import published_results
 from tinycourse.training import classifiers, profiling
 from tinycourse.training.checkpoint import as_float
 
 MEASURED = Path(__file__).parent / "measured" / "condenser.json"  # written by benchmarks/condenser.py
 TRIED = MEASURED.with_name("condenser_tried.json")  # one seed each, on the way to what is shipped
-M, LOG_MEL, MFCC = TINYSPEECH["m"], FrontendConfig(kind="log-mel"), FrontendConfig()
+M = replace(TINYSPEECH_DESIGNS["m"], far_pool=(1, 10))  # pools by the operation of TinySpeech, so trainings are the same to the bit
+LOG_MEL, MFCC = FrontendConfig(kind="log-mel"), FrontendConfig()
 EXAMPLES = 2_000  # clips that a front end's mean and deviation are measured on
 
 
-def condensers(network: nn.Module) -> list[AttentionCondenser]:
+Condenser = AttentionCondenser | SearchedCondenser
+
+
+def condensers(network: nn.Module) -> list[Condenser]:
     """Those of a network, in order."""
-    return [m for m in network.modules() if isinstance(m, AttentionCondenser)]
+    return [m for m in network.modules() if isinstance(m, Condenser)]
+
+
+def look(bands: tuple[int, ...], frames: tuple[int, ...]) -> Callable[[nn.Module], None]:
+    """Copies look so far up and down in the first condenser of a block, so far back and ahead in the second one."""
+
+    def change(network):
+        for block in network.blocks:
+            block.first.offsets, block.second.offsets = looks(bands, frames)
+
+    return change
 
 
 def fix_scale(value: float) -> Callable[[nn.Module], None]:
@@ -79,23 +94,23 @@ class Variant:
     """TinySpeech-M with one thing different. `choice` is what the paper leaves open."""
 
     choice: str
-    config: TinySpeechConfig = M
+    design: Design = M
     frontend: FrontendConfig = LOG_MEL
     change: Callable[[nn.Module], None] = lambda network: None
 
-    def build(self, classes: int) -> TinySpeech:
-        network = TinySpeech(self.config, classes)
+    def build(self, classes: int) -> Designed:
+        network = Designed(self.design, classes)
         self.change(network)
         return network
 
 
-STRAIGHT = {"bands": (0,), "frames": (0,)}
+STRAIGHT = look(bands=(0,), frames=(0,))
 VARIANTS = {
     "ours": Variant("none"),
-    "straight: nobody looks aside": Variant("grouped", replace(M, **STRAIGHT)),
-    "aside in time only": Variant("grouped", replace(M, bands=(0,))),
-    "aside to the nearest only": Variant("grouped", replace(M, bands=(1,), frames=(1,))),
-    "straight, grouped 3x3": Variant("grouped", replace(M, kernel=3, **STRAIGHT)),
+    "straight: nobody looks aside": Variant("grouped", change=STRAIGHT),
+    "aside in time only": Variant("grouped", change=look(bands=(0,), frames=(1, 2, 4))),
+    "aside to the nearest only": Variant("grouped", change=look(bands=(1,), frames=(1,))),
+    "straight, grouped 3x3": Variant("grouped", replace(M, near_kernel=(3, 3), far_kernel=(3, 3)), change=STRAIGHT),
     "F: gate, S V sig(A) + V": Variant("form of F", replace(M, form="gate")),
     "F: gated, S V sig(A) + A": Variant("form of F", replace(M, form="gated add")),
     "S: one number": Variant("S", change=one_scale),
@@ -105,7 +120,7 @@ VARIANTS = {
     "ReLU behind every condenser": Variant("activations", change=relu_behind),
     "ReLU behind the last convolution": Variant("activations", replace(M, activation="relu")),
     "no batch norm": Variant("batch norm", change=without_norm),
-    "pools 2x2 everywhere": Variant("pools", replace(M, pools=((2, 2), (2, 2)))),
+    "pools 2x2 everywhere": Variant("pools", replace(M, near_pool=(2, 2), far_pool=(2, 2))),
     "twice as many frames": Variant("stem", replace(M, stem_pool=(1, 2))),
     "MFCC": Variant("front end", frontend=MFCC),
 }
@@ -209,15 +224,15 @@ def diary(groups: list[dict]) -> str:
 
 
 @torch.no_grad()
-def dissect(condenser: AttentionCondenser, v: Tensor, pool: tuple[int, int] | None = None, strength: float = 1) -> dict[str, Tensor]:
+def dissect(condenser: Condenser, v: Tensor, pool: Window | None = None, strength: float = 1) -> dict[str, Tensor]:
     """The maps between the steps of a condenser that is given V [B, C, H, W]: V, Q, K, A, V', in order.
 
-    `pool` replaces its window (frames, bands; 0 bands are all), and its S is taken `strength` times: 0 shows the limit S -> 0.
+    `pool` replaces its window, and its S is taken `strength` times: 0 shows the limit S -> 0.
     """
     varied = copy.deepcopy(condenser)
     varied.pool = pool or condenser.pool
     varied.scale *= strength
-    return varied.steps(v)
+    return dict(varied.steps(v))
 
 
 @torch.no_grad()

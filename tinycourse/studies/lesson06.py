@@ -148,7 +148,7 @@ def table(rows: Sequence[dict]) -> str:
     return "\n".join(lines)
 
 
-def layer(kind: str, inputs: int, units: int, projection: int = 0) -> dict[str, int]:
+def layer(kind: str, inputs: int, units: int, projection: int | None = None) -> dict[str, int]:
     """Weights of one layer by matrix, and its biases."""
     config = CellConfig(kind, units, projection)
     matrices = config.matrices(inputs)

@@ -126,7 +126,8 @@ def rnnt_loss(
     if implementation == "torchaudio":
         short = (x.int().contiguous() for x in (targets, logit_lengths, target_lengths))
         return by_torchaudio()(logits.contiguous(), *short, blank, clamp, reduction, fused_log_softmax)
-    losses = Transduce.apply(logits, targets, logit_lengths, target_lengths, blank, clamp, fused_log_softmax)
+    bound = clamp if clamp > 0 else None
+    losses = Transduce.apply(logits, targets, logit_lengths, target_lengths, blank, bound, fused_log_softmax)
     return REDUCTIONS[reduction](losses)
 
 
@@ -188,7 +189,7 @@ class Transduce(torch.autograd.Function):
     """Losses [B] by `rnnt_loss`'s arguments. Forward walks the lattice both ways, backward turns steps into the gradient."""
 
     @staticmethod
-    def forward(ctx, logits, targets, logit_lengths, target_lengths, blank, clamp, fused):
+    def forward(ctx, logits, targets, logit_lengths, target_lengths, blank, bound, fused):
         b, t, nodes, v = logits.shape
         labels = F.pad(targets, (0, 1)).clamp(0, v - 1)  # [B, U + 1], the padded ones are never used
         leave = torch.stack([torch.full_like(labels, blank), labels], -1)  # [B, U + 1, 2]: what leads away from a node
@@ -203,24 +204,24 @@ class Transduce(torch.autograd.Function):
         losses = walk(steps, both_ways)
         if both_ways:
             ctx.save_for_backward(logits, leave, steps[:, :, :t].permute(1, 2, 3, 0).to(at_least_float(logits)))
-            ctx.settings = lengths, clamp, fused
+            ctx.settings = lengths, bound, fused
         return losses.to(at_least_float(logits))
 
     @staticmethod
     @once_differentiable
     def backward(ctx, weight):
         logits, leave, taken = ctx.saved_tensors  # taken [B, T, U + 1, 2]: probability of each step
-        lengths, clamp, fused = ctx.settings
+        lengths, bound, fused = ctx.settings
         gradient = torch.zeros_like(logits)
         for i, part, u in blocks(logits, lengths):
             own, steps = gradient[i, part, :u], taken[i, part, :u]  # [t, u, V], [t, u, 2]
-            if clamp <= 0:
+            if bound is None:
                 steps = steps * weight[i]  # two numbers a node are weighed faster than V
             if fused:
                 own.copy_(logits[i, part, :u].to(steps).softmax(-1).mul_(steps.sum(-1, keepdim=True)))
             own.scatter_add_(-1, leave[i, :u].expand_as(steps), -steps.to(own))
-            if clamp > 0:
-                own.clamp_(-clamp, clamp).mul_(weight[i])  # the bound is for one utterance's own gradient
+            if bound is not None:
+                own.clamp_(-bound, bound).mul_(weight[i])  # the bound is for one utterance's own gradient
         return gradient, *[None] * 6
 
 

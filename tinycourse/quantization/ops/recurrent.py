@@ -5,6 +5,7 @@ import torch
 import torch.nn.functional as F
 from torch import Tensor
 
+from tinycourse.models.cells import bounded
 from tinycourse.program.affine import quantize, quantize_rows
 from tinycourse.program.fixed_point import fixed_point
 from tinycourse.program.ops.base import Tensor as IntegerTensor
@@ -71,26 +72,25 @@ class Cell(Node, abstract=True):
     """What the cells share: those of LSTM and CIFG are quantized alike."""
 
     def quantize(self, ins, out):
-        limit = min(round((self.parameters["clip"] or 64) / out.scale), 2**15 - 1)
+        clip = self.parameters["clip"]
+        limit = 2**15 - 1 if clip is None else min(round(clip / out.scale), 2**15 - 1)
         return {"bits": bits_of(out), "limit": limit}, {}
 
 
 class LstmCell(Cell):
-    """Gates [g, i, f, o] and c -> the next c; parameter clip, 0 for none."""
+    """Gates [g, i, f, o] and c -> the next c; parameter clip, or None."""
 
     def run(self, z, c):
         g, i, f, _ = gates_of(z, c)
-        c, clip = f.sigmoid() * c + i.sigmoid() * g.tanh(), self.parameters["clip"]
-        return c.clamp(-clip, clip) if clip else c
+        return bounded(f.sigmoid() * c + i.sigmoid() * g.tanh(), self.parameters["clip"])
 
 
 class CifgCell(Cell):
-    """Gates [g, f, o] and c -> the next c; parameter clip, 0 for none."""
+    """Gates [g, f, o] and c -> the next c; parameter clip, or None."""
 
     def run(self, z, c):
         g, f, _ = gates_of(z, c)
-        c, clip = torch.lerp(g.tanh(), c, f.sigmoid()), self.parameters["clip"]
-        return c.clamp(-clip, clip) if clip else c
+        return bounded(torch.lerp(g.tanh(), c, f.sigmoid()), self.parameters["clip"])
 
 
 class SruCell(Cell):
