@@ -83,7 +83,7 @@ def parser() -> argparse.ArgumentParser:
     v.add_argument("--tokens", help="what a transducer writes: words, characters, or a number of word pieces")
     v.add_argument("--ctc", type=not_negative, metavar="WEIGHT", help="weight of the CTC loss of a transducer's encoder")
     v.add_argument("--start", metavar="CKPT", help="begin with the weights of this checkpoint (with --tokens: of its encoder)")
-    v.add_argument("--splice", metavar="CKPT", help="half of the sentences joined anew of words, cut where this transducer finds their ends")
+    v.add_argument("--splice", metavar="CKPT", help="half of the sentences joined anew of words that this transducer cuts out")
     v.add_argument("--devices", type=count, default=1, help="how many GPUs, or CPU processes where there is none")
 
     v = verb("prune", commands.prune, "train a checkpoint on while its smallest weights leave", given, learning, strings, more)
@@ -117,11 +117,11 @@ def parser() -> argparse.ArgumentParser:
     v.add_argument("--as", dest="form", default="plain", choices=("plain", "arduino", "zephyr", "onnx"), help="form (default plain)")
     v.add_argument("--out", required=True, type=NewFolder, metavar="DIR")
     v.add_argument("--samples", action="store_true", help="with the front end, in integers: the model takes int16 samples")
-    v.add_argument("--listen", action="store_true", help="a keyword spotter for a stream: chunks of samples in, a word out when it is recognised")
+    v.add_argument("--listen", action="store_true", help="a keyword spotter for a stream: chunks of samples in, words out")
     v.add_argument("--threshold", type=share, help="with --listen: the mean posterior at which a word fires (default 0.9)")
     v.add_argument("--hop", type=positive, metavar="SECONDS", help="with --listen: between two runs of the network (default 0.2)")
     v.add_argument("--windows", type=count, metavar="N", help="with --listen: runs that posteriors are averaged over (default 2)")
-    v.add_argument("--refractory", type=not_negative, metavar="SECONDS", help="with --listen: no word fires for so long after one (default 1)")
+    v.add_argument("--refractory", type=not_negative, metavar="SECONDS", help="with --listen: rest after a word (default 1)")
     v.add_argument("--kernels", choices=("plain", "dsp"), default="plain", help="dsp: for the DSP instructions of a Cortex-M4, same bits")
 
     v = verb("run", export_commands.run, "recognise recordings with an exported model")

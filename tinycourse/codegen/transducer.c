@@ -10,7 +10,7 @@
 #include "model_joint.h"
 #include "model_prediction.h"
 #if MODEL_TAKES_SAMPLES
-/* The streaming front end comes here: tables, parameters, buffers. */
+/* The front end comes here: tables, parameters, buffers. */
 
 static tc_ears ear;
 #endif

@@ -24,7 +24,7 @@ def generate(transducer: TransducerProgram, name: str = "model") -> dict[str, st
     text = re.sub(r"\bmodel(?=[_.])", name, re.sub(r"\bMODEL(?=_)", name.upper(), text))
     if transducer.ears:
         text = text.replace(
-            "/* The streaming front end comes here: tables, parameters, buffers. */\n", frontend_writer.generate(transducer.ears, f"{name}_ears")
+            "/* The front end comes here: tables, parameters, buffers. */\n", frontend_writer.generate(transducer.ears, f"{name}_ears")
         )
     return {f"{name}.h": header(transducer, name), f"{name}.c": text} | sources
 
