@@ -14,8 +14,8 @@
 # %% [markdown]
 # # 00 From a spoken word to a chip
 #
-# A microphone hears *yes*. A chip without operating system, disk or network says "yes", and it took a few kilobytes of
-# memory to do so. This lesson walks the whole way once, with everything real: a trained network, its
+# You say *yes* into a microphone. A chip without operating system, disk or network answers "yes", and a few kilobytes of
+# memory are enough for that. This lesson walks the whole way once, with everything real: a trained network, its
 # integer twin, the C program made from it, and an emulated microcontroller that runs that program.
 #
 # ## What you will build
@@ -100,7 +100,7 @@ plots.waveform(audio[0], title="yes");
 # ## 2. See it
 #
 # So we cut the second into short overlapping windows, and ask of each: how much energy is there in every band of pitch? The
-# bands are narrow at the bottom and wide at the top, like the ear's (the *mel* scale). The logarithm makes loudness
+# bands are narrow at the bottom and wide at the top, like those of the human ear (the *mel* scale). The logarithm makes loudness
 # behave as we hear it. The result is a small picture, the *log-mel* feature map. Lesson 01 builds it by hand.
 
 # %%
@@ -153,7 +153,7 @@ by_class = dict(zip(recogniser.classes, scores.tolist()))
 plots.recognition(audio[0], features[0, 0], by_class, truth="yes");
 
 # %% [markdown]
-# One word proves nothing. Let it hear all bundled test clips, and count. In a *confusion matrix* each row is
+# One word proves nothing. Let it classify all bundled test clips, and count. In a *confusion matrix* each row is
 # a word that was spoken, each column an answer. A perfect recogniser has numbers on the diagonal only.
 
 # %% alt="A confusion matrix with ten rows and columns: most of the weight is on the diagonal, the rest scattered off it."
@@ -171,7 +171,7 @@ for name in ("espeak-ng", "flite"):
 plots.confusion(result, title=f"{result.count} clips of synthetic voices");
 
 # %% [markdown]
-# In training the network never heard a synthesizer, and it shows. Look along the rows that lost most, and guess why: the
+# No synthesizer was in its training data, and it shows. Look along the rows that lost most, and guess why: the
 # *silence* of `tinywords` is noise made by a computer, not the noise of a kitchen. **A number is true of the data it was measured on.**
 # Keep asking which data that was.
 
@@ -287,7 +287,7 @@ plots.layer_costs(deploy.by_module(report), columns, unit=1000);
 # ## Play with it
 #
 # Choose a word and one of its takes, and turn up the noise. At which signal-to-noise ratio does the recogniser lose the word? Which words go
-# first? What does it say when it hears only noise? Predict before you move the slider.
+# first? What does it answer to noise alone? Predict before you move the slider.
 
 # %% tags=["widget", "nbval-ignore-output"] alt="Three sliders above three panels: waveform, log-mel picture and scores of the chosen word."
 from tinycourse.widgets.lesson00 import WordExplorer
@@ -298,9 +298,9 @@ WordExplorer(recogniser, words)
 # ## An honest comparison
 #
 # What the paper reports, and what we measured. They are not the same experiment: the paper has twelve classes and the whole of
-# Speech Commands, we have ten classes and a part of it. And the paper leaves things open: how its grouped convolution looks, and
-# how the condenser pools. One reading fits the published numbers of weights, and the network here has just those weights. What the
-# paper leaves open we chose: where its convolutions look, and how it pools. And it listens to log-mel energies instead of MFCC.
+# Speech Commands, we have ten classes and a part of it. And the paper leaves things open: the kernel and the groups of its grouped
+# convolution, and how the condenser pools. One reading fits the published numbers of weights, and the network here has exactly those
+# weights. The rest we chose: which places its convolutions combine, and how it pools. And its features are log-mel energies, not MFCC.
 # Lesson 03 compares the readings.
 
 # %%
@@ -343,8 +343,8 @@ print(f"accuracy           {paper['accuracy']:9.1%} {real:9.1%}   (paper: 12 cla
 #
 # <details><summary>Answer</summary>
 #
-# **(c).** Neither number is wrong; each is true of its own data. (a) is how products disappoint. (b) is the accuracy on no data
-# that exists.
+# **(c).** Neither number is wrong; each is true of its own data. (a) is how products disappoint. (b) is not the accuracy on
+# any data that exists.
 # </details>
 
 # %% [markdown]

@@ -12,10 +12,10 @@
 # ---
 
 # %% [markdown]
-# # 01 What the network hears: exercises
+# # 01 From sound to features: exercises
 #
 # [Lesson 01](../notebooks/01_front_end.ipynb) took a word through the front end. Here you write its parts yourself: `frame` cuts,
-# `mel_filters` listens like an ear, `cepstrum` makes MFCC, `mix_at_snr` disturbs, and `to_keep` lets all this run on a
+# `mel_filters` makes the mel bands, `cepstrum` makes MFCC, `mix_at_snr` disturbs, and `to_keep` lets all this run on a
 # stream that never ends.
 #
 # **How it works.** Write your answer where it says `YOUR CODE HERE` and remove the line `raise NotImplementedError()`.
@@ -108,7 +108,7 @@ axes.set_ylabel("power of the frame (dB)")
 plt.show()
 
 # %% [markdown]
-# ## Exercise 2: listen like an ear
+# ## Exercise 2: mel filters
 # <!-- card mel_filters difficulty=3 importance=4 minutes=15 points=3 -->
 #
 # Our ear tells low pitches apart finely, high ones coarsely. The *mel* scale says how finely:
@@ -179,8 +179,8 @@ mel_filters = check.lesson01.mel_filters.catch_up(mel_filters)
 
 # %% [markdown]
 # ### What it is good for
-# With your two functions the whole way from samples to mel energies is one line. Here are the energies of "stop", as they are heard:
-# with a logarithm.
+# With your two functions the whole way from samples to mel energies is one line. Here are the energies of "stop", with a
+# logarithm.
 
 # %% alt="A log-mel picture of the word stop: hiss at the top for the s, a gap for the t, bright bending bands for the vowel."
 window = torch.hann_window(480)
@@ -233,8 +233,8 @@ assert cepstrum(torch.zeros(3, 40), 10, 1e-6).isfinite().all()
 # <details>
 # <summary>Hint 1</summary>
 #
-# The transform is a product with a matrix [mels, coefficients] that knows nothing of the sound. Build it once; `energy` then meets it
-# with `@`.
+# The transform is a product with a matrix [mels, coefficients] that does not depend on the sound. Build it once; then multiply the
+# logarithms by it with `@`.
 # </details>
 #
 # <details>
@@ -273,7 +273,7 @@ print(f"the first 9 carry {share[8]:.0%}, the first 19 carry {share[18]:.0%}")
 # ## Exercise 4: noise at a ratio
 # <!-- card mix_at_snr difficulty=2 importance=5 minutes=10 points=2 -->
 #
-# A recogniser that has never heard noise fails in a kitchen. So we add noise while it trains, and say how much in decibels: the
+# A recogniser that was trained without noise fails in a kitchen. So we add noise while it trains, and say how much in decibels: the
 # *signal to noise ratio* is
 #
 # $$\mathit{snr} = 10 \cdot \log_{10} \frac{P_\mathit{speech}}{P_\mathit{noise}},$$

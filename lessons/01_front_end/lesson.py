@@ -12,9 +12,9 @@
 # ---
 
 # %% [markdown]
-# # 01 What the network hears: MFCC front ends
+# # 01 From sound to features: MFCC front ends
 #
-# No network of this course ever meets a sound. Each meets a small picture that somebody decided to make of it. Whatever that picture
+# No network of this course takes sound as it is. Each takes a small picture that somebody decided to make of it. Whatever that picture
 # leaves out, no training brings back; whatever it arranges badly, every layer pays for. This lesson takes the picture apart, builds
 # it again with bare hands, and then asks of each of its numbers: what do you cost, and what do you bring?
 #
@@ -84,7 +84,7 @@ display(Audio(word.numpy(), rate=data.RATE))
 #
 # The paper takes windows of 30 ms and begins a new one every 10 ms (TinySpeech paper, section 3). At 16,000 samples a second that is 480
 # and 160 samples. <!-- definition --> A frame here is a little longer, 512, because a fast Fourier transform likes powers of two; the
-# window will fade out the rest. Frames are centred on their instant. So that the first and the last have something to look at, both ends
+# window will fade out the rest. Frames are centred on their instant. So that the first and the last frame are complete, both ends
 # of the sound are continued by their mirror image.
 
 # %% alt="A piece of a waveform; below it five overlapping bars for five frames, each a hop further right."
@@ -148,7 +148,7 @@ compare("power spectrum", power[::10], theirs["power spectrum"])
 # that sound so. Bands of equal width in mel are narrow at the bottom and wide at the top. Each is a triangle, and neighbours overlap by
 # half.
 #
-# The paper listens from 20 Hz to 4 kHz (TinySpeech paper, section 3). Forty bands are the usual choice.
+# The paper's bands reach from 20 Hz to 4 kHz (TinySpeech paper, section 3). Forty bands are the usual choice.
 
 # %% alt="Above, mel over hertz with even steps; below, forty triangles, narrow at low and wide at high frequencies."
 mels = 40
@@ -215,7 +215,7 @@ for count, x in rebuilt.items():
 # %% [markdown]
 # ## 5. What a setting costs and brings
 #
-# Pictures do not decide; accuracy does. `study` trains two small networks on any setting. They believe different things about
+# Pictures do not decide; accuracy does. `study` trains two small networks on any setting. They make different assumptions about
 # the second axis of the map. The network called **2-D** slides small filters along time *and* bands, as TinySpeech does: neighbours belong
 # together, and a pattern means the same a little higher up. The one called **1-D** slides along time only: every band has its own weights.
 #
@@ -257,9 +257,9 @@ figures.settings(accuracy);
 #
 # ### Why the network decides
 #
-# A convolution makes two bets on its axis. *Locality*: what belongs together stands side by side. *Translation*: a pattern means the same
-# wherever it stands. Time keeps both promises. Mel bands nearly do: a formant is a bump over a few neighbouring bands, and with a shorter
-# throat, a child's, the whole pattern moves up. Cepstral coefficients keep neither. Coefficient 7 and coefficient 8
+# A convolution assumes two things about an axis. *Locality*: what belongs together stands side by side. *Translation*: a pattern means the same
+# wherever it stands. Both are true of time. Of mel bands they nearly are: a formant is a bump over a few neighbouring bands, and with a shorter
+# throat, a child's, the whole pattern moves up. Of cepstral coefficients neither is true. Coefficient 7 and coefficient 8
 # are two different cosines over *all* bands; they were made to have nothing in common. Look at how the numbers of a frame go together:
 
 # %% alt="Two correlation matrices: for log-mel a broad band around the diagonal, for MFCC little more than the diagonal itself."
@@ -304,7 +304,7 @@ for snr in (20.0, 5.0, -5.0):
 #
 # ## 7. As a stream
 #
-# Until now the whole second was there before we began. A device cannot wait: it hears a few samples at a time, for ever. But a frame
+# Until now the whole second was there before we began. A device cannot wait: it gets a few samples at a time, without end. But a frame
 # needs only its own samples. As soon as the last one is in, it can be computed, and all samples before the *next* frame's
 # beginning can go. What is kept is the **state**. It goes into every step and comes out of it.
 
@@ -329,7 +329,7 @@ figures.stream(fft, hop, arrived=910, frames=3, kept=910 - 3 * hop);
 #
 # ## 8. Beyond: PCEN
 #
-# The logarithm is fair to ratios, and so it blows up what is soft: the hum of a fridge becomes a bright carpet. And when the speaker
+# The logarithm makes equal ratios equal, and so it makes what is soft large: the hum of a fridge becomes a bright carpet. And when the speaker
 # steps back, the whole map darkens. **Per-channel energy normalisation** (Wang et al. 2017, [arXiv
 # 1607.05666](https://arxiv.org/abs/1607.05666)) follows the recent loudness $M$ of every band, with a moving average, and divides by it:
 #
@@ -353,7 +353,7 @@ grid = {kind: {name: ear.features(x)[0] for name, x in heard.items()} for kind, 
 figures.maps(grid, together=True);
 
 # %% [markdown]
-# Pictures do not decide. Here are the two networks again, on the validation clips as they are, in noise that was never heard in training,
+# Pictures do not decide. Here are the two networks again, on the validation clips as they are, in noise that was not in the training,
 # and recorded softly. Each front end was trained twice: on clean clips, and on clips of which half had noise added.
 
 # %% alt="Four panels, by network and by training on clean or noisy clips: accuracy of MFCC, log-mel and PCEN over four conditions."
@@ -396,8 +396,8 @@ choices = {
 print(study.table(measured["rows"], choices))
 
 # %% [markdown]
-# Forty MFCC are, of these four, the hardest diet for small networks and short trainings. That does not refute the TinySpeech paper: its
-# networks train longer, and its accuracies are what they are. But it is why the networks of this course listen to log-mel. *Hello Edge*
+# Of these four settings, forty MFCC are the hardest for small networks and short trainings. That does not refute the TinySpeech paper: its
+# networks train longer, and its accuracies are what they are. But it is why the networks of this course take log-mel. *Hello Edge*
 # chose for microcontrollers, and it shows: its setting is by far the cheapest, and among the best. Whether a long training with PCEN
 # beats log-mel on the paper's own task is a question that this table asks and does not answer.
 #
@@ -422,7 +422,7 @@ print(study.table(measured["rows"], choices))
 # <details><summary>Answer</summary>
 #
 # **(b).** Every layer slides over half as many frames, so multiply-adds and activations halve all through the network. (a) overlooks that
-# the map is what the network works on. (c) is wrong: weights do not know how often they are used.
+# the map is what the network works on. (c) is wrong: how often a weight is used does not change how many there are.
 # </details>
 #
 # **3. A two-dimensional convolution does worse on 40 MFCC than on 40 log-mel bands. Is information missing in the MFCC?**
@@ -449,13 +449,13 @@ print(study.table(measured["rows"], choices))
 # ## Three take-aways
 #
 # 1. Every step of a front end is a few lines, and each can be compared with a reference to a bound that rounding explains.
-# 2. Features and network belong together: a layout that suits one kind of layer starves another. Measure the pair.
+# 2. Features and network belong together: a layout that suits one kind of layer does not suit another. Measure the pair.
 # 3. A stream is the same computation with a state. Prove it by equality, not by looking.
 #
 # ## What comes next
 #
 # Do [the exercises of this lesson](../exercises/01_front_end.ipynb): five functions, from the first frame to the stream. Lesson 02 then
-# brings the networks that listened before TinySpeech, and the ways to tell how good one is.
+# brings the networks that came before TinySpeech, and the ways to tell how good one is.
 #
 # ## References
 #

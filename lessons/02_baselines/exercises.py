@@ -14,7 +14,7 @@
 # %% [markdown]
 # # 02 The networks that came before: exercises
 #
-# [Lesson 02](../notebooks/02_baselines.ipynb) counted, compared and listened. Here you do it yourself: `conv_cost` counts a layer without running it,
+# [Lesson 02](../notebooks/02_baselines.ipynb) counted networks, compared them and ran one on a stream. Here you do it yourself: `conv_cost` counts a layer without running it,
 # `separable` takes a convolution apart, `receptive_field` traces what a stack sees, `fold_norm` makes batch norm vanish, and
 # `operating_point` judges a device that never stops listening.
 #
@@ -34,7 +34,7 @@ from tinycourse.spotting import detector, operating_curves
 from tinycourse.training import checkpoint
 
 recogniser = checkpoint.load("ds-cnn-s")  # trained on real recordings, shipped with the course
-network = recogniser.network  # listens to maps of 49 x 10
+network = recogniser.network  # takes maps of 49 x 10
 print(f"{sum(isinstance(m, nn.Conv2d) for m in network.modules())} convolutions, {len(recogniser.classes)} classes")
 
 # %% [markdown]
@@ -203,7 +203,7 @@ plt.show()
 # <!-- card receptive_field difficulty=3 importance=4 minutes=15 points=3 -->
 #
 # A unit late in a network depends on a stretch of its input: its *receptive field*. If that is shorter than a word, the unit never
-# hears the word whole. Each layer, along time, has a kernel, a stride and a dilation (the distance between its taps; 1 means neighbours).
+# sees the whole word. Each layer, along time, has a kernel, a stride and a dilation (the distance between its taps; 1 means neighbours).
 # **How many frames of the input does one output of the stack see?**
 
 
@@ -284,7 +284,7 @@ for name, layer in {
 # $$\hat y_d = \mathit{scale}_d\, \frac{y_d - \mathit{mean}_d}{\sqrt{\mathit{variance}_d + \mathit{eps}}} + \mathit{shift}_d,
 # \qquad y_d = \sum_i w_{di} x_i + b_d.$$
 #
-# A line of a line is a line. So there is *one* layer that does both, and the chip never hears of batch norm. **Find its weights and
+# A line of a line is a line. So there is *one* layer that does both, and the chip needs no batch norm. **Find its weights and
 # its bias.** A layer is written here as one matrix: a row for each output, its weights first and its bias last.
 
 
@@ -342,7 +342,7 @@ fold_norm = check.lesson02.fold_norm.catch_up(fold_norm)
 
 # %% [markdown]
 # ### A network with less in it
-# Fold all batch norms of DS-CNN-S with your function, and let both networks hear the same map. Fewer numbers are stored, and the
+# Fold all batch norms of DS-CNN-S with your function, and give both networks the same map. Fewer numbers are stored, and the
 # answer is the same, up to the rounding of float32.
 
 # %%
@@ -434,7 +434,7 @@ operating_point = check.lesson02.operating_point.catch_up(operating_point)
 
 # %% [markdown]
 # ### One word of a real detector
-# A recording of several minutes, the shipped DS-CNN-S, and its score for one word, *yes*. Every other word is none of its business.
+# A recording of several minutes, the shipped DS-CNN-S, and its score for one word, *yes*. Every other word counts as noise.
 # Your function, for many thresholds, draws the curve.
 
 # %% alt="Share of the word yes that is missed over false alarms an hour: a curve that falls from the upper left to the lower right."

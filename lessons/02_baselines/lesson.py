@@ -39,7 +39,7 @@
 # ## Before you start
 #
 # You need [lesson 00](00_word_to_chip.ipynb), and should know what a convolution does. [Lesson 01](01_front_end.ipynb) made the feature maps that
-# all these networks listen to; here they are taken as given.
+# all these networks take; here they are taken as given.
 #
 # ## Time and machine
 #
@@ -114,7 +114,7 @@ draw.costs(profiling.layers(*made("ds-cnn-s")), "DS-CNN-S");
 # %% [markdown]
 # ## 2. Six years in one picture
 #
-# Below are twenty networks with what their papers report, and those that ship with this course with what *we* measured. Ours heard other
+# Below are twenty networks with what their papers report, and those that ship with this course with what *we* measured. Ours were trained on other
 # data: ten classes instead of twelve, and a part of Speech Commands. Treat neighbours as equal; look at the whole.
 
 # %% alt="Accuracy over parameters and over multiply-adds: the oldest networks lie right and low, the newest left and high; ours lie among them."
@@ -133,7 +133,7 @@ draw.accuracy_against_size(published_results.PUBLISHED, ours);
 #
 # ## 3. The ideas
 #
-# ### 2015: two convolutions, and then everything to everything
+# ### 2015: two convolutions, then fully connected layers
 #
 # Sainath and Parada took two convolutions and dense layers behind them. Their kernels are large, and `trad-fpool13` pools along
 # frequency alone. Look where its weights are, and where its work is. Two ways out were tried at once: pool along time too (`tpool2`), or
@@ -200,7 +200,7 @@ draw.gradients({"without": stack(24, False), "with a skip": stack(24, True)});
 #
 # ### 2018 and 2019: bands are channels
 #
-# The time delay network and TC-ResNet turn the map on its side. Frequencies do not slide, they say, so let each band be a channel. The first kernel
+# The time delay network and TC-ResNet turn the map on its side. Patterns do not slide along frequency, they say, so let each band be a channel. The first kernel
 # is as tall as the map, and behind it there is only time. Compare one layer of each kind:
 
 # %% tags=["nbval-check-output"]
@@ -214,7 +214,7 @@ for name, network in {
 
 # %% [markdown]
 # More weights, less work, and a map a fortieth as large: for a chip that is an excellent bargain. And one layer sees all bands at once.
-# The price: a voice that is a little higher lights other channels, so pitch has to be learned from many voices.
+# The price: a voice that is a little higher excites other channels, so pitch has to be learned from many voices.
 #
 # ### 2021: two kinds of map, and a broadcast
 #
@@ -235,7 +235,7 @@ print(f"f1 on all 20 bands would take {20 * along:,} instead of {along:,}")
 # ### What each one sees
 #
 # Take one unit in the middle of the last map before the average, and ask how strongly it depends on each number of the input: that
-# is a gradient. Where it is exactly zero, nothing gets through. These are fresh networks, so what you see is the architecture's doing.
+# is a gradient. Where it is exactly zero, nothing gets through. These networks are untrained, so what you see comes from the architecture alone.
 
 # %% alt="Six maps: a small rectangle for trad-fpool13, tall bands in time for tdnn, tc-resnet8 and bc-resnet-1, squares for res8 and DS-CNN."
 from tinycourse.studies import lesson02 as study
@@ -251,11 +251,11 @@ for name, view in views.items():
 draw.seen(views);
 
 # %% [markdown]
-# Each idea buys *reach* at a lower price. The dark rims matter too: `res8` may look far, and mostly looks near.
+# Each idea buys *reach*, a larger receptive field, at a lower price. The dark rims matter too: `res8` may look far, and mostly looks near.
 #
 # | idea | what it sees | what it saves | what it pays |
 # |---|---|---|---|
-# | pool, then everything to everything | a patch, then the whole clip at once | little | a huge matrix |
+# | pool, then fully connected | a patch, then the whole clip at once | little | a huge matrix |
 # | depthwise separable | patches, layer by layer | nearly all weights and work of a convolution | freedom of the kernels |
 # | residual, dilated | ever wider patches | depth becomes trainable | a map that waits; much work |
 # | bands are channels | all bands from the first layer on | work and memory | weights in front; pitch does not slide |
@@ -264,9 +264,9 @@ draw.seen(views);
 # ## 4. Train one, and watch it overfit
 #
 # Now train a TC-ResNet8, three times. The words are the bundled ones, spoken by synthesizers, and the voices of validation are others
-# than those of training. The first run has a quarter of the clips, the second all. The third has all, and hears none twice in
-# the same way: each time it is moved, mixed with noise, and has stretches blanked out. After every pass we ask twice how good it is: on
-# the clips that it practises on, and on voices that it never heard. This is all there is to training:
+# than those of training. The first run has a quarter of the clips, the second all. The third has all, and meets none twice in
+# the same form: each time a clip is moved, mixed with noise, and has stretches blanked out. After every pass we ask twice how good it is: on
+# the clips that it practises on, and on voices that are not among them. This is all there is to training:
 
 # %%
 import inspect
@@ -303,7 +303,7 @@ draw.learning({name: history for name, (_, history) in trained.items()});
 # section 6 shows where it does. Were *both* lines bad, the network would be too small or too briefly
 # trained: **underfitting**, and more data would not help.
 #
-# ### Who is taken for whom?
+# ### Which word is taken for which?
 
 # %% alt="A confusion matrix with ten rows and columns, most of the weight on the diagonal; some words are taken for unknown."
 recogniser = trained["all clips, disturbed"][0]
@@ -315,7 +315,7 @@ plots.confusion(training.evaluate(recogniser, testing), title="voices and a synt
 #
 # *Unknown* and *silence* are odd classes. Why not leave them out, and act only when the best word is likely enough? Because a network
 # that knows eight words believes that there are eight words. Its probabilities add up to one over what it knows; a ninth word has
-# to go somewhere. So train the same network once more, with the eight words alone, and let both hear the keywords of the testing
+# to go somewhere. So train the same network once more, with the eight words alone, and give both the keywords of the testing
 # voices, and all other words. Above which threshold do they fire, and on what?
 
 # %% alt="Keywords that fire over other words that fire: the network with unknown and silence lies above the one without."
@@ -340,9 +340,9 @@ draw.acceptance(fired);
 #
 # ## 6. A device that never stops listening
 #
-# A test clip is a second with a word in its middle. A device hears hours, hardly any of it meant for it, and words that are
-# cut in two by the window. Accuracy on clips says nothing about how often it wakes up at night. So we build
-# a recording: words at known times, most of them none of its business, noise that swells and ebbs.
+# A test clip is a second with a word in its middle. A device takes in hours of sound, hardly any of it meant for it, and its
+# window cuts words in two. Accuracy on clips says nothing about how often it wakes up at night. So we build
+# a recording: words at known times, most of them not its keywords, in noise that grows and fades.
 
 # %% alt="Score over time with shaded keywords: most are hit by a peak above the dashed threshold, some peaks are false alarms."
 minutes, hop = (2 if session.fast else 10), 0.2
@@ -355,8 +355,8 @@ print(f"{len(hits)} keywords found, {len(recording.spoken) - len(hits)} missed, 
 draw.stream(score, hop, recording.spoken, hits, alarms, 0.9, (20, 60));
 
 # %% [markdown]
-# The window slides, five looks a second. A word keeps the score up for several looks, so after a
-# detection the device is *deaf* for a second: one word, one detection. Averaging two looks ignores a single wild one. And
+# The window moves on five times a second. A word keeps the score up for several windows, so after a
+# detection the device is *deaf* for a second: one word, one detection. An average over two windows ignores a single wild score. And
 # there is a choice: a higher threshold misses more, a lower one wakes up more. The **detection-error trade-off** shows all choices at once.
 
 # %% alt="Keywords missed over false alarms an hour, a falling curve for each recogniser; the one trained on disturbed clips lies lowest."
@@ -367,7 +367,8 @@ thresholds = torch.linspace(-1.5, 12, 36).double().sigmoid().tolist()
 def curve(recogniser):
     """Misses against false alarms on the recording, for all thresholds."""
     score, best = detector.best_keyword(detector.smooth(detector.listen(recogniser, recording.audio, hop), 2), recogniser.classes)
-    return operating_curves.trade_off(lambda t: detector.detect(score, best, t, hop), recording.spoken, recording.hours, thresholds)
+    spoken, hours = recording.spoken, recording.hours
+    return operating_curves.trade_off(lambda t: detector.detect(score, best, t, hop), spoken, hours, thresholds)
 
 
 curves, allowed = {name: curve(one) for name, one in contestants.items()}, 60
@@ -383,8 +384,8 @@ draw.trade_off(curves, recording.hours);
 
 # %% [markdown]
 # Compare the two columns. Runs that are nearly equal on clips are far apart on the stream: practice with shifts and noise was
-# practice for windows that cut words. The last recogniser was taught by people and is shipped for them; synthetic voices are a
-# foreign country to it. And no curve is good. A product allows a false alarm a day, not one a minute. That takes hours of recordings
+# practice for windows that cut words. The last recogniser was trained on people and is shipped for them; synthetic voices are
+# foreign to it. And no curve is good. A product allows a false alarm a day, not one a minute. That takes hours of recordings
 # to *measure* (the rule of three, [Hanley and Lippman-Hand 1983](https://doi.org/10.1001/jama.1983.03330370053031)), and weeks of other
 # people's speech to train. What you have is the test bench.
 

@@ -15,7 +15,7 @@
 # # 03 Attention condensers: exercises
 #
 # [Lesson 03](../notebooks/03_attention_condensers.ipynb) took a condenser apart. Here you put one together: `condense`, `expand`, `attend`
-# and `look_aside` are its steps, and `count_weights` is the inspector of the detective story. At the end the trained network
+# and `look_aside` are its steps, and `count_weights` tells which reading of the paper's figure is right. At the end the trained network
 # runs on your own functions.
 #
 # **How it works.** Write your answer where it says `YOUR CODE HERE` and remove the line `raise NotImplementedError()`.
@@ -259,11 +259,11 @@ axes.set_ylabel("S")
 plt.show()
 
 # %% [markdown]
-# ## Exercise 4: look aside
+# ## Exercise 4: shift the copies
 # <!-- card look_aside difficulty=3 importance=5 minutes=15 points=3 -->
 #
 # A network of 1x1 kernels cannot tell a word from the same word backwards. The remedy costs no weight: of every channel there are two copies,
-# so let one look `distance` frames back and the other as far ahead. What lies outside of the map is zero. **Write `look_aside`** for the
+# so shift them: one looks `distance` frames back and the other as far ahead. What lies outside of the map is zero. **Write `look_aside`** for the
 # direction of time: first come all channels that look back, then all that look ahead.
 
 
@@ -332,7 +332,7 @@ for axis, (title, picture) in zip(axes, pictures.items(), strict=True):
 plt.show()
 
 # %% [markdown]
-# ## Exercise 5: the inspector
+# ## Exercise 5: count the weights
 # <!-- card count_weights difficulty=3 importance=5 minutes=15 points=3 -->
 #
 # One reading of the paper's figure gives the published counts. **Write it down as a function:** the number of weights of a TinySpeech, from the numbers in
@@ -393,7 +393,7 @@ assert count_weights(9, (((18, 6), (12, 9)), ((18, 9), (18, 9)), ((18, 8), (16, 
 count_weights = check.lesson03.count_weights.catch_up(count_weights)
 
 # %% [markdown]
-# ### The verdict, by your own hand
+# ### Your count against the paper's
 # Your count beside what the paper says of its four networks.
 
 # %% tags=["nbval-check-output"]
@@ -430,5 +430,5 @@ print("it hears:", recogniser.classes[int(ours.argmax())])
 
 # %% [markdown]
 # ## Done
-# You have built an attention condenser, given it eyes for free, and convicted a figure by counting. [The solutions](../solutions/03_attention_condensers.ipynb) show one
+# You have built an attention condenser, made it see order for free, and found by counting what a figure means. [The solutions](../solutions/03_attention_condensers.ipynb) show one
 # way to write each function. There are others: the checks accept every one that is right.

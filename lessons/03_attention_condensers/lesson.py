@@ -64,7 +64,7 @@ plots.path("03");
 # ## 1. Condensation
 #
 # Attention asks, for every place of a map: how important are you? To answer well one has to look at the whole map, and looking is what costs.
-# The idea of the paper: **look at a much smaller map.** A condenser takes its input V, shrinks it to Q, thinks about Q, blows the result up
+# The idea of the paper: **look at a much smaller map.** A condenser takes its input V, shrinks it to Q, computes K from Q, expands K
 # again to A, and lets A and V decide together what to pass on.
 #
 # We follow a synthetic *yes* through TinySpeech-M, trained on people. Its stem, a convolution and a pool, makes the first map V.
@@ -84,7 +84,7 @@ words, _ = data.open_dataset("tinywords").clips("testing").restrict(classes)
 yes = words.waveforms()[words.labels == classes.index("yes")][3:4]  # [1, 16000]
 x = recogniser.frontend(yes)  # [1, 1, 101, 40]
 condenser = network.blocks[0].first
-v = study.given(network, condenser, x)  # what the condenser is given when the network hears this word
+v = study.given(network, condenser, x)  # what the condenser is given when the network takes this word
 print(f"features {list(x.shape[1:])} became V {list(v.shape[1:])}: channels, frames, bands")
 
 # %% [markdown]
@@ -105,7 +105,7 @@ for name in ("first", "second"):
 # convolution and then a pointwise one. The paper's figure gives both their numbers of channels, such as 18 and 6. The first is always
 # twice that of the input: the grouped convolution makes **two copies of every channel**. The pointwise convolution mixes all of them.
 #
-# What does each copy see? Hold on to that question; it is the heart of this lesson. In our network the copies *look aside*, one a few frames or bands to one
+# What does each copy see? Hold on to that question; it is the heart of this lesson. In our network the copies are *shifted*: one looks a few frames or bands to one
 # side, its twin to the other. Section 7 tells why.
 
 # %%
@@ -124,7 +124,7 @@ print(f"weights: {weights}; an ordinary 3x3 convolution in its place would have 
 # ## 3. Expansion and selective attention
 #
 # **Expansion**, $A = X(K)$, undoes the pooling: every value is repeated over the window that it came from. No weights. A has the size of V again, and
-# holds what the condenser thinks of every place.
+# holds what the condenser found for every place.
 #
 # **Selective attention**, $V' = F(V, A, S)$, brings both together. S is a scale. All that the paper says of F is a node marked with a times and a plus sign, and one sentence:
 # "as S goes to 0, V' goes to A" (paper, section 2). The simplest function of that kind is
@@ -147,16 +147,16 @@ print(f"V {list(v.shape[1:])}, A {list(a.shape[1:])}, V' {list(chosen.shape[1:])
 # That is the whole class: `AttentionCondenser` in `tinycourse/models/condenser.py` has an argument for each of the numbers above, and none besides. Its generator `steps` hands
 # out the five maps one by one; the pictures below are drawn from it.
 #
-# Here are all five maps, four channels of each; time runs to the right, pitch goes up. Q is V in coarse. K no longer looks like the word: it says
+# Here are all five maps, four channels of each; time runs to the right, pitch goes up. Q is a coarse V. K no longer looks like the word: it says
 # things such as "there is more energy above than below". A is K stretched to the frames of V, every column twice. V' looks nearly like
-# A: in these channels, what the condenser thinks outweighs what came in.
+# A: in these channels A outweighs V.
 
 # %% alt="A grid of small maps: five rows for V, Q, K, A and V', four columns for channels; Q and K are coarser, A is blocky, V' much like A."
 maps = {step: m[0] for step, m in study.dissect(condenser, v).items()}
 figures.steps(maps, channels=(0, 1, 2, 3));
 
 # %% [markdown]
-# The second condenser takes over. Its window spans all bands, so what it thinks is one value for each frame: *this moment matters*, whatever
+# The second condenser takes over. Its window spans all bands, so its result is one value for each frame: *this moment matters*, whatever
 # the pitch. Look at A: vertical stripes. V' is V with these stripes laid over it.
 
 # %% alt="The same five rows for the second condenser: Q and K are single rows of values over time, A shows vertical stripes."
@@ -167,7 +167,7 @@ figures.steps(maps, channels=(0, 1, 2, 3));
 # %% [markdown]
 # ### What the limit decides
 #
-# F is a mystery, but not without a clue. Let S go to zero and measure how far V' is from A. A public re-implementation uses a gate,
+# The paper does not give F, but it gives one property of it. Let S go to zero and measure how far V' is from A. A public re-implementation uses a gate,
 # $S \cdot V \cdot \sigma(A) + V$. A third formula, $S \cdot V \cdot \sigma(A) + A$, has a times *and* a plus in it, like the figure's node.
 
 # %% alt="Distance of V' from A over falling S: two lines fall to zero, that of the gate falls to a constant above zero."
@@ -215,7 +215,7 @@ for layer in profiling.layers(network, x):
 plots.layer_costs(list(rows.values()), (("parameters", "parameters"), ("thousands", "thousand multiply-adds")));
 
 # %% [markdown]
-# ## 5. A detective story
+# ## 5. Which network is it? Count
 #
 # How do we know that this is the network of the paper? We do not: the authors published a figure and four counts, 10.8K, 6.1K, 2.7K and 4.7K parameters (paper, table 1). The
 # figure leaves open
@@ -256,12 +256,12 @@ print(f"a stem that takes every second of 101 frames and 40 bands leaves 51 x 20
 
 # %% [markdown]
 # Four times nearly the same number, from four different networks: the condensers' own maps were counted at full size, and the stem halves both axes. To be fair, the
-# case is not airtight. Our 10,923 for X would have been written 10.9K, not 10.8K (paper, table 1), and the figure contradicts itself on Y, whose first block goes
+# evidence is not complete. Our 10,923 for X would have been written 10.9K, not 10.8K (paper, table 1), and the figure contradicts itself on Y, whose first block goes
 # from 10 to 15 channels under a skip that cannot. But no other reading comes near.
 #
-# ## 6. The case falls apart
+# ## 6. The right count, and blind to order
 #
-# Case closed? Then train it. We built that reading to the letter, and it learned far less than networks of its size can: section 8 has the figures. Why? **Without training anything**, let us ask what such a network can see. Take a random map and
+# Is this the network, then? Train it. We built that reading to the letter, and it learned far less than networks of its size can: section 8 has the figures. Why? **Without training anything**, let us ask what such a network can see. Take a random map and
 # shuffle its frames, and later its bands, like a deck of cards (in steps of the pooling windows). Does the network notice?
 
 # %% tags=["nbval-check-output"]
@@ -283,14 +283,14 @@ for name in ("straight: nobody looks aside", "ours"):
         print(f"{name:30} {what:7} shuffled: ", "does not notice" if torch.allclose(before, after, atol=1e-5) else "notices")
 
 # %% [markdown]
-# There it is. With 1x1 kernels every place of the map is treated alone, and pooling forgets the order within its window. All the blocks together are **blind to order**: *on* played
+# With 1x1 kernels every place of the map is treated alone, and pooling forgets the order within its window. All the blocks together are **blind to order**: *on* played
 # backwards, or a word cut into snippets and mixed, is to them the same bag of sounds. Only the stem and the last convolution, both 3x3, see two
 # neighbours at a time. And *which sound comes after which* is what a word is.
 #
-# ## 7. Looking aside
+# ## 7. Shifted channels
 #
-# The survivor's count is right, and its eyes are shut. Is there a network with the *same* weights that sees? Look again at the two copies that the grouped
-# convolution makes of each channel. If both look at the same place they are one value times two numbers, which is hardly worth having two of. But a weight is a weight wherever it
+# The reading that is left has the right count, and is blind to order. Is there a network with the *same* weights that is not? Look again at the two copies that the grouped
+# convolution makes of each channel. If both look at the same place they are one value times two numbers, which is hardly worth having two of. But a weight costs the same wherever it
 # points to. **Let one copy look a step back and its twin a step ahead.** The pointwise convolution behind them then compares what was with what comes. It
 # is a three-wide kernel with a hole in the middle, it costs not one weight and not one multiply-add more, and the idea has a name: *shift* (Wu et al. 2018, arXiv 1711.08141).
 #
@@ -322,10 +322,10 @@ for name, field in seen.items():
 figures.reaches(seen, place=(13, 5));
 
 # %% [markdown]
-# ### A minute of proof
+# ### A short test
 #
 # Train both on the bundled words, right here, and a third one: 3x3 kernels, which see their neighbours but cost more weights. The bundled words are few and the
-# test voices are strange, so all three stay poor. Compare, do not admire.
+# test voices are strange, so all three stay poor. Compare them with each other, and with nothing else.
 
 # %%
 from tinycourse import training
@@ -355,20 +355,20 @@ figures.seeds(study.by_variant(measured["rows"]), {name: variant.choice for name
 # How to read it: the distance of a bar from the dashed line is the effect, the distance between the dots of a row is the noise. The last column of the table is strict. It says
 # *better* or *worse* only where not one seed of the variant reaches one of ours. All the others: **no difference that three seeds can see**, and whoever reports one reports noise.
 #
-# Three rows deserve a second look. *Straight*, the reading to the letter, has every weight that ours has, and shut eyes; 3x3 kernels buy the accuracy back, and pay with
+# Three rows deserve a second look. *Straight*, the reading to the letter, has every weight that ours has, and is blind to order; 3x3 kernels buy the accuracy back, and pay with
 # weights. The *gate*, which the limit had ruled out, is behind: the sentence in the paper and the experiment point the same way. And $S = 0$ throws V away altogether, so that
 # $V' = A$. If you expected a disaster there, ask what carries V past both condensers anyway: the skip around the block. In a short training less may even be easier to learn.
 #
 # ### What did not work
 #
-# And here is the diary: one seed each, so mind the noise, but in the order in which we stumbled. First we bought eyes with weights, 3x3 kernels; then we found the free ones.
+# And here are the trials in the order in which they were made: one seed each, so mind the noise. First we paid for the view of neighbours with weights, 3x3 kernels; then we found shifts, which are free.
 
 # %%
 print(study.diary(study.read(study.TRIED)["groups"]))
 
 # %% [markdown]
-# The last group is about patience, and about its opposite. More epochs help; but a network of so few weights never gets to learn its clips by heart, so what protects a larger one
-# from doing so, masks and noise, only makes its task harder. It is good to have met them. It is better to finish without.
+# The last group is about longer training, and about making the task harder. More epochs help; but a network of so few weights never gets to learn its clips by heart, so what protects a larger one
+# from doing so, masks and noise, only makes its task harder. It is good to know them. Here it is better to do without.
 #
 # ## Play with it
 #
@@ -385,7 +385,7 @@ CondenserExplorer(recogniser, words)
 #
 # The paper's four networks, and ours as shipped. The differences: the paper has twelve classes and all of Speech Commands, here are ten classes and a subset of it, so the accuracies
 # stand side by side but do not compete. The weights are counted for twelve classes in both. Our multiply-adds are lower since our stem pools once more: its map has 26 x 10 places and not
-# 51 x 20. Looking aside is ours, and so are log-mel instead of MFCC, batch norm in M (it is folded away in the end), the activation SiLU (a smooth ReLU), and the recipe of training.
+# 51 x 20. The shifts are ours, and so are log-mel instead of MFCC, batch norm in M (it is folded away in the end), the activation SiLU (a smooth ReLU), and the recipe of training.
 
 # %% alt="Accuracy over number of weights: hollow circles for the four networks of the paper, filled squares for those shipped here."
 shipped = {letter: checkpoint.load(name) for letter in "xyzm" if (name := f"tinyspeech-{letter}") in checkpoint.shipped()}
@@ -439,15 +439,15 @@ figures.against_paper({letter: (p.parameters, p.accuracy / 100) for letter, p in
 #
 # <details><summary>Answer</summary>
 #
-# **(b).** The means differ by less than the seeds do. (a) reports noise as a finding; the next seed may turn it over. (c) reads tea leaves.
+# **(b).** The means differ by less than the seeds do. (a) reports noise as a finding; the next seed may reverse it. (c) reads a meaning into chance.
 # </details>
 
 # %% [markdown]
 # ## Three take-aways
 #
-# 1. A condenser thinks about a small map and decides on a large one: pool, mix, unpool, and let V and A meet. That is cheap, and it fits in ten lines.
-# 2. Counting is a microscope. It found one reading of thirty-two, and it also showed that the count is not the whole story: two networks with the same weights, and
-#    one of them is blind.
+# 1. A condenser computes on a small map and decides on a large one: pool, mix, unpool, and let V and A meet. That is cheap, and it fits in ten lines.
+# 2. Counting decides between readings. It found one of thirty-two, and it also showed that the count is not the whole story: two networks with the same weights, and
+#    one of them is blind to order.
 # 3. Ask what a network *can* see before you ask what it learns. A shuffled input costs a second; a training costs a night.
 #
 # ## What comes next

@@ -14,8 +14,8 @@
 # %% [markdown]
 # # 04 Machine-driven design: exercises
 #
-# [Lesson 04](../notebooks/04_exploration.ipynb) let a machine design networks. Here you write its parts: `pareto_front` finds who is beaten by
-# nobody, `net_score` and `hypervolume` turn networks and fronts into numbers, `exceeded` is the door-keeper, and `evolve` is a
+# [Lesson 04](../notebooks/04_exploration.ipynb) let a machine design networks. Here you write its parts: `pareto_front` finds the networks that no other
+# one beats, `net_score` and `hypervolume` turn networks and fronts into numbers, `exceeded` checks the limits, and `evolve` is a
 # complete search of your own. At the end it designs networks, on your computer, with your functions.
 #
 # **How it works.** Write your answer where it says `YOUR CODE HERE` and remove the line `raise NotImplementedError()`.
@@ -49,7 +49,7 @@ print(f"{len(points)} networks were trained; each has an error and a number of w
 # <!-- card pareto_front difficulty=2 importance=5 minutes=15 points=3 -->
 #
 # Every network has several prices, here two: its error and its weights. **Small is good.** A network *beats* another one if it is nowhere
-# larger and somewhere smaller. Those that nobody beats are the Pareto front: for each of them there is somebody who should choose it. **Write
+# larger and somewhere smaller. Those that no other one beats are the Pareto front: each of them is the right choice for somebody. **Write
 # `pareto_front`.** Mind two things. To be equal in one price and smaller in the other is enough to beat. Two networks with the same prices do not beat each other.
 
 
@@ -166,7 +166,7 @@ net_score = check.lesson04.net_score.catch_up(net_score)
 
 # %% [markdown]
 # ### What it likes
-# The networks of the paper's table 1, and others, by your score. Half the weights are worth as much as a fifth more accuracy, so it loves the small: who
+# The networks of the paper's table 1, and others, by your score. Half the weights are worth as much as a fifth more accuracy, so it prefers small networks: whoever
 # needs a certain accuracy has to ask for it with a constraint, as the paper did.
 
 # %% tags=["nbval-check-output"]
@@ -176,7 +176,7 @@ for name in sorted(table, key=table.get, reverse=True)[:8]:
     print(f"{name:16}{table[name]:7.1f} dB{network.accuracy:7.1f} % accuracy, {network.parameters:10,.0f} weights")
 
 # %% [markdown]
-# ## Exercise 3: the door-keeper
+# ## Exercise 3: limits
 # <!-- card exceeded difficulty=2 importance=5 minutes=10 points=2 -->
 #
 # A network that does not fit the chip is not worth a second of training. Its costs are known before: weights, multiply-adds, flash and RAM. **Write
@@ -230,7 +230,7 @@ assert exceeded({"ram": 10}, {"ram": 10, "flash": 5}) == {}
 exceeded = check.lesson04.exceeded.catch_up(exceeded)
 
 # %% [markdown]
-# ### TinySpeech at the door
+# ### Does TinySpeech fit?
 # The paper's networks, and one of them without its second pooling: what a chip with 32 KB of RAM says <!-- definition -->. The RAM is planned by the exporter, as in lesson 00.
 
 # %% tags=["nbval-check-output"]
@@ -393,7 +393,7 @@ evolve = check.lesson04.evolve.catch_up(evolve)
 
 # %% [markdown]
 # ### Let it design
-# Everything together: your evolution draws and mutates networks of attention condensers, your door-keeper turns away what is too large, and what remains is trained on the bundled words for a
+# Everything together: your evolution draws and mutates networks of attention condensers, your limits turn away what is too large, and what remains is trained on the bundled words for a
 # moment. A design that is turned away gets an error above all others, by how far it is off: so evolution learns the limits as well.
 
 

@@ -20,8 +20,8 @@
 #
 # ## What you will build
 #
-# A search space of attention-condenser networks with the paper's four as points of it; the bill of a network before it is trained, down to its instructions on
-# a chip; a front of networks that nobody beats; a search that runs here in a minute, and on as many machines as you have. Then we look at what the same search found when it had hundreds of trainings.
+# A search space of attention-condenser networks with the paper's four as points of it; the cost report of a network before it is trained, down to its instructions on
+# a chip; a Pareto front, the networks that no other one beats; a search that runs here in a minute, and on as many machines as you have. Then we look at what the same search found when it had hundreds of trainings.
 #
 # ## Objectives
 #
@@ -30,13 +30,13 @@
 # - turn an architecture into a space, and say what is left out of it;
 # - check flash, RAM and instructions of a network before you train it;
 # - read a Pareto front, a NetScore and a hypervolume, and say what each of them hides;
-# - judge whether a short training foretells a long one;
+# - judge whether a short training predicts a long one;
 # - decide whether a guided search was worth more than luck.
 
 # %% [markdown]
 # ## Before you start
 #
-# You need [lesson 00](00_word_to_chip.ipynb) and [lesson 03](03_attention_condensers.ipynb): stem, block, condenser, the two copies that look aside.
+# You need [lesson 00](00_word_to_chip.ipynb) and [lesson 03](03_attention_condensers.ipynb): stem, block, condenser, the two shifted copies.
 #
 # ## Time and machine
 #
@@ -59,9 +59,9 @@ from tinycourse import plots
 plots.path("04");
 
 # %% [markdown]
-# ## 1. What is wrong with the hand?
+# ## 1. Why not design by hand?
 #
-# Nothing, if the designer has months. Look at the bill of TinySpeech-M: which of its parts would you save on?
+# One can, given months. Look at the cost report of TinySpeech-M: which of its parts would you save on?
 
 # %% alt="Two bar charts with a row for each part of TinySpeech-M: weights and thousand multiply-adds; the last convolution has most of both."
 from tinycourse.models import TINYSPEECH_DESIGNS, Designed
@@ -81,7 +81,7 @@ plots.layer_costs(parts, (("parameters", "weights"), ("thousands", "thousand mul
 # ## 2. The space
 #
 # A search can find only what its space contains. Ours has all that lesson 03 left open, the kernels and pools of the paper's relatives, and different ends. It is **a fixed list of
-# choices**, since samplers like that best. Thirty free numbers of channels would drown them, so here all channels follow from a few: width, growth, bottleneck and copies. In the
+# choices**, since samplers like that best. Thirty free numbers of channels are too many for them, so here all channels follow from a few: width, growth, bottleneck and copies. In the
 # names, *near* is the first condenser of a block and *far* the second, and *high* is the upper edge of the front end in Hz. One point of the space, drawn at random, is marked.
 
 # %% alt="A table with a row for each choice, such as stem, blocks, width or kernel, and all its values; one value in each row is filled."
@@ -119,12 +119,12 @@ for letter, design in TINYSPEECH_DESIGNS.items():
 # The list has two kinds of ends that no TinySpeech has. `3 x bands` in the *stem* turns all bands into channels at once, so that what follows looks along time alone. `1 x bands` in
 # the *last* convolution gives every channel its own weight for each band, and merges all bands into one value a frame: cheap, and it knows high from low.
 #
-# ## 3. The bill before the training
+# ## 3. The cost report before the training
 #
 # What a network costs does not depend on what it has learned. So we can know it in advance: weights and multiply-adds by counting, flash and RAM by asking the exporter to
 # plan the chip's memory for a network of random weights, as in lesson 00. And the time?
 
-# %% alt="Two panels of points, one for each network: instructions scatter widely over multiply-adds, and lie on the diagonal over those foretold."
+# %% alt="Two panels of points, one for each network: instructions scatter widely over multiply-adds, and lie on the diagonal over those predicted."
 from statistics import mean
 
 from tinycourse.search import instruction_model, records
@@ -140,9 +140,9 @@ figures.prices(chip["instructions"], chip["errors"], chip["multiply_adds"]);
 # %% [markdown]
 # Networks with equally many multiply-adds differ by far in instructions. An addition of two maps has no multiply-add at all and yet is one of the dearest things an integer
 # network does, because both maps come on different scales. So every kernel has **its own prices**: for products, for elements, for positions, and for being called. We let the emulated chip of
-# lesson 00 count what two dozen networks take, layer by layer, and least squares finds the prices. Honest is only the right panel's kind of test: each network is foretold by prices that were fitted *without* it.
+# lesson 00 count what two dozen networks take, layer by layer, and least squares finds the prices. The right panel is an honest test: the instructions of each network are predicted by prices that were fitted *without* it.
 #
-# ### The door-keeper
+# ### Limits come first
 #
 # A limit is hard: what exceeds it is not trained. Here are the sets of limits that the course brings. `ladder` is the one of the long search below: on each of three steps no more weights than a TinySpeech
 # has, *and fewer multiply-adds*, *and* the RAM of the smallest chip.
@@ -167,9 +167,9 @@ marks = {letter: (c.parameters, c.multiply_adds) for letter, c in counted.items(
 figures.cloud(long["rows"], costs.PRESETS[long["settings"]["limits"]].rungs, marks);
 
 # %% [markdown]
-# ## 4. Who is best?
+# ## 4. Which network is best?
 #
-# Error and weights should both be small, and the two are at odds. So there is no best network, only networks that **nobody beats**: whoever is smaller errs more, whoever errs less is larger. They are the
+# Error and weights should both be small, and the two are at odds. So there is no best network, only networks that **no other one beats**: each smaller one errs more, each one that errs less is larger. They are the
 # *Pareto front*. In [exercise 1](../exercises/04_exploration.ipynb) you write the function; here it is at work on the first few networks of the long search, with the area that they beat.
 
 # %% alt="Two figures: error over weights of the first networks with the front as steps; the same front with the area that it beats shaded."
@@ -188,7 +188,7 @@ print(f"{best.sum()} of {len(few)} networks are on the front; together they beat
 # %% [markdown]
 # The **hypervolume** is that area, and grows whenever the front gets better anywhere. It makes fronts comparable, at a price: somebody has to choose the reference, and whether a small network counts as
 # much as a good one. **NetScore**, the paper's choice (TinySpeech paper, section 3.1), is harsher. It makes one number of each network, $20 \log_{10}(\text{accuracy}^2 / \sqrt{\text{weights} \cdot \text{multiply-adds}})$,
-# and with it one winner. See whom it picks, and why the paper demanded a minimum accuracy as well.
+# and with it one winner. See which one it picks, and why the paper demanded a minimum accuracy as well.
 
 # %%
 scores = [net_score(100 * (1 - row["error"]), row["costs"]["parameters"], row["costs"]["multiply_adds"]) for row in trained]
@@ -270,22 +270,22 @@ for low, (high, _) in zip((0, *(r[0] for r in rungs)), rungs):
 # %% [markdown]
 # ### Why it makes sense
 #
-# Compare with the figure above; four things could have been thought of, and two of them had not been.
+# Compare with the figure above. All four findings can be explained afterwards; two of them we had not thought of before.
 #
 # - **The end.** Networks that end in a 3x3 convolution, as every TinySpeech does, err most, and so do those with its separable form. What section 1 suspected is true: the weights are better
 #   spent elsewhere. An end that weighs the bands tells a low sound from a high one, which the average behind a 3x3 convolution forgets.
-# - **The first condenser.** A 1x1 kernel falls behind there, even where its copies look aside, as in lesson 03. A 3x3 kernel costs nine times as much for each channel, in a layer
+# - **The first condenser.** A 1x1 kernel falls behind there, even where its copies are shifted, as in lesson 03. A 3x3 kernel costs nine times as much for each channel, in a layer
 #   that works on a condensed map and therefore costs little; so the machine pays.
-# - **The ear.** Up to 7.6 kHz instead of the paper's 4 kHz (TinySpeech paper, section 3): *s* and *f* live up there. The front end costs the same (lesson 01 compared both).
+# - **The upper edge of the bands.** 7.6 kHz instead of the paper's 4 kHz (TinySpeech paper, section 3): *s* and *f* have their energy up there. The front end costs the same (lesson 01 compared both).
 # - **Depth.** Few blocks lead, and the sampler soon asked for little else. Here be careful. Shallow networks learn quickly, and the search judges after seconds. Whether they *stay* ahead
-#   is not for this figure to say. It is the next question.
+#   this figure cannot say. It is the next question.
 
 # %% [markdown]
 # ## 7. Does a short training tell the truth?
 #
-# Ten seconds of training are a poor oracle. How poor? Designs of all qualities were trained again, for much longer. If the order stays, the search was led the right way. And could we have had it cheaper? Some
-# signs need *no* training: the number of weights; the multiply-adds; the norm of the gradient; `snip`, how much the loss would miss each weight; `synflow`, the same without data; `naswot`, how differently
-# clips switch the units (Abdelfattah et al. 2021, arXiv 2101.08134, compare them).
+# Ten seconds of training predict the end poorly. How poorly? Designs of all qualities were trained again, for much longer. If the order stays, the search was led the right way. And could we have had it cheaper? Some
+# signs need *no* training: the number of weights; the multiply-adds; the norm of the gradient; `snip`, how much the loss would change without each weight; `synflow`, the same without data; `naswot`, how differently
+# clips switch the units on and off (Abdelfattah et al. 2021, arXiv 2101.08134, compare them).
 
 # %% alt="Left: error after the long training over that after the short one, a rising cloud. Right: bars of rank correlations by sign."
 measured = study04.read(study04.FIDELITY)
@@ -298,7 +298,7 @@ figures.foretelling(*([row[name] for row in measured["rows"]] for name in ("shor
 
 # %% [markdown]
 # Read the left panel first: a rising cloud says that the short training orders designs as the long one does, and its width says how far to trust it. Then the bars. The two at the top of the grey ones are
-# trivial signs. **Whatever is not longer than these two has told us nothing but size.**
+# trivial: they only count. **A sign whose bar is not longer than these two tells us no more than the size of a network does.**
 #
 # And depth? Here are the designs that did best in the long training. (It knew ten classes, so they have fewer weights here than above.)
 
@@ -310,12 +310,12 @@ for row in sorted(measured["rows"], key=lambda row: row["long"])[:8]:
 
 # %% [markdown]
 # The doubt was right. Deep networks that were equal to shallow ones after the short training are ahead after the long one. So the search was not led to the wrong place, but it looked for too little depth, and a next
-# study should train longer, or handicap the shallow. Among the best of each size the long training therefore had the last word. It can err, too: one of its two best among the largest fell, when trained in full, behind the network of
+# study should train longer, or give shallow networks a handicap. Among the best of each size the long training therefore had the last word. It can err, too: one of its two best among the largest fell, when trained in full, behind the network of
 # the middle size, which has less than half the weights. So the course ships two found networks, not three.
 #
-# ## 8. Was the guide worth its money?
+# ## 8. Did the guided search pay?
 #
-# The question that is asked too seldom. Random search needs no cleverness, and it profits from the same door-keeper. So let them race: three samplers, three seeds each, the same number of trainings for all.
+# This is asked too seldom. Random search is simple, and it profits from the same limits. So let them race: three samplers, three seeds each, the same number of trainings for all.
 
 # %% alt="Hypervolume over the number of networks trained, a line and a band for each of random, nsga2 and tpe."
 race = study04.read(study04.RACE)["rows"]
@@ -330,8 +330,8 @@ for name, values in ends.items():
 figures.growth(curves);
 
 # %% [markdown]
-# A guide that wins every pair was worth its money; one that wins half of them was luck with a name. Here TPE is ahead on average, though not in every pair. NSGA-II is behind: in so few trainings it has hardly bred a second
-# generation. Look also at *when* the lines part. At first every sampler looks around, since a guide needs answers before it can guide: a lead at the very beginning is luck. With a smaller budget the fair choice is random search, with the door-keeper in front of it.
+# A guided sampler that wins every pair has paid; one that wins half of them is no better than luck. Here TPE is ahead on average, though not in every pair. NSGA-II is behind: in so few trainings it has hardly bred a second
+# generation. Look also at *when* the lines part. At first every sampler tries points here and there, since it needs answers before they can guide it: a lead at the very beginning is luck. With a smaller budget the fair choice is random search, with the limits in front of it.
 #
 # ## Play with it
 #
@@ -347,9 +347,9 @@ SearchExplorer(long["rows"])
 #
 # The designs of the machine, trained in full with several seeds, beside TinySpeech and BC-ResNet (Kim et al. 2021, arXiv 2106.04140), one seed each, trained in the same way on the same clips: ten classes, no teacher. (Only the number of epochs
 # differs, BC-ResNet had fewer, since each takes it several times as long; `tinycourse checkpoints` has all commands.) In int8 they are what the chip runs, bit for
-# bit, and the instructions are counted, not foretold. What to keep in mind: the machine was judged on the validation clips hundreds of times, so only the testing clips, which it never saw, count. The weights are
-# those that the paper counts, for twelve classes, without batch norm. BC-ResNet has besides a batch norm for every fifth of the bands, which does not fold away. And a hand was in the game: it
-# wrote the space, and put five points into the study to begin with; the cell of section 6 says which of the best are its own.
+# bit, and the instructions are counted, not predicted. What to keep in mind: the machine was judged on the validation clips hundreds of times, so only the testing clips, which it never saw, count. The weights are
+# those that the paper counts, for twelve classes, without batch norm. BC-ResNet has besides a batch norm for every fifth of the bands, which does not fold away. And people had a part in it: they
+# wrote the space, and put five points into the study to begin with; the cell of section 6 says which of the best are theirs.
 
 # %% alt="Accuracy on test clips over weights: stars for the networks found, and the shipped TinySpeech and BC-ResNet for comparison."
 final = study04.read(study04.FINAL)["rows"]
@@ -389,7 +389,7 @@ figures.rivals(series);
 #
 # <details><summary>Answer</summary>
 #
-# **(b).** The bill is known in a second, the training costs ten times that, and answers nothing that was asked. (a) is not so: samplers use such scores where nothing better can be had. (c) it could be trained very well, on this machine.
+# **(b).** The costs are known in a second; the training takes ten times that, and tells nothing new about them. (a) is not so: samplers use such scores where nothing better can be had. (c) it could be trained very well, on this machine.
 # </details>
 #
 # **3. Two searches ran. The front of one is better for small networks, that of the other for large ones. Which has the larger hypervolume?**

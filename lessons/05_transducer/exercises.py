@@ -14,7 +14,7 @@
 # %% [markdown]
 # # 05 The RNN transducer: exercises
 #
-# [Lesson 05](../notebooks/05_transducer.ipynb) walked through a lattice. Here you write what walks: `transitions` finds the steps, `two_frames`
+# [Lesson 05](../notebooks/05_transducer.ipynb) walked through a lattice. Here you write its parts: `transitions` finds the steps, `two_frames`
 # lists all ways through the smallest lattice worth the name, `alpha` adds up the ways through any, `step_shares` turns them into a
 # gradient, and `greedy` speaks. At the end four of them train a transducer and let it talk, and no line of that is the library's.
 #
@@ -193,7 +193,7 @@ for frames, labels in ((2, 2), (4, 2), (20, 5), (100, 20), (1_000, 100)):
 #
 # $$\alpha(t, u) = \log\left(e^{\alpha(t-1,\,u)\,+\,\mathrm{blank}(t-1,\,u)} + e^{\alpha(t,\,u-1)\,+\,\mathrm{label}(t,\,u-1)}\right), \qquad \alpha(0, 0) = 0.$$
 #
-# Nobody comes from outside of the lattice. **Write `alpha`.** Two loops are fine.
+# No alignment comes from outside of the lattice. **Write `alpha`.** Two loops are fine.
 
 
 # %%
@@ -240,7 +240,7 @@ assert torch.allclose(alpha(torch.full((1, 3, 2), -1.0)), torch.tensor([[0.0, -1
 # <details>
 # <summary>Hint 2</summary>
 #
-# `torch.logaddexp(a, b)` is log(exp(a) + exp(b)) and survives where exp alone would not. Begin every node at -1e30, nobody, and add what comes.
+# `torch.logaddexp(a, b)` is log(exp(a) + exp(b)) and survives where exp alone would not. Begin every node at -1e30, the logarithm of nothing, and add what comes.
 # </details>
 #
 # <details>

@@ -15,14 +15,14 @@
 # # 05 The RNN transducer
 #
 # Until now a clip held one word. People do not speak in clips. They speak in streams, and a recogniser has to find out at once *what* was said and *when*, though
-# nobody ever marked the when. The transducer solves this with a picture that fits on a napkin, a lattice, and one recursion through it. The recogniser of our second paper
-# is built on it: it runs on a phone, and asks no server.
+# nobody ever marked the times. The transducer solves this with a lattice, a picture that fits on a sheet of paper, and one recursion through it. The recogniser of our second paper
+# is built on it: it runs on a phone, and needs no server.
 #
 # ## What you will build
 #
 # The lattice of a four-frame utterance, walked by hand. Its loss, by listing, by recursion and by the library. The gradient as a picture. Then a recogniser for
 # strings of spoken digits, trained from scratch before your eyes; and beside it another that seems to learn nothing, and you will know why. At the end yours
-# listens to a stream, and you measure how late it answers.
+# runs on a stream, and you measure how late it answers.
 #
 # ## Objectives
 #
@@ -92,8 +92,8 @@ figures.transcripts(panels, meant=("ice cream", "I scream"));
 #
 # ## 2. Three networks
 #
-# A transducer (Graves 2012, [arXiv 1211.3711](https://arxiv.org/abs/1211.3711)) splits the question. The **encoder** says what was heard up to frame t. The **prediction network** says what may follow
-# the u labels that were said, and never hears a sound: it is a language model. The **joint network** takes one vector of each and gives a score to every label and to blank.
+# A transducer (Graves 2012, [arXiv 1211.3711](https://arxiv.org/abs/1211.3711)) splits the question. The **encoder** describes the sound up to frame t. The **prediction network** says what may follow
+# the u labels that were said, and takes no sound at all: it is a language model. The **joint network** takes one vector of each and gives a score to every label and to blank.
 
 # %% alt="Boxes: features lead to the encoder, labels said so far to the prediction network, both to the joint network; out come a label, which leads back, or blank."
 figures.networks();
@@ -101,8 +101,8 @@ figures.networks();
 # %% [markdown]
 # **A label is said, and we stay in the frame. A blank says nothing, and leads to the next frame.** That is all there is to know about how a transducer runs.
 #
-# Here is the smallest one that deserves the name, made by hand. Someone says *two six*, in four frames: a pause, *two*, *six*, a pause. What the encoder heard is a row of scores for each frame.
-# What the prediction network expects is a row for each label before: whoever has just said *two* should not say it again. The joint network adds the two, and a softmax makes them probabilities.
+# Here is the smallest one that deserves the name, made by hand. Someone says *two six*, in four frames: a pause, *two*, *six*, a pause. The encoder gives a row of scores for each frame.
+# The prediction network gives a row for each label before: whoever has just said *two* should not say it again. The joint network adds the two, and a softmax makes them probabilities.
 
 # %% tags=["nbval-check-output"]
 words = ("(blank)", "two", "six")
@@ -122,7 +122,7 @@ for t, u in ((1, 0), (1, 1)):
 # ## 3. The lattice
 #
 # Put all of it into one picture. A **node** (t, u) means: t frames are behind us, and u labels have been said. A blank leads to the right, the next label up. An **alignment** is a path from the lower left to the end;
-# its probability is the product of its steps. Each tells another story of when the words were said. Which one is true, nobody knows, so **the probability of the transcript is the sum over all of
+# its probability is the product of its steps. Each puts the words at other times. Which one is true, nobody knows, so **the probability of the transcript is the sum over all of
 # them**.
 
 # %% alt="A lattice of four frames and two labels with a probability on every arrow; the likeliest path goes right, up, right, up, right and out."
@@ -145,7 +145,7 @@ figures.lattice(4, words[1:], steps=both.exp(), way=alignments.nodes(ways[0][0])
 #
 # $$\alpha(t, u) = \alpha(t-1, u)\, p_{\text{blank}}(t-1, u) + \alpha(t, u-1)\, p_{\text{label}}(t, u-1).$$
 #
-# Seen from the other side, **beta** is the probability of going from a node to the end. Each needs one visit to each node, whatever the number of alignments. In code both are kept as logarithms:
+# Seen from the other side, **beta** is the probability of going from a node to the end. The two together are the *forward-backward algorithm*. Each needs one visit to each node, whatever the number of alignments. In code both are kept as logarithms:
 # products of hundreds of probabilities are too small for any float.
 
 # %% alt="Two lattices with numbers in their nodes: alpha begins with one at the lower left and fades, beta is largest near the end."
@@ -168,7 +168,7 @@ for d in range(5):
 #
 # ## 5. Loss and gradient
 #
-# The loss is minus the logarithm of that number. For training we need its gradient, and it tells a story of its own. Alpha times beta over the total is the **occupancy** of a node, the share of alignments that come by. The same
+# The loss is minus the logarithm of that number. For training we need its gradient. Alpha times beta over the total is the **occupancy** of a node (its *posterior probability*), the share of alignments that pass it. The same
 # goes for each step, with the step's own probability between:
 
 # %% alt="The lattice with occupancies in the nodes and arrows as wide as they are used: nearly everything flows along one path."
@@ -180,8 +180,8 @@ figures.lattice(4, words[1:], nodes=visited, widths=taken);
 #
 # $$\underbrace{p(v)\ \times\ \text{occupancy of the node}}_{\text{what the network does here}}\ -\ \underbrace{\text{occupancy of the step}}_{\text{what the alignments would like}}.$$
 #
-# Where no alignment comes by, nothing is learned. Elsewhere the network is moved from what it does to what the good alignments do. Nobody told it which ones are good: it was the network itself that said so, a moment ago. It believes, acts on its
-# belief, and believes more firmly. In blue, what is to rise:
+# Where no alignment comes by, nothing is learned. Elsewhere the network is moved from what it does to what the good alignments do. Nobody told it which ones are good: their probabilities are the network's own, of a moment ago. So it
+# gets surer of what it believes already. In blue, what is to rise:
 
 # %% alt="Three tables of frames by labels said, for blank, two and six: blue where a label should be said, red where the network says too much."
 from tinycourse.transducer import reference_loss, rnnt_loss
@@ -190,7 +190,7 @@ loss, slopes = reference_loss(logits, target, 0)
 figures.gradient({word: slopes[..., v] for v, word in enumerate(words)}, words[1:]);
 
 # %% [markdown]
-# Four ways to the same numbers: listing all alignments, the readable recursion, the library's fast loss, and the blunt method, which moves each logit a little and looks.
+# Four ways to the same numbers: listing all alignments, the readable recursion, the library's fast loss, and *finite differences*: move each logit a little and see what the loss does.
 
 # %% tags=["nbval-check-output"]
 leaf = logits.double().requires_grad_()
@@ -208,10 +208,10 @@ print("gradients agree:", torch.allclose(exact, slopes.double(), atol=1e-6), tor
 # %% [markdown]
 # ## 6. Why it says nothing at first
 #
-# A real network now, for strings of digits. Before it trains, think. What is the easiest thing to learn, for a network that has not yet learned to hear? Every alignment of T frames takes T blanks, and only U labels, whatever was said. So: **say blank more often.** Let blank have the
-# same probability at every node, and the ten digits share the rest evenly. Then the loss has a closed form, and we can look up the best that a deaf network can do.
+# A real network now, for strings of digits. Before it trains, think. What is the easiest thing to learn, for a network that has learned nothing of the sound yet? Every alignment of T frames takes T blanks, and only U labels, whatever was said. So: **say blank more often.** Let blank have the
+# same probability at every node, and the ten digits share the rest evenly. Then the loss has a closed form, and we can compute the best that a network can do that ignores the sound.
 
-# %% alt="The loss of a deaf network over its probability of blank: it falls from the left, has its lowest point where blank is likely, and rises again."
+# %% alt="The loss of a network that ignores the sound over its probability of blank: it falls from the left, has its lowest point where blank is likely, and rises again."
 from tinycourse import data
 from tinycourse.data import sentences
 from tinycourse.training import transducers
@@ -236,15 +236,15 @@ print(f"{'knows when only':20}              loss {torch.tensor(10.0).log():6.2f}
 figures.plateau(blank, {"deaf network": deaf}, {name: (float(blank[i]), float(deaf[i])) for name, i in points.items()});
 
 # %% [markdown]
-# So much better, and nothing at all was heard. What would such a network say? At every node blank is by far the likeliest symbol, so greedy search takes it every time: **nothing**. All digits are wrong while the loss falls and falls. This is the *blank-only plateau*, and
+# So much better, and nothing of the sound was used. What would such a network say? At every node blank is by far the likeliest symbol, so greedy search takes it every time: **nothing**. All digits are wrong while the loss falls and falls. This is the *blank-only plateau*, and
 # on it many people have given up on a transducer that was fine.
 #
-# The next station can be predicted as well. A network that knows *when* a digit is said, but not *which*, still has to guess one of ten, and a guess costs the logarithm of ten: the last line above. Only below that level does it know digits.
+# The next level can be predicted as well. A network that knows *when* a digit is said, but not *which*, still has to guess one of ten, and a guess costs the logarithm of ten: the last line above. Only below that level does it know digits.
 #
 # ### A trap, and a way around it
 #
-# There is a cheap way to know when. **Say everything in the first frame.** Nobody asked for the true moment: an alignment that guesses all digits before it has heard any is an alignment like others, and a network that makes it the likeliest one has the loss of the last line. But in that frame there is
-# nothing to hear, and the gradient flows only where alignments come by. So it stays there. In our trials a network that began with all symbols alike sat at this level for thousands of steps; below you see one begin to. Ours starts with blank nine times out of ten, one line in `models/rnnt.py`: then to say many
+# There is a cheap way to know when. **Say everything in the first frame.** Nobody asked for the true moment: an alignment that guesses all digits before the first is spoken is an alignment like others, and a network that makes it the likeliest one has the loss of the last line. But in that frame there is
+# no digit yet, and the gradient flows only where alignments come by. So it stays there. In our trials a network that began with all symbols alike sat at this level for thousands of steps; below you see one begin to. Ours starts with blank nine times out of ten, one line in `models/rnnt.py`: then to say many
 # labels at once is what costs, the alignments are spread over the whole utterance, and so is the gradient.
 #
 # ## 7. Train it
@@ -310,7 +310,7 @@ figures.maps(occupied, said);
 # ## 8. Saying it: greedy search
 #
 # In use nobody tells us the labels. **Greedy search** asks for the best symbol at every node. A label: say it, feed it to the prediction network, ask again in the same frame. Blank: go on. The line below climbs one step for every word that it says. In the middle is how sure it was of
-# blank each time it left a frame; above, what it heard, and when the words were really spoken.
+# blank each time it left a frame; above, the sound as features, and when the words were really spoken.
 
 # %% alt="A log-mel map with the spoken words above it; below it bars of the probability of blank, which dip at the words; below that a staircase of what was said."
 followed = study.follow(mine, one)
@@ -333,7 +333,7 @@ print({text: round(p, 2) for text, p in hypotheses.items()})
 figures.beam(rows, best="six");
 
 # %% [markdown]
-# How often does that matter in real life? The recogniser that the course ships was trained for longer, on longer strings. Here are yours and the shipped one on new strings of at most seven digits: greedy on all of them, greedy and with a beam on some. Yours has never heard more than three in a row. Before you run it: what will it get wrong?
+# How often does that matter in real life? The recogniser that the course ships was trained for longer, on longer strings. Here are yours and the shipped one on new strings of at most seven digits: greedy on all of them, greedy and with a beam on some. Yours was never trained on more than three in a row. Before you run it: what will it get wrong?
 
 # %%
 from tinycourse.transducer import Beam, Limits, errors
@@ -354,10 +354,10 @@ for hypothesis in (best, second):
     print(f"{torch.tensor(hypothesis.score).exp():8.2g}  {vocabulary.decode(hypothesis.labels)}")
 
 # %% [markdown]
-# A well trained transducer on easy speech is nearly always sure, and then a beam changes little. It earns its keep on long sentences with word pieces, where the first piece of a word decides what the others can be; and whenever you want the *second* best answer, with its probability, as above.
+# A well trained transducer on easy speech is nearly always sure, and then a beam changes little. It pays on long sentences with word pieces, where the first piece of a word decides what the others can be; and whenever you want the *second* best answer, with its probability, as above.
 #
-# And yours? It does not mistake a digit here and there. It *stops after the third one*. The prediction network hears nothing, but it can count: no string of its training had a fourth digit, so after three labels nothing but blank is likely. A transducer learns the language of its training along with the sound; whoever wants long
-# sentences has to train on long sentences. Among what the shipped one still gets wrong there are doubled digits. Once *three* is said, the prediction network holds back a second *three*, because in most frames of a *three* it would be an echo. Here too the cure was the diet: in the strings that it has learned
+# And yours? It does not mistake a digit here and there. It *stops after the third one*. The prediction network takes no sound, but it can count: no string of its training had a fourth digit, so after three labels nothing but blank is likely. A transducer learns the language of its training along with the sound; whoever wants long
+# sentences has to train on long sentences. Among what the shipped one still gets wrong there are doubled digits. Once *three* is said, the prediction network holds back a second *three*, because in most frames of a *three* it would be an echo. Here too the cure was in the data: in the strings that it has learned
 # from, a digit follows itself more often than by chance.
 #
 # ## 9. In a stream
@@ -378,7 +378,7 @@ for size in (1, 7, 50):
     print(f"chunks of {size:2} frames: the same labels, at the same frames, with the same score: {same}")
 
 # %% [markdown]
-# Not at all. But *when* does it write a word? The loss does not care: an alignment that waits is as good as one that does not, and to wait is to hear more. So a transducer may be late, by as much as it finds useful. We know where the words of our strings end, so we can measure it. Zero is the end of
+# Not at all. But *when* does it write a word? The loss does not care: an alignment that waits is as good as one that does not, and whoever waits knows more of the sound. So a transducer may be late, by as much as it finds useful. We know where the words of our strings end, so we can measure it. Zero is the end of
 # the word; to the left of it the word was written before it was over.
 
 # %% alt="A row of dots for each digit: seconds from the end of the word to its label, most within a few tenths of a second, with a bar at each mean."
@@ -393,10 +393,10 @@ figures.delays({word: late[word] for word in data.DIGITS if word in late});
 #
 # ## Play with it
 #
-# Choose a lattice, and drag the words: a slider for each says in which frame it is said. Above the lattice stands the probability of that one alignment, and its share of all. How far can you move a word before the share is gone? Which word bears it longest? And in the lattice from *before training*: can you find
+# Choose a lattice, and drag the words: a slider for each says in which frame it is said. Above the lattice stands the probability of that one alignment, and its share of all. How far can you move a word before the share is gone? Which word can be moved furthest? And in the lattice from *before training*: can you find
 # any alignment that is worth more than the others?
 
-# %% tags=["widget", "nbval-ignore-output"] alt="Sliders for each word above three panels: what is heard, the lattice with one alignment drawn through it, and the log-probability of each of its steps."
+# %% tags=["widget", "nbval-ignore-output"] alt="Sliders for each word above three panels: the features, the lattice with one alignment drawn through it, and the log-probability of each of its steps."
 from tinycourse.widgets.lesson05 import AlignmentExplorer
 
 own = {f"your digits, {name}": study.Heard(x, target, said, mel) for name, x in reversed(lattices.items())}
@@ -405,7 +405,7 @@ AlignmentExplorer(own | {"two six, by hand": study.Heard(log_probs, torch.tensor
 # %% [markdown]
 # ## An honest comparison
 #
-# The second paper of this course (Shangguan et al. 2019) starts from a transducer of eight encoder layers and two prediction layers. Its test sets are private. So here is what they report, and what is ours; the last column is *not* a race.
+# The second paper of this course (Shangguan et al. 2019) starts from a transducer of eight encoder layers and two prediction layers. Its test sets are private. So here is what they report, and what is ours; do *not* rank the columns by their errors.
 
 # %%
 from tinycourse.models import rnnt
@@ -434,15 +434,15 @@ print("\nHow rnnt-an4 was made")
 print(one.info["command"].replace(" && ", "\n"))
 
 # %% [markdown]
-# The parameters in the left column are counted by our code from the paper's layer sizes; the paper says 122.1M (paper, table 1). The widths of embedding and joint network, which it does not state, are our fit. And mind what our numbers mean. The digits' test strings are new, but **all speakers are known from training**. AN4 (letters, numbers and dates, read by some seventy people) is tested on strangers, and so it errs far more often.
+# The parameters in the left column are counted by our code from the paper's layer sizes; the paper says 122.1M (paper, table 1). The widths of embedding and joint network, which it does not state, are our fit. And mind what our numbers mean. The digits' test strings are new, but **all speakers are known from training**. AN4 (letters, numbers and dates, read by some seventy people) is tested on new speakers, and so its recogniser errs far more often.
 #
-# AN4 has few recordings, and spelled words have no grammar. A recurrent prediction network would learn its sentences by heart; this one has no layers and remembers the last word only. What helped most there is told by the commands behind the checkpoint, printed last: a first network only finds *where* each word ends (the best path through its lattice, as in section 3). Along these cuts every recording falls into words, and half of what the last network trains on are new sentences, joined of
-# words of one speaker (`tinycourse/training/splicing.py`). It was made against one kind of error above all: "four four", heard as one, because a word seldom follows itself in those sentences.
+# AN4 has few recordings, and spelled words have no grammar. A recurrent prediction network would learn its sentences by heart; this one has no layers and remembers the last word only. What helped most there is told by the commands behind the checkpoint, printed last: a first network only finds *where* each word ends (the best path through its lattice, as in section 3, also called the *Viterbi* path). Along these cuts every recording falls into words, and half of what the last network trains on are new sentences, joined of
+# words of one speaker (`tinycourse/training/splicing.py`). It was made against one kind of error above all: "four four", recognised as one, because a word seldom follows itself in those sentences.
 #
-# And a voice that was never heard? The lower table keeps one of the six speakers out of training, and tests on that one alone. Each of its numbers is a training of some minutes, so they were made before, by `benchmarks/voices.py`.
+# And a voice that was not in the training? The lower table keeps one of the six speakers out of training, and tests on that one alone. Each of its numbers is a training of some minutes, so they were made before, by `benchmarks/voices.py`.
 #
-# On the others' new takes, the last column, each of them is a fine recogniser. On a new voice it fails on every third or fourth digit, and how badly depends on whose voice it is. That is not the lattice's fault. **Six people are not mankind**: whoever has heard five voices has learned five voices. Does it help to change tempo and
-# vocal tract more, so that five people sound like more? Or to let the voices of a synthesizer speak half of the strings? Compare the rows, and mind that each number is one training: what rescues one speaker does nothing for the other, or harms. No trick of ours made a stranger as easy as a friend. What does
+# On the others' new takes, the last column, each of them is a fine recogniser. On a new voice it fails on every third or fourth digit, and how badly depends on whose voice it is. That is not the lattice's fault. **Six people are not mankind**: a network trained on five voices has learned five voices. Does it help to change tempo and
+# vocal tract more, so that five people sound like more? Or to let the voices of a synthesizer speak half of the strings? Compare the rows, and mind that each number is one training: what rescues one speaker does nothing for the other, or harms. Nothing that we tried made a new voice as easy as a known one. What does
 # is known from every product: recordings of thousands of people.
 #
 # ## Quiz
@@ -455,7 +455,7 @@ print(one.info["command"].replace(" && ", "\n"))
 #
 # <details><summary>Answer</summary>
 #
-# **(b).** Section 6 computes how far the loss falls for a network that hears nothing. If yours is at that level, it is on the way; if it has been there for long, its learning rate or its features are wrong. (a) is possible, but rare, and a lattice after training would show it. (c) makes it talk, but not listen.
+# **(b).** Section 6 computes how far the loss falls for a network that ignores the sound. If yours is at that level, it is on the way; if it has been there for long, its learning rate or its features are wrong. (a) is possible, but rare, and a lattice after training would show it. (c) makes it write labels, whatever was said.
 # </details>
 #
 # **2. Two alignments of the same transcript differ by one frame in where a word is said. In the loss they**
@@ -473,7 +473,7 @@ print(one.info["command"].replace(" && ", "\n"))
 #
 # <details><summary>Answer</summary>
 #
-# **(c).** It reads labels alone. That is why it can be trained on text, and why it may learn a small training set's sentences by heart, and stop listening.
+# **(c).** It reads labels alone. That is why it can be trained on text, and why it may learn a small training set's sentences by heart, and ignore the sound.
 # </details>
 #
 # **4. You double the frames that are joined, so the encoder gives half as many. Which must still be possible for a transducer, and not for CTC?**
@@ -488,7 +488,7 @@ print(one.info["command"].replace(" && ", "\n"))
 # ## Three take-aways
 #
 # 1. A transducer sums over all alignments on a lattice of frames and labels; alpha and beta make that sum as cheap as visiting each node twice.
-# 2. Its gradient is a rumour that it spreads itself: what the good alignments do, minus what the network does. It learns first to be silent, then when to speak, then what to say. Each stage has a loss that you can compute beforehand.
+# 2. Its gradient moves it from what it does to what the good alignments do, and which are good it says itself. It learns first to be silent, then when to speak, then what to say. Each stage has a loss that you can compute beforehand.
 # 3. Greedy search follows one alignment, a beam adds up several. Both run in a stream without changing a bit, and how late they are is something to measure, not to hope for.
 #
 # ## What comes next

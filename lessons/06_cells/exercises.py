@@ -169,7 +169,7 @@ cifg_step = check.lesson06.cifg_step.catch_up(cifg_step)
 # %% [markdown]
 # ### A cell that cannot run away
 # Feed both cells for a while with a loud new value, all gates nearly open. The cell of the LSTM adds up, to many times the new value; that of the CIFG is a mean, and stays within the new values. For
-# whoever wants to store cells in few bits (lesson 08) that is a gift.
+# whoever wants to store cells in few bits (lesson 08) that is a great help.
 
 # %% alt="The cell of the LSTM climbs far above one and goes on climbing, that of the CIFG stays below one."
 sums = torch.tensor([[2.0], [4.0], [4.0]])  # g, f, o

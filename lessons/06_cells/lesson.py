@@ -19,7 +19,7 @@
 #
 # ## What you will build
 #
-# An LSTM in six lines, equal to torch's to the last bit that counts. A CIFG by crossing out one of its gates, and an SRU by crossing out a whole matrix. Pictures of what gates do while somebody speaks. A bill for each
+# An LSTM in six lines, equal to torch's to the last bit that counts. A CIFG by crossing out one of its gates, and an SRU by crossing out a whole matrix. Pictures of what gates do while somebody speaks. A cost report for each
 # cell, in weights and in multiply-adds. And a table: which cell may replace which, in the encoder and in the prediction network.
 #
 # ## Objectives
@@ -155,7 +155,7 @@ figures.coupling(seen["f"].flatten(), seen["i"].flatten());
 #
 # $$c \leftarrow f\,c + (1 - f)\,g,$$
 #
-# which can never leave the range of what was let in. An LSTM's cell can, and does: it may add up without end. Whoever wants to store cells in a few bits, as in [lesson 08](08_quantization.ipynb), has to care.
+# which can never leave the range of what was let in. An LSTM's cell can, and does: it may add up without end. Whoever wants to store cells in a few bits, as in [lesson 08](08_quantization.ipynb), needs to know that.
 
 # %% tags=["nbval-check-output"]
 torch.manual_seed(1)
@@ -173,7 +173,7 @@ for kind in ("lstm", "cifg", "sru"):
 # %% [markdown]
 # (The SRU's cell may pass 1 because its new value does not go through a tanh. But it is a mean as well.)
 #
-# ## 4. SRU: nobody looks back
+# ## 4. SRU: no recurrent matrix
 #
 # The **simple recurrent unit** (Lei et al. 2018, [arXiv 1709.02755](https://arxiv.org/abs/1709.02755)) goes further. Its gates look at the input only, **never at the last output**:
 #
@@ -194,7 +194,7 @@ print(f"{len(study06.reach(1000)) - 1} rounds instead of 1000 steps; the last ce
 figures.scan(study06.reach(12));
 
 # %% [markdown]
-# Does that pay on your machine? The loop does little per step, and the scan does more work in all. On a processor it can go either way; on a graphics card, which has lanes for everybody, the scan wins. The library keeps the loop for short sequences on purpose, and hand-writes the gradient. Here are whole layers, forward and backward.
+# Does that pay on your machine? The loop does little per step, and the scan does more work in all. On a processor it can go either way; on a graphics card, which computes for all frames side by side, the scan wins. The library keeps the loop for short sequences on purpose, and hand-writes the gradient. Here are whole layers, forward and backward.
 
 # %% tags=["nbval-ignore-output"]
 import time
@@ -209,7 +209,7 @@ for kind in ("lstm", "cifg", "sru"):
     print(f"{kind}: {1000 * min(times):.0f} ms for a hundred frames of eight utterances")
 
 # %% [markdown]
-# ## 5. The bill
+# ## 5. The cost report
 #
 # A layer's weights are matrices: from the input, from the last output, and, where the output is **projected** to fewer numbers, the projection. At each frame every weight of a matrix is used once, in one multiply-add. So for one frame, *weights and work are the same number*, but for biases. Here is one layer at the size of the
 # paper: inputs of 640, cells of 2,048, outputs projected to 640 (paper, section 4).
@@ -246,7 +246,7 @@ print(f"its prediction network, three words a second: {words / 1e6:6.1f}M for th
 # %% [markdown]
 # ## 6. Which cell where?
 #
-# The paper finds: SRU may replace LSTM in the prediction network, less well in the encoder; CIFG is the better trade (paper, section 5). Before you look: would you have guessed so? The encoder listens to long stretches of sound, and its gates may need to know what the layer itself has found so far. An SRU's gates cannot. The prediction
+# The paper finds: SRU may replace LSTM in the prediction network, less well in the encoder; CIFG is the better trade (paper, section 5). Before you look: would you have guessed so? The encoder takes long stretches of sound, and its gates may need to know what the layer itself has found so far. An SRU's gates cannot. The prediction
 # network reads a few words, one after the other.
 #
 # Here is ours, on connected digits, three seeds for each pair. It takes hours, so the results come with the course, and so does the script.
@@ -261,7 +261,7 @@ figures.results(study06.by_pair(measured["rows"]));
 # How to read it: dots are seeds, and their distance is the noise. The last column of the table speaks up only where *every* seed of a pair is on one side of *every* seed of LSTM / LSTM. Where it is empty, three seeds see no difference. Ten words are an easy task, too; where both are nearly perfect, they cannot differ.
 #
 # What the table leaves out is **layer normalisation**, which the paper uses throughout: before the sigmoid, the sums of each gate are brought to mean 0 and spread 1 over its units. It makes training calmer. In an SRU it costs nothing in speed, as long as it is kept away from c: there it would make every frame wait for the last one again. The library
-# has all three cells with it: `tinycourse train rnnt-digits-ln-cifg-sru` is one more row for the patient.
+# has all three cells with it: `tinycourse train rnnt-digits-ln-cifg-sru` makes one more row, if you have the time.
 #
 # ## Play with it
 #
@@ -293,7 +293,7 @@ for what, pair in replaced.items():
     print(f"  {what:32}{mean[pair] - mean['lstm / lstm']:+.1f} points")
 
 # %% [markdown]
-# So the order is the paper's. **CIFG for LSTM in the encoder is a gift**: a fifth of all weights gone, and nothing lost that three seeds could show. SRU costs something in the prediction network and more in the encoder. One thing differs: the paper gives its prediction network to an SRU nearly for free, and ours pays for it. Its network was trained to the end on a great deal of speech; ours
+# So the order is the paper's. **CIFG for LSTM in the encoder is free**: a fifth of all weights gone, and nothing lost that three seeds could show. SRU costs something in the prediction network and more in the encoder. One thing differs: in the paper's prediction network an SRU costs nearly nothing, and in ours it does. Its network was trained to the end on a great deal of speech; ours
 # for a short while, a quarter of what the shipped recogniser got. An SRU may only learn more slowly; but the pair of CIFG and SRU in [lesson 07](07_pruning.ipynb), trained to the end, still errs more than LSTMs do. To try the others, train longer: `study.train` takes the recipe.
 #
 # ## Quiz
@@ -324,7 +324,7 @@ for what, pair in replaced.items():
 #
 # <details><summary>Answer</summary>
 #
-# **(a).** It runs for every frame, the prediction network for every word. (b) saves hardly any work, because that network is asked once a word. (c) holds for memory, where a weight is a weight.
+# **(a).** It runs for every frame, the prediction network for every word. (b) saves hardly any work, because that network is asked once a word. (c) holds for memory, where it does not matter how often a weight is used.
 # </details>
 #
 # **4. An LSTM's forget bias is set to 1 before training. What for?**

@@ -189,9 +189,9 @@ for name, mask in masks.items():
 # ## Exercise 3: training behind the mask
 # <!-- card pruned_step difficulty=3 importance=5 minutes=10 points=3 -->
 #
-# Whoever is pruned early should have a way back. So the optimiser keeps the weight $w$ of every connection, also where the mask
+# A weight that is pruned early should have a way back. So the optimiser keeps the weight $w$ of every connection, also where the mask
 # $m$ hides it, and a step goes like this: the network computes with $w \cdot m$; the gradient is taken **there**, where the network is; and
-# the step is made from $w$, **for all weights, hidden ones too**. The gradient passes straight through the mask. **Write
+# the step is made from $w$, **for all weights, hidden ones too**. The gradient passes straight through the mask (the *straight-through estimator*). **Write
 # `pruned_step`.**
 
 

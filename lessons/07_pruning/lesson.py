@@ -16,11 +16,11 @@
 #
 # A trained network is full of weights that hardly matter. Take half of them out, and it hardly notices. Take out most at once, and it
 # is broken; take them out one by one while it goes on learning, and it finds its way with what is left. This lesson does that, looks at
-# who leaves and who returns, and then asks the question that is often skipped: what do we have of it? Zeros save nothing by themselves.
+# which weights leave and which return, and then asks what is often skipped: what do we gain? Zeros save nothing by themselves.
 #
 # ## What you will build
 #
-# A schedule and a mask by hand, then the course's `Pruner` on a network that listens to words. You watch the mask change while it trains,
+# A schedule and a mask by hand, then the course's `Pruner` on a network that recognises words. You watch the mask change while it trains,
 # store what is left in blocks, count every byte, indices included, and run it in C against the dense network.
 #
 # ## Objectives
@@ -54,7 +54,7 @@
 # <!-- code -->
 
 # %% [markdown]
-# Speech has become features, features words. Now the network in the middle loses weight.
+# Speech has become features, features words. Now the network in the middle loses weights.
 
 # %% alt="Eight boxes in a row, joined by arrows: recording, features, network, design, and so on; the box called pruned is filled."
 from tinycourse import plots
@@ -140,14 +140,14 @@ for t in (0, 36, 72, 108, 144, 200):
     print(f"step {t:3}: {gradual.at(t):6.1%} should be gone")
 
 # %% [markdown]
-# ## 3. Who: masks that change their mind
+# ## 3. Which weights: masks that change
 #
 # A mask that is drawn once knows only the old network. So it is drawn again and again, every few steps. For that to mean anything, a weight
 # that is hidden must be able to grow. Here is how:
 #
 # - the network computes with $w \cdot m$, and the gradient is taken there;
-# - the optimiser keeps $w$ itself, also behind the mask, and moves all of it: the gradient passes *straight through* the mask;
-# - at the next drawing all $w$ compete. Who has grown returns; who has shrunk goes.
+# - the optimiser keeps $w$ itself, also behind the mask, and moves all of it: the gradient passes *straight through* the mask (the *straight-through estimator*);
+# - at the next drawing all $w$ compete. Those that have grown return; those that have shrunk go.
 #
 # `Pruner` does this for any network and any optimiser. Between two steps the network *holds* $w \cdot m$; for the moment of a
 # step the optimiser gets $w$ back. So nothing else has to know: not the layers, not the evaluation, not the checkpoint.
@@ -266,7 +266,7 @@ for bits in (32, 8):
 #
 # `torch.nn.utils.prune` makes masks, too. For a single mask of single weights it does the same as ours. But asked twice for half it leaves
 # a quarter, because it prunes what is left; it knows no blocks and no schedule; its masks never give a weight back. And it puts another
-# parameter in place of the weight. A recurrent layer bears that, but its state no longer fits a plain one, and it cannot be copied.
+# parameter in place of the weight. A recurrent layer still runs, but its state no longer fits a plain one, and it cannot be copied.
 
 # %% tags=["nbval-check-output"]
 from torch.nn.utils import prune as torch_prune
@@ -423,7 +423,7 @@ for row in chip["rows"]:
 # %% [markdown]
 # The instructions hardly move: the chip multiplies zeros like any other number. To skip them it would need blocks, as the transducer of
 # lesson 09 has them, and kernels that know them. What single zeros buy is the transfer: an update over the air, a file in storage. And where
-# a pruned network errs less than its dense parent, that is no gift of pruning: it was trained on for longer.
+# a pruned network errs less than its dense parent, that is not the work of pruning: it was trained on for longer.
 #
 # Small networks have less to spare than a transducer of a hundred million weights: they were designed to be small, and pruning
 # competes with that design. Before you ship a pruned network, train a dense one of the same size, and compare.
@@ -476,7 +476,7 @@ for row in chip["rows"]:
 # %% [markdown]
 # ## Three take-aways
 #
-# 1. Let weights go gradually, and let the mask change its mind: what is hidden goes on learning.
+# 1. Let weights go gradually, and draw the mask anew: what is hidden goes on learning.
 # 2. Count everything: values, indices, and the time of the product on the processor that you have.
 # 3. The block decides whether sparsity is fast; the budget decides whether it is good. Quantize first.
 #

@@ -32,7 +32,7 @@
 # - bring a sum of products back to 8 bits with one multiplication and one shift;
 # - explain what is int8, int16 and int32 in an integer LSTM, and why its cell must be limited;
 # - tell hybrid from full integer quantization, and predict which is faster;
-# - find the layers that suffer most, and train a network that knows it will be rounded.
+# - find the layers that suffer most, and train a network for the rounding to come.
 #
 # ## Before you start
 #
@@ -120,9 +120,9 @@ figures.before_and_after(corner, integers, dequantize(integers, step), step);
 
 # %% [markdown]
 # The right panel looks like noise, and so it is. If errors are spread evenly over a step, their root mean square is the step over $\sqrt{12}$. That predicts the signal to noise ratio of a rounding before
-# it is done; the table shows it for the whole matrix. Six decibels for each bit. When steps become so large that most weights round to zero the prediction fails: a number that becomes 0 is wrong by all of itself, and no more.
+# it is done; the table shows it for the whole matrix. Six decibels for each bit. When steps become so large that most weights round to zero the prediction fails: the error of a number that becomes 0 is the number itself, and no more.
 #
-# ### Who shares a step?
+# ### Which weights share a step?
 #
 # The rows of a weight differ in size, and those of a *depthwise* convolution most: each channel has a small filter of its own, and batch norm, folded in, makes it louder or softer. Here are the rows of the layer of DS-CNN-S in which they differ most. A row whose largest
 # weight is below half of a step has nothing left.
@@ -147,9 +147,9 @@ figures.rows(largest, steps, snr);
 # %% [markdown]
 # A scale for each row costs next to nothing: a row's sum is rescaled anyway, as section 4 shows, and it may as well be by a factor of its own. Inputs cannot have a scale for each channel. Their products are added up, and what is added must have the same unit.
 #
-# ## 3. An outlier, and who watches the range
+# ## 3. An outlier, and observers of a range
 #
-# The range of a weight can be looked up. That of an activation has to be *watched*, on recordings like those to come. This is **calibration**, and who watches is an **observer**. Smallest and largest number seen, what could be wrong with that? Here are the
+# The range of a weight can be looked up. That of an activation has to be *watched*, on recordings like those to come. This is **calibration**, and what watches is an **observer**. Why not simply take the smallest and the largest number seen? Here are the
 # activations behind a ReLU in DS-CNN-S. And into the map of one recording we put a single outlier, as a click would.
 
 # %% alt="A histogram with a spike at zero and a tail, one bar far out on the right; below it the ranges of four observers, that of min-max reaching the outlier."
@@ -179,8 +179,8 @@ for kind, bounds in chosen.items():
 figures.ranges(click.flatten().numpy(), chosen);
 
 # %% [markdown]
-# Which column counts? *Min-max* gives nearly all integers to a number that came once. The others let the click saturate, and keep their steps for what comes every day. (The moving average had time to forget it: calm batches followed.) *Mean-square-error* tries ranges and takes the one whose squared error on everything seen is smallest, so it is a judge in its own
-# cause: it may give up some steps for the outlier. There is no observer that is always right. The course uses mean-square-error, and looks at the result.
+# Which column counts? *Min-max* gives nearly all integers to a number that came once. The others let the click saturate, and keep their steps for what comes every day. (The moving average had time to forget it: calm batches followed.) *Mean-square-error* tries ranges and takes the one whose squared error on everything seen, the outlier included, is smallest. So the
+# right column measures what this observer itself makes small, and it may give up some steps for the outlier. There is no observer that is always right. The course uses mean-square-error, and looks at the result.
 #
 # ## 4. Back to 8 bits: requantization
 #
@@ -205,7 +205,7 @@ print("the same result for every sum:", np.array_equal(mine, requantize(sums, mu
 print("largest distance from the real product:", f"{np.abs(np.array(mine) - sums * factor).max():.3f}")
 
 # %% [markdown]
-# *64-bit product, add half, shift*: that is the only rounding inside an integer program, written once, and the same in Python and in C. Rounding twice, as some libraries do, looks harmless, yet it moves some results by one. Then nobody can tell a bug from a habit.
+# *64-bit product, add half, shift*: that is the only rounding inside an integer program, written once, and the same in Python and in C. Rounding twice, as some libraries do, looks harmless, yet it moves some results by one. Then one cannot tell a bug from such a difference.
 #
 # Now a whole layer: the last one of DS-CNN-S, from int8 to int8, computed by hand, beside what the library made of it.
 
@@ -398,7 +398,7 @@ found = qat.sensitivity(words.network, features[:128])
 figures.sensitivity(found);
 
 # %% [markdown]
-# Two things to see. Every weight loses about the same when it goes from eight bits to four: four bits of six decibels. But they begin at different places. The roundings of different weights hardly know of each other, so their noise powers add up, and the total can be foretold. That makes it easy to spend a **budget of bytes**: first give four bits to the weight that
+# Two things to see. Every weight loses about the same when it goes from eight bits to four: four bits of six decibels. But they begin at different places. The rounding errors of different weights are nearly independent, so their noise powers add up, and the total can be predicted. That makes it easy to spend a **budget of bytes**: first give four bits to the weight that
 # adds least noise for each byte it saves, then to the next.
 
 # %%
@@ -418,14 +418,14 @@ for share in (1.0, 0.85, 0.7, 0.6, 0.0):
     print(f"{name:22}{size:8,}{qat.expected_snr(found, bits):9.1f} dB{measured:9.1f} dB{accuracy(network):10.1%}")
 
 # %% [markdown]
-# The bytes count what is stored: two weights of four bits share a byte, and each row has its factor. Honest words about speed: our kernels compute with int8, so a weight of four bits would have to be unpacked first. It saves memory, not time.
+# The bytes count what is stored: two weights of four bits share a byte, and each row has its factor. About speed: our kernels compute with int8, so a weight of four bits would have to be unpacked first. It saves memory, not time.
 #
-# (These accuracies are low throughout: the network was trained on people, and hears synthetic voices. Compare the rows, and do not read much into a point or two. That is a handful of clips.)
+# (These accuracies are low throughout: the network was trained on people, and these are synthetic voices. Compare the rows, and do not read much into a point or two. That is a handful of clips.)
 #
 # ### Training for it
 #
-# With few bits the network breaks. Unless it knows. **Quantization-aware training** rounds in the forward pass, and then there is a problem: the staircase of section 1 is flat nearly everywhere, so its gradient is zero, and nothing is ever learned. The way out is a white lie, the **straight-through estimator** (Bengio et al. 2013,
-# [arXiv 1308.3432](https://arxiv.org/abs/1308.3432)): backwards we pretend that nobody rounded. The optimiser holds a weight with all its digits; the network sees it rounded.
+# With few bits the network breaks, unless it was trained for them. **Quantization-aware training** rounds in the forward pass, and then there is a problem: the staircase of section 1 is flat nearly everywhere, so its gradient is zero, and nothing is ever learned. The way out is the **straight-through estimator** (Bengio et al. 2013,
+# [arXiv 1308.3432](https://arxiv.org/abs/1308.3432)): in the backward pass we pretend that nothing was rounded. The optimiser holds a weight with all its digits; the network sees it rounded.
 
 # %% alt="Two lines over steps: a dashed one that climbs smoothly and a staircase that follows it and stops at the level wanted."
 held, hidden, shown = torch.tensor([[7.0, 1.0]], requires_grad=True), [], []  # steps of 1 in a row whose largest weight is 7
@@ -484,7 +484,7 @@ print(f"a row of its last layer has at most {most} different weights")
 # %% [markdown]
 # ## 10. Is it faster?
 #
-# Now the clock. One frame goes through a whole layer of the paper's encoder: 2,048 units, 640 inputs, a projection to 640 (Shangguan et al. 2019). A recogniser that listens to a stream does little else. All in one thread, on this machine, now, so only ratios count. Our C is first compared with its reference; integers, bit for bit (a hybrid layer may round an output to the neighbouring integer where floats differ in their last bit). The last bar
+# Now the time. One frame goes through a whole layer of the paper's encoder: 2,048 units, 640 inputs, a projection to 640 (Shangguan et al. 2019). A recogniser that listens to a stream does little else. All in one thread, on this machine, now, so only ratios count. Our C is first compared with its reference; integers, bit for bit (a hybrid layer may round an output to the neighbouring integer where floats differ in their last bit). The last bar
 # goes back to lesson 07: four in five of the blocks of eight outputs by one input are zero there, and left out.
 
 # %%
@@ -527,7 +527,7 @@ figures.speed({name: min(times) / min(taken["torch"]) for name, times in taken.i
 #
 # ## Play with it
 #
-# Choose a weight, its bits, who shares a step, and at which share of the largest number the range ends. Put in an outlier, and watch the others vanish. Then try to save them: with steps of their own, and by cutting the outlier off. Which of the two helps, and why not both?
+# Choose a weight, its bits, which weights share a step, and at which share of the largest number the range ends. Put in an outlier, and watch the others vanish. Then try to save them: with steps of their own, and by cutting the outlier off. Which of the two helps, and why not both?
 
 # %% tags=["widget", "nbval-ignore-output"] alt="Controls above three pictures of a matrix: as float, as integers, and the error in steps; below them signal to noise and bytes."
 from tinycourse.widgets.lesson08 import RoundingExplorer

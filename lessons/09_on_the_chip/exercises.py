@@ -14,7 +14,7 @@
 # %% [markdown]
 # # 09 Everything on the chip: exercises
 #
-# [Lesson 09](../notebooks/09_on_the_chip.ipynb) took a network to a chip. Here you write four tools of whoever does that for a living: `peak` says how much memory a network needs at
+# [Lesson 09](../notebooks/09_on_the_chip.ipynb) took a network to a chip. Here you write four tools for that work: `peak` says how much memory a network needs at
 # least, `first_fit` finds every tensor a place, `smlad` is the instruction that makes a Cortex-M4 fast, and `prices` finds out what a product costs.
 #
 # **How it works.** Write your answer where it says `YOUR CODE HERE` and remove the line `raise NotImplementedError()`.
@@ -163,7 +163,7 @@ assert first_fit([(4, 0, 0), (4, 1, 1), (4, 0, 1)]) == [0, 0, 4]
 # <details>
 # <summary>Hint 1</summary>
 #
-# Whom does a new buffer meet? Two lives overlap if each begins before or when the other ends: `first <= other_last and other_first <= last`.
+# Which buffers live at the same time as a new one? Two lives overlap if each begins before or when the other ends: `first <= other_last and other_first <= last`.
 # </details>
 #
 # <details>
@@ -183,7 +183,7 @@ first_fit = check.lesson09.first_fit.catch_up(first_fit)
 
 # %% [markdown]
 # ### What it is good for
-# Your planner on the tensors of TinySpeech-M, in two orders. Who comes first decides how much is wasted: small tensors that take the low places early on leave gaps in which nothing large fits.
+# Your planner on the tensors of TinySpeech-M, in two orders. Which tensor comes first decides how much is wasted: small tensors that take the low places early on leave gaps in which nothing large fits.
 
 # %% alt="Two arenas side by side, boxes over steps: in the order of the steps with gaps between the boxes, and with the largest first, closer to the dashed lower bound."
 buffers = study.overwritten(tinyspeech)

@@ -15,11 +15,11 @@
 # # 09 Everything on the chip
 #
 # The integers are ready. What is missing is the machine that adds them up: a chip for the price of a coffee, without an operating system, without a heap, with less memory than this notebook's text. Nothing about it is magic, and today nothing
-# stays hidden. We read the C that the course writes, line by line. We draw where every byte lies, and count every instruction. At the end you can say of any network what it will cost, and which of its costs can be argued with.
+# stays hidden. We read the C that the course writes, line by line. We draw where every byte lies, and count every instruction. At the end you can say of any network what it will cost, and which of its costs can be made smaller.
 #
 # ## What you will build
 #
-# A network of five operations, from torch to C to the emulated chip. A loop in C of your own, in three versions, and what each costs. Pictures of memory, before and after planning. The bill of TinySpeech-M, layer by layer, on two chips, and a
+# A network of five operations, from torch to C to the emulated chip. A loop in C of your own, in three versions, and what each costs. Pictures of memory, before and after planning. The cost report of TinySpeech-M, layer by layer, on two chips, and a
 # *roofline* that explains it. And a recogniser of sentences that takes samples and runs in a stream.
 #
 # ## Objectives
@@ -105,7 +105,7 @@ for i in range(len(page.operations)):
 print(f"\n{c[c.index('/* 1:') : c.index('/* 2:')]}")
 
 # %% [markdown]
-# One number in there is not in the program: the bias. A product needs $\sum_i (x_i - z)\, w_i + b$, where $z$ is the zero point of the input. But $\sum_i x_i w_i + (b - z \sum_i w_i)$ is the same, and its bracket depends on nothing that the chip hears. So it is computed
+# One number in there is not in the program: the bias. A product needs $\sum_i (x_i - z)\, w_i + b$, where $z$ is the zero point of the input. But $\sum_i x_i w_i + (b - z \sum_i w_i)$ is the same, and its bracket does not depend on the input. So it is computed
 # here, once, and the chip never subtracts a zero point in this layer. What happens to a sum afterwards is the same for every layer that multiplies: *product, half, shift*, then the zero point, then the limits.
 
 # %% tags=["nbval-check-output"]
@@ -269,7 +269,7 @@ figures.arena({name: plans[name] for name in ("shared", "overwritten")});
 # %% [markdown]
 # ## 4. On two chips
 #
-# A **Cortex-M4** multiplies 32 x 32 bits to 64 in one instruction, and has the DSP instructions. A **Cortex-M0+** is smaller, cheaper and more frugal; it has neither. The emulator executes the compiled program of either and counts. What comes out is what they *need*; no board is asked.
+# A **Cortex-M4** multiplies 32 x 32 bits to 64 in one instruction, and has the DSP instructions. A **Cortex-M0+** is smaller, cheaper and more frugal; it has neither. The emulator executes the compiled program of either and counts. What comes out is what they *need*; no board takes part.
 
 # %%
 targets = {"M4": "cortex-m4", "M0+": "cortex-m0plus"}
@@ -289,7 +289,7 @@ for chip, target in targets.items():
     print(f"{chip:4} differs from the interpreter in {(answer != truth).sum()} of {truth.size} scores")
 
 # %% [markdown]
-# (Instructions are not cycles. An M4 needs one cycle for most, and some more for loads and for jumps that are taken; the last line of the bill assumes one each.) The **stack** is not what this run happened to use, which would be no promise for the next. The compiler notes the frame of every function, the code
+# (Instructions are not cycles. An M4 needs one cycle for most, and some more for loads and for jumps that are taken; the last line of the report assumes one each.) The **stack** is not what this run happened to use, which would be no promise for the next. The compiler notes the frame of every function, the code
 # says who calls whom, and the deepest path from `model_run` is the most that any input can need (`tinycourse/targets/stack.py`). That works because no function here calls itself, or calls another through a pointer.
 #
 # ## 5. Where the instructions go
@@ -395,7 +395,7 @@ figures.memory(flash, 64 * 1024, "the course's limit for TinySpeech-M", "flash")
 # ## 7. From sound to a sentence
 #
 # Until now the chip was given a map of features, a second at a time. A recogniser of sentences gets no such map: sound comes, and does not end. So the *front end* of lesson 01 has to be on the chip too, in integers: a Hann window in 16 bits, an FFT that halves its numbers at all stages but the first two, so that none
-# overflows, sums of energies, a logarithm from a table of 33 numbers. Behind it goes the transducer of lessons 05 to 08 in its last form: CIFG cells in the encoder, SRU in the prediction network, 8x1 blocks of the gates pruned, integers throughout, greedy search. `samples=True` puts the ears in front. The chip takes 160 samples, ten milliseconds, and says a label when it has heard one.
+# overflows, sums of energies, a logarithm from a table of 33 numbers. Behind it goes the transducer of lessons 05 to 08 in its last form: CIFG cells in the encoder, SRU in the prediction network, 8x1 blocks of the gates pruned, integers throughout, greedy search. `samples=True` puts this front end before it. The chip takes 160 samples at a time, ten milliseconds, and gives a label when it has recognised one.
 
 # %%
 from tinycourse.data import sentences as sequences
@@ -419,7 +419,7 @@ flash, ram = (bill[memory]["total_bytes"] for memory in ("flash", "ram"))
 print(f"flash {flash:,} bytes, RAM {ram:,}; at 80 MHz busy for {busy:.0%} of the time ({source})")
 
 # %% [markdown]
-# (*Busy* assumes one instruction for each cycle once more.) A mean hides what matters to whoever listens: between two rows there are ten milliseconds, and when they are over, the next samples are there. Here is the last string again, run by run.
+# (*Busy* assumes one instruction for each cycle once more.) A mean hides what matters in a stream: between two rows there are ten milliseconds, and when they are over, the next samples are there. Here is the last string again, run by run.
 
 # %% alt="Thin bars of instructions over two seconds, in four heights from the front end alone to all networks; the three tallest, hatched, stand below the words three, six, eight; all below a dashed line."
 cost = {part: row["instructions"] for part, row in bill["parts"].items()}
@@ -440,7 +440,7 @@ figures.stream(ear.costs, list(zip(ear.when, text.split())), levels, seconds=0.0
 #
 # ## Play with it
 #
-# Be the planner. Choose a network and who may choose a place first, forbid overwriting, go back to float32, and walk through the steps: the outlined boxes live. Which order fails, and on which network? Is there a network for which nobody's planning is enough?
+# Be the planner. Choose a network and which tensors may choose a place first, forbid overwriting, go back to float32, and walk through the steps: the outlined boxes live. Which order fails, and on which network? Is there a network for which no plan is enough?
 
 # %% tags=["widget", "nbval-ignore-output"] alt="Menus for network, order and numbers, a box for overwriting and a slider for the step above an arena of boxes; below it bytes and what lives."
 from tinycourse.widgets.lesson09 import ArenaExplorer
@@ -476,10 +476,10 @@ for what, limit, here, met in table:
     print(f"{what:36}{limit:>16}{here:>24}   {'met' if met else 'not met'}")
 
 # %% [markdown]
-# The accuracy is that of the float network, on real recordings, and stands in its checkpoint; what eight bits change is measured in lesson 00. One constraint of the paper our network breaks: `shift`, the copies that look aside (lesson 03), and `lookup`, a table of 256 numbers for the last activation, are no operations of
+# The accuracy is that of the float network, on real recordings, and stands in its checkpoint; what eight bits change is measured in lesson 00. One constraint of the paper our network breaks: `shift`, which moves the copies to the side (lesson 03), and `lookup`, a table of 256 numbers for the last activation, are no operations of
 # [TensorFlow Lite for Microcontrollers](https://github.com/tensorflow/tflite-micro); each would have to be put together from several. For our exporter they are kernels of a few lines.
 #
-# The *whole device* is what [lesson 10](10_capstone.ipynb) builds: a listener that takes samples in chunks, with the front end in integers, a ring buffer for a second of features, the network, and the decision; its stack is counted.
+# The *whole device* is what [lesson 10](10_capstone.ipynb) builds: a keyword spotter that takes samples in chunks, with the front end in integers, a ring buffer for a second of features, the network, and the decision; its stack is counted.
 #
 # ## Quiz
 #

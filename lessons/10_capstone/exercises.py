@@ -172,11 +172,11 @@ for said, allowed in (("ten an hour", 10.0), ("one an hour", 1.0), ("one a day",
 # ## Exercise 3: what a quiet hour proves
 # <!-- card at_most difficulty=4 importance=4 minutes=20 points=4 -->
 #
-# Your device was silent for a quarter of an hour. Has it no false alarms? You do not know; you have only not heard one yet. If alarms come independently of each other, at a rate of $r$ an hour, then in $h$ hours there are $k$ of them with probability
+# Your device was silent for a quarter of an hour. Has it no false alarms? You do not know; there was only none yet. If alarms come independently of each other, at a rate of $r$ an hour, then in $h$ hours there are $k$ of them with probability
 #
 # $$p(k) = e^{-rh}\,\frac{(rh)^k}{k!} \qquad \text{(Poisson)}.$$
 #
-# You heard `alarms` of them. **Write `at_most`**: the rate at which so few alarms *or fewer* would come with probability 0.05. A higher rate would make what you heard less likely than that, so you can exclude it, with ninety-five percent confidence.
+# There were `alarms` of them. **Write `at_most`**: the rate at which so few alarms *or fewer* would come with probability 0.05. A higher rate would make so few less likely than that, so you can exclude it, with ninety-five percent confidence.
 # There is no formula for it in general; search for it.
 
 
@@ -241,10 +241,10 @@ for hours, said in ((1 / 60, "a minute"), (1.0, "an hour"), (24.0, "a day"), (72
     print(f"silent for {said:12} at most {24 * at_most(0, hours):8.1f} alarms a day")
 
 # %% [markdown]
-# ## Exercise 4: a board for a class
+# ## Exercise 4: a leaderboard for a class
 # <!-- card winners difficulty=2 importance=4 minutes=15 points=3 -->
 #
-# Every team has an entry: its error, its flash, its RAM, its false alarms an hour. Who has won? First, **limits**: who exceeds one is out, however good the rest. Then, among the others, **who is beaten by nobody**: an entry beats another where it is nowhere
+# Every team has an entry: its error, its flash, its RAM, its false alarms an hour. Who has won? First, **limits**: an entry that exceeds one is out, however good the rest. Then, among the others, **those that no other one beats**: an entry beats another where it is nowhere
 # worse and somewhere better in *error, flash and RAM*. **Write `winners`.**
 
 
@@ -298,7 +298,7 @@ winners = check.lesson10.winners.catch_up(winners)
 
 # %% [markdown]
 # ### What it is good for
-# The shipped networks of the course, by what their checkpoints say about real recordings and by what they store: who is beaten by nobody, and who is left if RAM is short? (A byte for each stored number stands for flash here, one for each element of the hungriest layer's maps for RAM.)
+# The shipped networks of the course, by what their checkpoints say about real recordings and by what they store: which of them does no other one beat, and which are left if RAM is short? (A byte for each stored number stands for flash here, one for each element of the hungriest layer's maps for RAM.)
 
 # %%
 import torch

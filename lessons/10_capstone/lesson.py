@@ -15,11 +15,11 @@
 # # 10 Capstone: your own wake words
 #
 # Everything is there: the front end, the networks, the search, the pruner, the integers, the chip. What is missing is a word that nobody has trained on yet, yours. Choose some, and take them the whole way: data, a fair split, training, a search, integers,
-# C, a threshold, a test that you would believe if somebody else had made it. At the end stand a report, a line on the board of your class, and a device that you can talk to.
+# C, a threshold, a test that you would believe if somebody else had made it. At the end stand a report, a line on the leaderboard of your class, and a device that you can talk to.
 #
 # ## What you will build
 #
-# A listener for words of your own, as a program for a Cortex-M4 that is compiled, emulated and counted as a whole: ears, network, decisions. Until you have recorded your words, three of the bundled synthetic ones take their place: *zero*, *four* and
+# A keyword spotter for words of your own, as a program for a Cortex-M4 that is compiled, emulated and counted as a whole: front end, network, decisions. Until you have recorded your words, three of the bundled synthetic ones take their place: *zero*, *four* and
 # *seven*, for a lift whose buttons nobody wants to touch.
 #
 # ## Objectives
@@ -35,7 +35,7 @@
 # %% [markdown]
 # ## Before you start
 #
-# You need [lesson 00](00_word_to_chip.ipynb), streams and thresholds from [lesson 02](02_baselines.ipynb), the search of [lesson 04](04_exploration.ipynb), and the bills of [lesson 09](09_on_the_chip.ipynb). The
+# You need [lesson 00](00_word_to_chip.ipynb), streams and thresholds from [lesson 02](02_baselines.ipynb), the search of [lesson 04](04_exploration.ipynb), and the cost reports of [lesson 09](09_on_the_chip.ipynb). The
 # [rubric](../docs/capstone_rubric.md) says how the work is judged; read it first, as one should.
 #
 # ## Time and machine
@@ -71,7 +71,7 @@ from tinycourse.data import OwnWords
 
 WORDS = ("zero", "four", "seven")
 FOLDER = None  # "my_words", once you have recorded some
-TEAM = "us"  # who you are on the board of the class
+TEAM = "us"  # your name on the leaderboard of the class
 RESULTS = Path(tempfile.mkdtemp())  # Path("my_capstone") keeps your report and your entry
 mine = OwnWords(WORDS, FOLDER)
 clips = {split: mine.clips(split) for split in ("training", "validation", "testing")}
@@ -92,7 +92,7 @@ figures.words({word: ear(heard.subset(row).waveforms())[0, 0].numpy() for word, 
 # %% [markdown]
 # ### Record, upload, or synthesize
 #
-# **Record or upload.** The studio keeps each take as a file `my_words/word/who_number.wav`. Say who speaks: that name decides later who judges. Twenty takes from each of five people are worth more than a hundred from one. Change the distance, the room, the mood. Under *unknown*, record words that sound
+# **Record or upload.** The studio keeps each take as a file `my_words/word/who_number.wav`. Say who speaks: that name decides later which recordings are for training and which for testing. Twenty takes from each of five people are worth more than a hundred from one. Change the distance, the room, the mood. Under *unknown*, record words that sound
 # similar. Ask before you record anybody, and say what will become of it.
 
 # %% tags=["nbval-ignore-output"] alt="A menu for the word, a field for the speaker's name, buttons to record and to upload, and a count of recordings for each word."
@@ -104,7 +104,7 @@ Studio("my_words", WORDS)
 # **Synthesize.** With `pip install espeakng-loader` (a library of its own, under the GPL, and no part of this course) a computer speaks any word, in some thirty voices:
 #
 # ```python
-# from tinycourse import synthesis
+# from tinycourse.data import synthesis
 #
 # synthesis.say_all(("computer", "tomato"), "my_words")
 # ```
@@ -113,7 +113,7 @@ Studio("my_words", WORDS)
 #
 # ## 2. A fair split
 #
-# Nobody may be practised on *and* judge. `OwnWords` splits by speaker where there are three or more, and says so; with fewer it can only split by recording, and your result then holds for those voices alone. The bundled words come with a split of voices. In
+# Nobody may speak in training *and* in testing. `OwnWords` splits by speaker where there are three or more, and says so; with fewer it can only split by recording, and your result then holds for those voices alone. The bundled words come with a split of voices. In
 # [exercise 1](../exercises/10_capstone.ipynb) you write such a split yourself.
 
 # %%
@@ -126,11 +126,11 @@ n = len(clips["testing"])
 print(f"with {n} test clips, an accuracy of 95 % is known to within {196 * math.sqrt(0.95 * 0.05 / n):.1f} points either way")
 
 # %% [markdown]
-# The last line is a promise not to be proud of small differences. (Two standard deviations of a binomial count, near enough.) Testing is now put away. Everything up to section 7 is decided on *validation*.
+# The last line is a warning: smaller differences mean nothing. (Two standard deviations of a binomial count, near enough.) Testing is now put away. Everything up to section 7 is decided on *validation*.
 #
-# ## 3. Begin with what already listens
+# ## 3. Begin with a trained network
 #
-# A hundred recordings of a word are few. But the shipped networks have heard thousands of people say other words, and all that lies before their last layer, what a vowel or a hiss looks like, is of use for yours. So we take their weights, put a new classifier behind them, and
+# A hundred recordings of a word are few. But the shipped networks were trained on thousands of people who say other words, and all that lies before their last layer, what a vowel or a hiss looks like, is of use for yours. So we take their weights, put a new classifier behind them, and
 # train on. Here is the same network both ways.
 
 # %%
@@ -186,10 +186,10 @@ print(f"best of {len(points)} designs: error {points[:, 0].min():.1%}; best adop
 figures04.front(points, on_front(points), rivals);
 
 # %% [markdown]
-# The comparison is not fair, and it is the one that you have to decide on: what can be had *with these recordings, on this machine, today*. A search pays when there is data to judge by; with a handful of clips, weights that have listened to people before are worth more than a better drawing. With
+# The comparison is not fair, and it is the one that you have to decide on: what can be had *with these recordings, on this machine, today*. A search pays when there is data to judge by; with a handful of clips, weights that were trained on people before are worth more than a better architecture. With
 # thousands of recordings and a night of computing, run `tinycourse explore`, and look again.
 #
-# ## 5. Thinner?
+# ## 5. With fewer weights?
 #
 # Lesson 07 took half of the weights away while the network went on learning. Do it here, and ask both questions: what does it cost, and what does it buy?
 
@@ -208,7 +208,7 @@ print(f"{pruner.sparsity:.0%} of its matrices are zero; validation error {1 - th
 print(f"before: {errors[chosen]:.1%}")
 
 # %% [markdown]
-# What it buys, the board below will show, in bytes that were counted.
+# What it buys, the leaderboard below will show, in bytes that were counted.
 #
 # ## 6. The whole device
 #
@@ -226,7 +226,7 @@ listener = listeners[chosen]
 s = listener.settings
 print(f"chunks of {s.chunk * 1000:.0f} ms, judged every {s.hop * 1000:.0f} ms, mean of {s.windows} windows")
 
-# %% alt="Horizontal bars of RAM for the network alone, for the network with a second of samples, and for the listener, which needs much less than the second."
+# %% alt="Horizontal bars of RAM for the network alone, for the network with a second of samples, and for the keyword spotter, which needs much less than the second."
 from tinycourse.plots import lesson09 as figures09
 from tinycourse.studies import lesson10 as study
 
@@ -257,7 +257,9 @@ from tinycourse.spotting import detector
 
 ALLOWED = 20  # false alarms an hour
 streams = {
-    split: detector.compose(mine.spoken(split), WORDS, mine.noise(split), 60 if session.fast else 180, share=0.4, seed=session.seed)
+    split: detector.compose(
+        mine.spoken(split), WORDS, mine.noise(split), 60 if session.fast else 180, share=0.4, seed=session.seed
+    )
     for split in ("validation", "testing")
 }
 for split, recording in streams.items():
@@ -291,7 +293,7 @@ print(f"what this excludes, with 95 % confidence: more than {limit:.0f} an hour"
 # The last number is the honest one, and it is disappointing: **a short test cannot prove a quiet device**, however quiet it was. ([Exercise 3](../exercises/10_capstone.ipynb).) The stream is also harder than life: somebody talks without a break, in single words. An hour in a kitchen has fewer words, but also doors,
 # television, and laughter, which were never practised on. Only a recording of the kitchen will tell.
 #
-# Compare the misses with those that validation promised. Training heard none of the voices in either stream; but some of those in testing come from another synthesizer, as the last section tells, and a voice of another kind is a harder stranger. Had we chosen the threshold on this stream, we would not have noticed.
+# Compare the misses with those that validation promised. None of the voices in either stream was in the training; but some of those in testing come from another synthesizer, as the last section tells, and a voice of another kind is harder still. Had we chosen the threshold on this stream, we would not have noticed.
 #
 # Here is a stretch of it. Words to detect have a green background, dots are hits, crosses false alarms. Which misses came close? That is where the next idea comes from.
 
@@ -303,7 +305,7 @@ score, _ = detector.best_keyword(means, mine.classes)
 figures02.stream(score, s.hop, recording.spoken, hits, alarms, here.threshold, (20, 45));
 
 # %% [markdown]
-# ## 8. The board and the report
+# ## 8. The leaderboard and the report
 #
 # One entry for each recogniser, each with a threshold of its own from the validation stream, each compiled, run and counted as a whole. Accuracy is that of the *integers*, on test clips. A class puts its entries into one folder; here the folder has only ours.
 
@@ -331,8 +333,8 @@ print(study.table(entries))
 figures.board(entries, study.standings(entries), study.LIMITS);
 
 # %% [markdown]
-# Rank 1 is whoever is beaten by nobody in accuracy, flash, RAM and instructions *together*; so several may share it. There is no other fair order without somebody saying what a byte is worth. Look also at the pruned network. Its zeros are stored and multiplied like any other number, so
-# it costs what it cost before: half of the weights gone bought no byte and no instruction. (If it is the more accurate one, thank the epochs that it was trained on, not what it lost.)
+# Rank 1 is every entry that no other one beats in accuracy, flash, RAM and instructions *together*; so several may share it. There is no other fair order without somebody saying what a byte is worth. Look also at the pruned network. Its zeros are stored and multiplied like any other number, so
+# it costs what it cost before: half of the weights gone bought no byte and no instruction. (If it is the more accurate one, that comes from the epochs that it was trained on, not from the weights that it lost.)
 #
 # The report is a file that you write. The next cell puts the numbers into it, and again whenever you run it; your words stay.
 
@@ -388,7 +390,7 @@ for maker in sorted(set(made_by)):
 print(f"test stream: {recording.hours:.2f} hours; misses {best.misses:.0%}, alarms an hour at most {best.alarms:.0f}")
 
 # %% [markdown]
-# (*Other* is computed noise, or a recording of yours.) Training knew espeak-ng alone; flite speaks in testing only. The gap between the two is what a voice of another kind costs, and why a recogniser that was practised on a synthesizer should not be trusted with people.
+# (*Other* is computed noise, or a recording of yours.) Training had espeak-ng alone; flite speaks in testing only. The gap between the two is what a voice of another kind costs, and why a recogniser that was practised on a synthesizer should not be trusted with people.
 #
 # So ours is an exercise, and theirs is a product. Nothing in the method differs: whole speakers set aside, a threshold from one stream, a rate an hour from another. What differs is people, hours and rooms, and no network makes up for them.
 #
@@ -420,7 +422,7 @@ print(f"test stream: {recording.hours:.2f} hours; misses {best.misses:.0%}, alar
 #
 # <details><summary>Answer</summary>
 #
-# **(b).** A device that always fires misses nothing. Misses without false alarms are half a number; both on the same stream are a whole one. (a) and (c) say what a device costs, not how well it listens.
+# **(b).** A device that always fires misses nothing. Misses without false alarms are half a number; both on the same stream are a whole one. (a) and (c) say what a device costs, not how well it recognises.
 # </details>
 #
 # **4. Your network needs less RAM than the limit, your device does not. What did you forget?**
@@ -429,19 +431,19 @@ print(f"test stream: {recording.hours:.2f} hours; misses {best.misses:.0%}, alar
 #
 # <details><summary>Answer</summary>
 #
-# **(a).** Ears need memory too, and they are never switched off. (b) lie in flash. (c): there is none.
+# **(a).** The front end needs memory too, and it is never switched off. (b) lie in flash. (c): there is none.
 # </details>
 #
 # ## Three take-aways
 #
 # 1. Data decides: who spoke, where, and who judges. Write that down before any number.
-# 2. A wake word device is judged by two numbers on one stream, misses and false alarms an hour, and by how long somebody listened.
+# 2. A wake word device is judged by two numbers on one stream, misses and false alarms an hour, and by the hours for which it was tested.
 # 3. Count the whole device. The network is a part of it, and often the smaller one.
 #
 # ## What comes next
 #
-# [The exercises](../exercises/10_capstone.ipynb), then your own words: record, run this notebook again, fill in the report, and let the class judge by [the rubric](../docs/capstone_rubric.md). Take `chip` with you: `spotter_package.export(chip, "cortex-m4", "Ears", form="arduino")`
-# (from `tinycourse.export`) writes it for your board, threshold and all, and without `form` as C that `tinycourse run Ears kitchen.wav` opens; `tinycourse export CHECKPOINT --listen` does the same with a checkpoint. And if one word at a time is not enough, lessons
+# [The exercises](../exercises/10_capstone.ipynb), then your own words: record, run this notebook again, fill in the report, and let the class judge by [the rubric](../docs/capstone_rubric.md). Take `chip` with you: `spotter_package.export(chip, "cortex-m4", "Spotter", form="arduino")`
+# (from `tinycourse.export`) writes it for your board, threshold and all, and without `form` as C that `tinycourse run Spotter kitchen.wav` opens; `tinycourse export CHECKPOINT --listen` does the same with a checkpoint. And if one word at a time is not enough, lessons
 # [05](05_transducer.ipynb) and [06](06_cells.ipynb) have the other road: whole sentences.
 #
 # ## References

@@ -285,7 +285,7 @@ def test_bad_recordings_are_named(capsys, exported, tmp_path, content, words):
         (("export", "rnnt-digits", "--target", "host", "--out", "x", "--listen"), "leave out --listen and --kernels"),
         (("export", "rnnt-digits", "--target", "host", "--out", "x", "--kernels", "dsp"), "leave out --listen and --kernels"),
         (("export", NAME, "--as", "onnx", "--listen", "--out", "x"), "leave out --target, --samples, --listen and --kernels"),
-        (("export", NAME, "--threshold", "0.5", "--out", "x"), "Only a listener takes --threshold; add --listen"),
+        (("export", NAME, "--threshold", "0.5", "--out", "x"), "Only a keyword spotter takes --threshold; add --listen"),
         (("export", NAME, "--listen", "--threshold", "90", "--out", "x"), "choose a number from 0 to 1, not '90'"),
     ],
 )

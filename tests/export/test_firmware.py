@@ -226,7 +226,7 @@ def test_an_arduino_sketch_hears_its_clip(name, exported, objects, tmp_path):
         flags += [*STRICT, "-c", *places]
         toolchain.compile_c([*flags, str(tmp_path / "sketch.cpp"), "-o", str(tmp_path / "sketch.o")])
         compiled(tmp_path / "sketch.o", *objects(name), "-o", tmp_path / "sketch.exe")
-        assert re.fullmatch(rf"heard .*, {words} on the computer, in 0 microseconds\s+", said_by(tmp_path / "sketch.exe"))
+        assert re.fullmatch(rf"recognised .*, {words} on the computer, in 0 microseconds\s+", said_by(tmp_path / "sketch.exe"))
 
 
 PROPERTIES = {"name", "version", "author", "maintainer", "sentence", "paragraph", "category", "url", "architectures", "includes"}

@@ -32,7 +32,7 @@ class Lesson:
 
 LESSONS = (
     Lesson("00", "00_word_to_chip", "From a spoken word to a chip", 45),
-    Lesson("01", "01_front_end", "What the network hears: MFCC front ends", 60),
+    Lesson("01", "01_front_end", "From sound to features: MFCC front ends", 60),
     Lesson("02", "02_baselines", "The networks that came before", 60),
     Lesson("03", "03_attention_condensers", "Attention condensers", 75),
     Lesson("04", "04_exploration", "Machine-driven design", 75),

@@ -150,7 +150,7 @@ def one_filter_for_all(x, depthwise, pointwise):
 
 
 def channels_added_first(x, depthwise, pointwise):
-    """The channels were added up before filtering: depthwise means that no channel hears of another until the pointwise step."""
+    """The channels were added up before filtering: depthwise means that no channel sees another before the pointwise step."""
     return both_steps(x.sum(0, keepdim=True).expand_as(x), depthwise, pointwise)
 
 
@@ -485,7 +485,7 @@ def found_twice(*given):
 
 
 def no_tolerance(score, hop, spoken, threshold, refractory, tolerance):
-    """A window that ends up to `tolerance` seconds after the word has still heard it: that is a hit."""
+    """A window that ends up to `tolerance` seconds after the word still has it in view: that is a hit."""
     return judged(score, hop, spoken, threshold, refractory, 0)
 
 

@@ -1,4 +1,4 @@
-"""Checks of lesson 03: the steps of an attention condenser, looking aside, and the count of a network's weights."""
+"""Checks of lesson 03: the steps of an attention condenser, shifted copies, and the count of a network's weights."""
 
 import torch
 from torch import Tensor
@@ -281,7 +281,7 @@ def added_up(q, distance):
 
 
 def always_one(q, distance):
-    """The copies look one frame aside, whatever `distance` says."""
+    """The copies are shifted by one frame, whatever `distance` says."""
     return slow_look_aside(q, 1)
 
 

@@ -34,7 +34,7 @@ def upside_down(points):
 
 
 def extremes(points):
-    """Only the best in each objective were kept: whoever is a good compromise belongs to the front, too."""
+    """Only the best in each objective were kept: a good compromise belongs to the front, too."""
     return (points == points.min(0)).any(1) & slow_front(points)
 
 
@@ -172,7 +172,7 @@ def unknown_is_forbidden(costs, limits):
 
 
 def no_limit_is_zero(costs, limits):
-    """A cost without a limit was turned away: what nobody limits is free."""
+    """A cost without a limit was turned away: a cost that has no limit is free."""
     return {name: cost / limits.get(name, 1) - 1 for name, cost in costs.items() if cost > limits.get(name, 1)}
 
 
@@ -245,7 +245,7 @@ def beyond_counts(points, reference):
 
 
 def beaten_counts(points, reference):
-    """Beaten points take area away: skip them, whoever beats them has all of theirs."""
+    """Beaten points take area away here: skip them, for the point that beats one covers all of its area."""
     return swept(sorted(map(tuple, points)), reference, lambda x, y, height: x < reference[0] and y < reference[1])
 
 
@@ -255,7 +255,7 @@ def best_alone(points, reference):
 
 
 def left_over(points, reference):
-    """This is the part of the rectangle from 0 to the reference that nobody beats: its complement is asked for."""
+    """This is the part of the rectangle from 0 to the reference that no point beats: the other part is asked for."""
     return reference[0] * reference[1] - slow_hypervolume(points, reference)
 
 

@@ -270,7 +270,7 @@ def blank_and_label_swapped(steps):
 
 
 def outside_is_certain(steps):
-    """Outside of the lattice there is nobody to come from: its log-probability is -1e30, not 0, which means certain."""
+    """From outside of the lattice no way leads in: its log-probability is -1e30, not 0, which means certain."""
     return slow_alpha(
         steps,
         left=lambda steps, alpha, t, u: from_left(steps, alpha, t, u) if t else 0.0,

@@ -151,7 +151,7 @@ def gap_too_small(buffers):
 
 
 def largest_first(buffers):
-    """They are to be placed in the order in which they are given; sorting them is for whoever calls."""
+    """They are to be placed in the order in which they are given; sorting them is left to the caller."""
     order = sorted(range(len(buffers)), key=lambda i: -buffers[i][0])
     placed = slow_first_fit([buffers[i] for i in order])
     return [placed[order.index(i)] for i in range(len(buffers))]

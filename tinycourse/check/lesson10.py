@@ -38,7 +38,7 @@ def share_of_speakers(speakers, share):
 
 
 def loudest_mouths_first(speakers, share):
-    """Who spoke most often was taken first. Those recordings are the ones that training misses most: begin with the fewest."""
+    """The speakers with most recordings were taken first. Training would miss those recordings most: begin with the fewest."""
     return until_its_share(speakers, share, order=lambda name: (-speakers.count(name), name))
 
 
@@ -184,22 +184,22 @@ def rate_itself(alarms, hours):
 
 
 def rule_of_three(alarms, hours):
-    """Three, divided by the hours, is right where no alarm was heard. With alarms the limit is higher."""
+    """Three, divided by the hours, is right where there was no alarm. With alarms the limit is higher."""
     return -math.log(0.05) / hours
 
 
 def three_more(alarms, hours):
-    """Three more than were heard is right for none alone: the more alarms, the wider the uncertainty about their number."""
+    """Three more than `alarms` is right for no alarm alone: the more alarms, the wider the uncertainty about their number."""
     return (alarms - math.log(0.05)) / hours
 
 
 def normal(alarms, hours):
-    """The bell curve with deviation sqrt(alarms) knows no uncertainty where nothing was heard, and is too narrow for few."""
+    """The bell curve with deviation sqrt(alarms) knows no uncertainty where there was no alarm, and is too narrow for few."""
     return (alarms + 1.645 * math.sqrt(alarms)) / hours
 
 
 def fewer_only(alarms, hours):
-    """The probability of fewer alarms than were heard was used. Those that were heard belong to it: at most so many."""
+    """The probability of fewer than `alarms` was used. That number itself belongs to it: at most so many."""
     return slow_at_most(alarms - 1, hours) if alarms else 0.0
 
 
@@ -259,7 +259,7 @@ def outsiders_beat(entries, limits):
 
 
 def strictly_everywhere(entries, limits):
-    """Beaten is also who is equal in one thing and worse in another: nowhere worse and somewhere better is enough."""
+    """An entry that is equal in one thing and worse in another is beaten, too: nowhere worse and somewhere better is enough."""
     inside, keys = [e for e in entries if fits(e, limits)], ("error", "flash", "ram")
     return sorted(e["name"] for e in inside if not any(all(o[k] < e[k] for k in keys) for o in inside))
 
@@ -277,7 +277,7 @@ def one_winner(entries, limits):
 
 
 def limit_excluded(entries, limits):
-    """Who just reaches a limit keeps it: at most so much is allowed."""
+    """An entry that just reaches a limit keeps it: at most so much is allowed."""
     return slow_winners(entries, {key: limit - 0.01 for key, limit in limits.items()})
 
 

@@ -69,7 +69,7 @@ def parser() -> argparse.ArgumentParser:
 
     strings = Parser(add_help=False)
     strings.add_argument("--source", default="", help="what connected digits are made of: spoken-digits (default) or tinywords")
-    strings.add_argument("--hold-out", default="", help="a speaker of connected digits who is heard in testing alone")
+    strings.add_argument("--hold-out", default="", help="a speaker of connected digits who speaks in testing alone")
 
     more = Parser(add_help=False)
     more.add_argument("--extra", nargs="*", default=[], metavar="SET", help="sentences of these data sets to train on too")
@@ -83,7 +83,7 @@ def parser() -> argparse.ArgumentParser:
     v.add_argument("--tokens", help="what a transducer writes: words, characters, or a number of word pieces")
     v.add_argument("--ctc", type=not_negative, metavar="WEIGHT", help="weight of the CTC loss of a transducer's encoder")
     v.add_argument("--start", metavar="CKPT", help="begin with the weights of this checkpoint (with --tokens: of its encoder)")
-    v.add_argument("--splice", metavar="CKPT", help="half of the sentences joined anew of words, cut where this transducer hears them end")
+    v.add_argument("--splice", metavar="CKPT", help="half of the sentences joined anew of words that this transducer cuts out")
     v.add_argument("--devices", type=count, default=1, help="how many GPUs, or CPU processes where there is none")
 
     v = verb("prune", commands.prune, "train a checkpoint on while its smallest weights leave", given, learning, strings, more)
@@ -112,16 +112,16 @@ def parser() -> argparse.ArgumentParser:
     verb("calibrate", commands.calibrate, "a checkpoint with the ranges of its activations measured anew", given, calibrated, observed)
     verb("quantize", commands.quantize, "a checkpoint in integers, and what each layer loses by it", given, calibrated, observed)
 
-    v = verb("export", export_commands.export, "C sources, a binary and a size report; or firmware for others to build", given, calibrated)
+    v = verb("export", export_commands.export, "C sources, a binary and a cost report; or firmware for others to build", given, calibrated)
     v.add_argument("--target", help="host, cortex-m4, cortex-m0plus or wasm (default cortex-m4)")
     v.add_argument("--as", dest="form", default="plain", choices=("plain", "arduino", "zephyr", "onnx"), help="form (default plain)")
     v.add_argument("--out", required=True, type=NewFolder, metavar="DIR")
     v.add_argument("--samples", action="store_true", help="with the front end, in integers: the model takes int16 samples")
-    v.add_argument("--listen", action="store_true", help="a program that never stops: chunks of samples in, now and then a word out")
-    v.add_argument("--threshold", type=share, help="of a listener: the mean posterior at which a word fires (default 0.9)")
-    v.add_argument("--hop", type=positive, metavar="SECONDS", help="of a listener: between two runs of the network (default 0.2)")
-    v.add_argument("--windows", type=count, metavar="N", help="of a listener: runs that posteriors are averaged over (default 2)")
-    v.add_argument("--refractory", type=not_negative, metavar="SECONDS", help="of a listener: deaf after a word (default 1)")
+    v.add_argument("--listen", action="store_true", help="a keyword spotter for a stream: chunks of samples in, words out")
+    v.add_argument("--threshold", type=share, help="with --listen: the mean posterior at which a word fires (default 0.9)")
+    v.add_argument("--hop", type=positive, metavar="SECONDS", help="with --listen: between two runs of the network (default 0.2)")
+    v.add_argument("--windows", type=count, metavar="N", help="with --listen: runs that posteriors are averaged over (default 2)")
+    v.add_argument("--refractory", type=not_negative, metavar="SECONDS", help="with --listen: rest after a word (default 1)")
     v.add_argument("--kernels", choices=("plain", "dsp"), default="plain", help="dsp: for the DSP instructions of a Cortex-M4, same bits")
 
     v = verb("run", export_commands.run, "recognise recordings with an exported model")

@@ -10,7 +10,7 @@ SETTINGS = "threshold", "hop", "windows", "refractory"  # of a listener, that th
 def export(a) -> None:
     named = {k: getattr(a, k) for k in SETTINGS if getattr(a, k) is not None}
     if named and not a.listen:
-        raise TinycourseError(f"Only a listener takes --{' and --'.join(named)}; add --listen.")
+        raise TinycourseError(f"Only a keyword spotter takes --{' and --'.join(named)}; add --listen.")
     with stages("export", {"onnx": 3, "plain": 4}.get(a.form, 5)):
         stage("reading the checkpoint")  # and importing torch
         report, text = (export_onnx if a.form == "onnx" else export_c)(a, named)
@@ -29,7 +29,7 @@ def export_c(a, named: dict) -> tuple[dict, str]:
     clip = deploy.example if a.form in package.FIRMWARE else lambda model: None
     if recogniser.name in TRANSDUCERS:
         if a.listen or a.kernels != "plain":
-            raise TinycourseError(f"{recogniser.name} listens anyway and has plain kernels only; leave out --listen and --kernels.")
+            raise TinycourseError(f"{recogniser.name} takes a stream anyway and has plain kernels only; leave out --listen and --kernels.")
         deploy.calibrate(recogniser, a.calibrate)
         program = deploy.transducer_program_of(recogniser, samples=a.samples)
         report = transducer_package.export(program, target, a.out, a.form, clip(program))

@@ -1,5 +1,5 @@
 /* SPDX-License-Identifier: Apache-2.0
- * A transducer that listens: a frame of features, or the next samples, in, and now and then a label out. Four networks, each a
+ * A transducer for a stream: a frame of features, or the next samples, in, and now and then a label out. Four networks, each a
  * model of its own, do the work; here are the frames between them, and greedy search. What it computes is defined bit for bit
  * by TransducerProgram.run in tinycourse/program/transducer.py. */
 #include "model.h"
@@ -10,7 +10,7 @@
 #include "model_joint.h"
 #include "model_prediction.h"
 #if MODEL_TAKES_SAMPLES
-/* The ears come here: tables, parameters, buffers. */
+/* The front end comes here: tables, parameters, buffers. */
 
 static tc_ears ear;
 #endif

@@ -82,7 +82,7 @@ def fields(report: dict, header: str) -> dict:
         what, gives = takes(report), "labels, which are pieces of words"
         microphone = f", put {row(report)} into model_input(), call model_run(), and so on."
     elif kind == "listener":
-        what, gives = f"chunks of {x['shape'][0]} samples, int16, {report['rate']:,} a second", "a word when it hears one"
+        what, gives = f"chunks of {x['shape'][0]} samples, int16, {report['rate']:,} a second", "a word when it recognises one"
         microphone = ", put the newest MODEL_CHUNK samples into model_input(), call model_run(), look at model_output(), and so on."
     elif x["type"] == "int16":
         what, gives = f"a second of sound, {x['shape'][0]:,} samples, int16", f"{y['shape'][0]} scores, int8"

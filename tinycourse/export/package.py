@@ -262,7 +262,7 @@ Made by tinycourse. Takes {x["type"]} {x["shape"]}, gives int8 {y["shape"]}. It 
 def rest_of_folder(report: dict) -> str:
     """The end of every README: what each export holds beside its model."""
     return f"""- `kernels.h` and the other C files: the kernels. `runtime.c` is for programs without a C library; leave it out of yours.
-- `main.c`, `words.h`: a program for a computer, which hears a file: `cc $(ls *.c | grep -v runtime) -o recognise`, then `./recognise FILE`.
+- `main.c`, `words.h`: a program for a computer, which takes a file: `cc $(ls *.c | grep -v runtime) -o recognise`, then `./recognise FILE`.
 - `{report["binary"]}`: all of it, built. Run it with `tinycourse run`.
 - `program.safetensors`: the model as tinycourse reads it. `report.json`: what each layer needs.
 - `files.sha256`: what was written here; an export to this folder replaces it only while nothing in it has changed.

@@ -120,15 +120,15 @@ def measured(listening: Listener, target: str, dsp: bool, binary: Path) -> dict:
 def readme(report: dict) -> str:
     """What the folder holds, for somebody who finds it."""
     s = Settings(**report["metadata"]["listener"])
-    return f"""# A keyword listener (front end, int8 network, detector) in C, for {report["target"]}
+    return f"""# A keyword spotter (front end, int8 network, detector) in C, for {report["target"]}
 
-Made by tinycourse. Takes chunks of {report["input"]["shape"][0]} samples, int16, {report["rate"]:,} a second, and says when it hears
+Made by tinycourse. Takes chunks of {report["input"]["shape"][0]} samples, int16, {report["rate"]:,} a second, and says when it recognises
 a word. It needs: {", ".join(firmware.sizes(report))}.
 
 A word fires where its posterior, averaged over {s.windows} runs of the network, one every {s.hop:g} s, reaches {s.threshold:g}; then
 nothing fires for {s.refractory:g} s.
 
-- `model.h`, `model.c`: the listener. Call `model_reset()`; then for every chunk fill `model_input()`, which moves, and call `model_run()`.
+- `model.h`, `model.c`: the spotter. Call `model_reset()`; then for every chunk fill `model_input()`, which moves, and call `model_run()`.
   `model_output()[0]` is the word that fired (`words.h`), or -1, `model_output()[1]` its mean posterior with {BITS} bits after the point.
 - `model_network`: its network.
 - The FILE below holds samples and nothing else: `ffmpeg -i WAV -f s16le -ac 1 -ar {report["rate"]} FILE`.

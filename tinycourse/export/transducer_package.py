@@ -176,7 +176,7 @@ Made by tinycourse. Takes {firmware.takes(report)}, and gives labels. It needs:
 {", ".join(firmware.sizes(report))}.
 
 - `model.h`, `model.c`: the recogniser. Call `model_reset()`; then fill `model_input()`, which moves, with {firmware.row(report)}, call
-  `model_run()`, and so on. `model_count()` is how many labels were said so far, `model_labels()[i % MODEL_KEPT]` is label i, and
+  `model_run()`, and so on. `model_count()` is how many labels were written so far, `model_labels()[i % MODEL_KEPT]` is label i, and
   `words.h` has what each writes.
 - `model_front`, `model_back` (the encoder before and behind the joining of frames), `model_prediction`, `model_joint`: its networks.
 {ears}{package.rest_of_folder(report)}"""

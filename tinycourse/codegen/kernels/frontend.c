@@ -1,5 +1,5 @@
 /* SPDX-License-Identifier: Apache-2.0
- * The ear in integers: window, FFT, mel energies, logarithm, DCT, one frame after the other. 32-bit numbers, 16-bit factors, and no
+ * The front end in integers: window, FFT, mel energies, logarithm, DCT, one frame after the other. 32-bit numbers, 16-bit factors, and no
  * block exponent: samples have 16 bits, so there is room for 13 more behind the point. */
 #include "kernels.h"
 

@@ -295,7 +295,7 @@ typedef struct {
     int32_t count;
 } tc_tanh8_params;
 
-/* The ear: from samples to features. See program/frontend.py for what each step computes. */
+/* The front end: from samples to features. See program/frontend.py for what each step computes. */
 typedef struct {
     int32_t samples, frames;          /* of a whole recording, which is what tc_features() is given */
     int32_t window_size, hop, lead;   /* in samples; the first frame begins `lead` before the recording */
@@ -313,7 +313,7 @@ typedef struct {
     const int8_t *shift;              /* [bands] */
 } tc_features_params;
 
-/* Ears: some samples at a time in, frames of features out. See program/streaming_frontend.py */
+/* The streaming front end: some samples at a time in, frames of features out. See program/streaming_frontend.py */
 typedef struct {
     const tc_features_params *features;
     int32_t chunk;   /* samples that come at a time */
@@ -321,13 +321,13 @@ typedef struct {
     int8_t *scratch; /* of tc_frame() */
 } tc_ears_params;
 
-/* What ears remember beside the samples; all 0 before the first of them. */
+/* What the streaming front end remembers beside the samples; all 0 before the first of them. */
 typedef struct {
     int32_t count, next; /* samples in `kept`, and where the next frame begins */
     int32_t begun;       /* whether the mirror image of the beginning is in `kept` */
 } tc_ears;
 
-/* A listener: chunks of samples in, words out. See program/keyword_spotter.py */
+/* A keyword spotter: chunks of samples in, words out. See program/keyword_spotter.py */
 typedef struct {
     const tc_ears_params *ears;
     int32_t bands;            /* features of a frame */
@@ -345,13 +345,13 @@ typedef struct {
     void (*run)(void);
 } tc_listener_params;
 
-/* What a listener remembers beside its buffers; all 0 before the first chunk. */
+/* What a keyword spotter remembers beside its buffers; all 0 before the first chunk. */
 typedef struct {
     tc_ears ears;
     int32_t row, run_row;  /* where the next frame and the next posteriors go */
     int32_t frames, runs;  /* so far, up to what fills their buffers */
     int32_t wait;          /* frames until the next run */
-    int32_t deaf;          /* runs that cannot fire */
+    int32_t deaf;          /* runs that may not fire */
     int16_t found[2];      /* by the last chunk: a class or -1, and its score */
 } tc_listener;
 
@@ -394,12 +394,12 @@ void tc_sparse_rows(const tc_product *p, int32_t o, int32_t count, const int8_t 
 void tc_features(const tc_features_params *p, const int16_t *input, int8_t *output, int8_t *scratch);
 void tc_frame(const tc_features_params *p, const int16_t *input, int8_t *output, int8_t *scratch);
 
-/* Where the next samples go; hear them; then take the features of every frame that they completed, until there is none (0). */
+/* Where the next samples go; take them in; then ask for the features of every frame that they completed, until there is none (0). */
 int16_t *tc_ears_input(const tc_ears_params *p, const tc_ears *state);
 void tc_ears_hear(const tc_ears_params *p, tc_ears *state);
 int32_t tc_ears_frame(const tc_ears_params *p, tc_ears *state, int8_t *output);
 
-/* Hear a chunk, which lies where tc_ears_input says. */
+/* Take a chunk, which lies where tc_ears_input says. */
 void tc_listen(const tc_listener_params *p, tc_listener *state);
 
 /* Shared by conv and linear: outputs [first, last) of one product. */

@@ -1,5 +1,5 @@
 /* SPDX-License-Identifier: Apache-2.0
- * Listening without end: frames to a ring buffer, the network on the ring, a mean of posteriors, a decision. */
+ * A keyword spotter for a stream: frames to a ring buffer, the network on the ring, a mean of posteriors, a decision. */
 #include "kernels.h"
 
 /* a / b with 14 bits after the point, rounded down, for 0 <= a <= b: long division, for a Cortex-M0+ has no other. */

@@ -9,7 +9,7 @@
 #include "clip.h"
 #include "words.h"
 
-/* The word that the model hears in the clip. `same`: whether every score is the one that the computer found. */
+/* The word that the model recognises in the clip. `same`: whether every score is the one that the computer found. */
 static inline const char *hear_clip(bool *same)
 {
     int best = 0;

@@ -9,7 +9,7 @@
 #include "clip.h"
 #include "words.h"
 
-/* What the model writes down while it hears the clip. `same`: whether every label is the one that the computer found. */
+/* What the model writes while it takes the clip. `same`: whether every label is the one that the computer found. */
 static inline const char *hear_clip(bool *same)
 {
     static char text[256];

@@ -1,5 +1,5 @@
 /* SPDX-License-Identifier: Apache-2.0
- * Hears what a file holds, as raw integers of this computer: ${what}.
+ * Recognises what a file holds, as raw integers of this computer: ${what}.
  * Every MODEL_INPUT_BYTES of it get an answer: a word, and all scores. */
 #include <stdio.h>
 

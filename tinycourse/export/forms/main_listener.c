@@ -1,5 +1,5 @@
 /* SPDX-License-Identifier: Apache-2.0
- * Listens to a file of any length, which holds samples and nothing else: 16 bits as this computer has them, mono, MODEL_RATE a second.
+ * Takes a file of any length, which holds samples and nothing else: 16 bits as this computer has them, mono, MODEL_RATE a second.
  * Prints every word that fires: the second, the word, its mean posterior. */
 #include <stdio.h>
 

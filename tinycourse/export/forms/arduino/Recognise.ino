@@ -1,5 +1,5 @@
 // SPDX-License-Identifier: Apache-2.0
-// Hears a clip that lies in flash, and compares the answer with the one that the computer found.
+// Recognises a clip that lies in flash, and compares the answer with the one that the computer found.
 
 #include <${name}.h>
 
@@ -14,7 +14,7 @@ void loop()
     const unsigned long begin = micros();
     const char *heard = hear_clip(&same);
     const unsigned long time = micros() - begin;
-    Serial.print("heard ");
+    Serial.print("recognised ");
     Serial.print(heard);
     Serial.print(same ? ", every number as on the computer, in " : ", with other numbers than on the computer, in ");
     Serial.print(time);

@@ -1,5 +1,5 @@
 /* SPDX-License-Identifier: Apache-2.0
- * Hears a clip that lies in flash, and compares the answer with the one that the computer found. */
+ * Recognises a clip that lies in flash, and compares the answer with the one that the computer found. */
 #include <${symbol}/model.h>
 #include <zephyr/kernel.h>
 #include <zephyr/sys/printk.h>
@@ -13,6 +13,6 @@ int main(void)
     const int64_t begin = k_uptime_get();
     const char *heard = hear_clip(&same);
     const int32_t time = (int32_t)(k_uptime_get() - begin);
-    printk("heard %s, %s, in %d milliseconds\n", heard, same ? "every number as on the computer" : "with other numbers than on the computer", time);
+    printk("recognised %s, %s, in %d milliseconds\n", heard, same ? "every number as on the computer" : "with other numbers than on the computer", time);
     return 0;
 }
