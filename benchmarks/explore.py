@@ -17,10 +17,11 @@ from random import Random
 
 import torch
 
+from tests import zero_cost
 from tinycourse import data, files, models
 from tinycourse.export import deploy, package
 from tinycourse.models.design import TINYSPEECH_DESIGNS, Design, Designed
-from tinycourse.search import costs, explore, instruction_model, proxy, records, space, zero_cost
+from tinycourse.search import costs, explore, instruction_model, proxy, records, space
 from tinycourse.studies import lesson04 as study04
 from tinycourse.training import checkpoint, classifiers, metrics, profiling
 

@@ -16,6 +16,7 @@ import pytest
 import torch
 from optuna.trial import TrialState
 
+from tests import zero_cost
 from tinycourse import cli, models
 from tinycourse.errors import TinycourseError
 from tinycourse.export import package
@@ -23,7 +24,7 @@ from tinycourse.models import design as designs
 from tinycourse.models.condenser import TINYSPEECH, TinySpeech
 from tinycourse.models.design import TINYSPEECH_DESIGNS, Design, Designed
 from tinycourse.plots import lesson04 as figures
-from tinycourse.search import costs, explore, instruction_model, pareto, proxy, records, space, storage, zero_cost
+from tinycourse.search import costs, explore, instruction_model, pareto, proxy, records, space, storage
 from tinycourse.search.costs import PRESETS, Costs, Limits
 from tinycourse.studies import lesson04 as study
 from tinycourse.training import checkpoint, profiling
