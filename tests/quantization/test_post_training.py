@@ -100,7 +100,7 @@ def function_bound(node, op, xs, errors, ins, out):
     return 1.76 * errors[0]  # the steepest of the supported functions is SELU, slope 1.7581
 
 
-BOUND = {"conv": conv_bound, "linear": linear_bound, "multiply": multiply_bound, "lookup": function_bound}
+BOUND = {"conv": conv_bound, "linear": linear_bound, "multiply": multiply_bound, "lookup": function_bound, "clamp": function_bound}
 EXACT = ("max_pool", "upsample", "crop", "pad", "reshape")
 
 
