@@ -75,16 +75,6 @@ def add_up(prices: dict[str, list[float]], rows: list[tuple]) -> float:
     return sum(float(np.dot(prices[kernel], list(work.values()))) for kernel, work, *_ in rows)
 
 
-def leave_one_out(networks: list[list[tuple]]) -> list[float]:
-    """For each network, foretold from all the others: (foretold - counted) / counted. Rows as `measure` gives them."""
-    errors = []
-    for i, network in enumerate(networks):
-        prices = fit([row for other in networks[:i] + networks[i + 1 :] for row in other])
-        counted = sum(row[2] for row in network)
-        errors.append(add_up(prices, network) / counted - 1)
-    return errors
-
-
 @functools.cache
 def measured() -> dict:
     """By target: `prices`, the `errors` of leaving one network out, and `instructions` counted for each."""
