@@ -17,7 +17,7 @@ from pathlib import Path
 
 from tqdm.auto import tqdm
 
-from tinycourse.codegen import fuzz
+from tests import fuzz
 from tinycourse.targets import binaries, toolchain
 
 TRAP = ["-fsanitize=undefined", "-fsanitize-trap=undefined"]

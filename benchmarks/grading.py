@@ -17,10 +17,11 @@ from pathlib import Path
 
 import psutil
 
+from tests import rehearsal
 from tinycourse import check
 from tinycourse.authoring import course
 from tinycourse.cli.commands import table
-from tinycourse.grading import grade, rehearsal, submissions
+from tinycourse.grading import grade, submissions
 
 parser = argparse.ArgumentParser(description=__doc__.split("\n")[0])
 parser.add_argument("submissions", nargs="?", type=int, default=200)

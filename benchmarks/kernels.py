@@ -11,7 +11,8 @@ from pathlib import Path
 
 import numpy as np
 
-from tinycourse.codegen import emitter, fuzz
+from tests import fuzz
+from tinycourse.codegen import emitter
 from tinycourse.models.design import TINYSPEECH_DESIGNS
 from tinycourse.program.fixed_point import fixed_point
 from tinycourse.program.ops.base import OPS, Tensor

@@ -243,6 +243,7 @@ SINGLES = {
     "functionals": operation(lambda m, x: F.leaky_relu(F.elu(x, 0.5), 0.3) + F.gelu(x, approximate="tanh") - F.hardtanh(x, -0.5, 2)),
     "methods": operation(lambda m, x: x.relu() - x.sigmoid() + x.tanh().abs() + x.clamp(-1, 0.5) + x.clamp_min(0.1)),
     "in place": operation(lambda m, x: (x * 1).relu_().add_(0.5).mul_(2)),
+    "sigmoid, clamp": operation(lambda m, x: x.sigmoid().clamp(0.25, 0.75)),
     "conv, relu6": module(lambda: nn.Sequential(nn.Conv2d(4, 6, 3), nn.ReLU6())),
     "conv, relu, hardtanh": module(lambda: nn.Sequential(nn.Conv2d(4, 6, 3), nn.ReLU(), nn.Hardtanh())),
     "conv, clamp away from zero": operation(lambda m, x: m.parts[0](x).clamp(0.5, 0.9), lambda: nn.Conv2d(4, 4, 1)),

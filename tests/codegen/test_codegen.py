@@ -15,9 +15,9 @@ import numpy as np
 import pytest
 import unicorn
 
-from tests import networks
+from tests import fuzz, networks
 from tests.compilers import STRICT, cpp_accepts, gcc_accepts
-from tinycourse.codegen import emitter, fuzz, planner
+from tinycourse.codegen import emitter, planner
 from tinycourse.errors import TinycourseError
 from tinycourse.export import package
 from tinycourse.program.fixed_point import fixed_point
@@ -137,7 +137,7 @@ def test_c_equals_the_interpreter_for_networks_from_torch(target, names, dsp, tm
 RUN_CASES = """
 import sys
 from pathlib import Path
-from tinycourse.codegen import fuzz
+from tests import fuzz
 from tinycourse.targets import binaries
 for i in range(int(sys.argv[2])):
     program = fuzz.random_program(i)

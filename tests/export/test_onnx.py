@@ -7,9 +7,8 @@ import numpy as np
 import pytest
 import torch
 
-from tests import networks
+from tests import fuzz, networks
 from tinycourse import data
-from tinycourse.codegen import fuzz
 from tinycourse.errors import TinycourseError
 from tinycourse.export import deploy, onnx_form
 from tinycourse.program.ops.base import OPS, Tensor

@@ -8,10 +8,11 @@ from pathlib import Path
 
 import pytest
 
+from tests import rehearsal
 from tinycourse import cli
 from tinycourse.authoring import course
 from tinycourse.errors import TinycourseError
-from tinycourse.grading import rehearsal, submissions
+from tinycourse.grading import submissions
 
 if os.name == "nt":
     pytest.skip("grading needs Linux or macOS", allow_module_level=True)

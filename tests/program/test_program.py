@@ -7,9 +7,8 @@ import pytest
 import torch
 import torch.nn.functional as F
 
-from tests import slow_recurrent
+from tests import fuzz, slow_recurrent
 from tests.slow_recurrent import scaled
-from tinycourse.codegen import fuzz
 from tinycourse.errors import TinycourseError
 from tinycourse.program.fixed_point import fixed_point, requantize, shift_right
 from tinycourse.program.ops.base import OPS, Tensor

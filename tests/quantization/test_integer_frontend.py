@@ -6,7 +6,7 @@ import numpy as np
 import pytest
 import torch
 
-from tinycourse.codegen import fuzz
+from tests import fuzz
 from tinycourse.errors import TinycourseError
 from tinycourse.export import deploy
 from tinycourse.features.frontend import Frontend, FrontendConfig

@@ -6,7 +6,7 @@ import torch
 
 from tinycourse.errors import TinycourseError
 from tinycourse.program.affine import affine_parameters, dequantize, quantize, symmetric_parameters
-from tinycourse.quantization.observers import OBSERVERS, MeanSquareError, MinMax, MovingAverage, Percentile, PerChannel, find_observer
+from tinycourse.quantization.observers import MeanSquareError, MinMax, MovingAverage, Percentile, find_observer
 
 
 def observed(observer, *batches):
@@ -61,26 +61,6 @@ def test_mean_square_error_keeps_what_counts():
 def test_observers_accept_a_tensor_of_zeros():
     for observer in (MinMax, MovingAverage, Percentile, MeanSquareError):
         assert tuple(map(float, observed(observer(), torch.zeros(2, 3), torch.zeros(3)))) == (0, 0)
-
-
-@pytest.mark.parametrize("name", OBSERVERS)
-def test_each_channel_is_what_it_would_be_alone(name):
-    batches = torch.randn(3, 5, 4, 7, generator=torch.Generator().manual_seed(1)) * torch.tensor([0.1, 1, 5, 30]).view(4, 1)
-    low, high = observed(PerChannel(OBSERVERS[name], axis=1), *batches)
-    alone = [observed(OBSERVERS[name](), *batches[:, :, c]) for c in range(4)]
-    assert low.shape == high.shape == (4,) and list(zip(low, high)) == alone
-
-
-def test_rows_of_different_size_lose_less_by_themselves():
-    x = torch.randn(4, 100, generator=torch.Generator().manual_seed(0)) * torch.tensor([0.01, 0.1, 1, 10]).view(4, 1)
-
-    def errors(scale):
-        return np.abs(dequantize(quantize(x, scale), scale) - x.numpy()).max(1)
-
-    low, high = observed(PerChannel(MinMax), x)
-    scales = np.array([[symmetric_parameters(*bounds)[0]] for bounds in zip(low, high)])
-    assert (errors(scales) <= scales[:, 0] / 2 * (1 + 1e-9)).all()
-    assert (errors(symmetric_parameters(low.min(), high.max())[0])[:2] > 10 * errors(scales)[:2]).all()
 
 
 @pytest.mark.parametrize("bits", [8, 16])

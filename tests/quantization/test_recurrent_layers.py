@@ -8,7 +8,8 @@ import numpy as np
 import pytest
 import torch
 
-from tinycourse.codegen import emitter, fuzz
+from tests import fuzz
+from tinycourse.codegen import emitter
 from tinycourse.errors import TinycourseError
 from tinycourse.export import package
 from tinycourse.host.products import HybridProduct

@@ -45,6 +45,7 @@ def kinds(name):
         "linear, batch norm, relu": "linear",
         "batch norm alone": "scale",
         "conv, relu, hardtanh": "conv",
+        "sigmoid, clamp": "lookup",
         "relu, batch norm": "conv scale",
         "relu twice read": "conv clamp add",
         "batch norm twice read": "conv add",

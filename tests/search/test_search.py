@@ -16,6 +16,8 @@ import pytest
 import torch
 from optuna.trial import TrialState
 
+from benchmarks.explore import leave_one_out
+from tests import zero_cost
 from tinycourse import cli, models
 from tinycourse.errors import TinycourseError
 from tinycourse.export import package
@@ -23,7 +25,7 @@ from tinycourse.models import design as designs
 from tinycourse.models.condenser import TINYSPEECH, TinySpeech
 from tinycourse.models.design import TINYSPEECH_DESIGNS, Design, Designed
 from tinycourse.plots import lesson04 as figures
-from tinycourse.search import costs, explore, instruction_model, pareto, proxy, records, space, storage, zero_cost
+from tinycourse.search import costs, explore, instruction_model, pareto, proxy, records, space, storage
 from tinycourse.search.costs import PRESETS, Costs, Limits
 from tinycourse.studies import lesson04 as study
 from tinycourse.training import checkpoint, profiling
@@ -155,7 +157,7 @@ def test_least_squares_finds_the_prices():
     found = instruction_model.fit(rows)
     for kernel, price in prices.items():
         assert found[kernel] == pytest.approx(price)
-    assert instruction_model.leave_one_out([rows[:13], rows[5:]]) == pytest.approx([0, 0], abs=1e-9)
+    assert leave_one_out([rows[:13], rows[5:]]) == pytest.approx([0, 0], abs=1e-9)
 
 
 def test_the_cost_model_foretells_what_it_has_not_seen():

@@ -7,8 +7,9 @@ matplotlib.use("Agg")
 import numpy as np
 import pytest
 
+from tests import fuzz
 from tests.drawn import texts
-from tinycourse.codegen import emitter, fuzz
+from tinycourse.codegen import emitter
 from tinycourse.codegen.planner import Buffer
 from tinycourse.errors import TinycourseError
 from tinycourse.plots import lesson09 as figures

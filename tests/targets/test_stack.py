@@ -4,8 +4,7 @@ import pytest
 
 pytest.importorskip("unicorn")
 
-from tests import networks
-from tinycourse.codegen import fuzz
+from tests import fuzz, networks
 from tinycourse.errors import TinycourseError
 from tinycourse.export import package
 from tinycourse.targets import emulator, stack, toolchain

@@ -16,7 +16,7 @@ from tinycourse.features.frontend import Frontend
 
 @dataclass(frozen=True)
 class StreamState:
-    """What a stream remembers. On a chip `kept` is a ring buffer: its length never passes `most_kept`, whatever the chunks."""
+    """What a stream remembers. On a chip `kept` is a ring buffer: it never holds more than fft - 1 or edge + hop, whatever the chunks."""
 
     kept: Tensor  # [samples], the newest ones
     begin: int | None = None  # where in `kept` the next frame begins; None until the mirror image of the beginning stands there
@@ -55,9 +55,3 @@ def finish(frontend: Frontend, state: StreamState) -> Tensor:
     if state.begin is None:
         raise TinycourseError(f"The stream ended after {len(state.kept)} samples, too few for one frame: give more than {edge}.")
     return step(frontend, state.kept[-edge - 1 : -1].flip(0), state)[0]
-
-
-def most_kept(frontend: Frontend) -> int:
-    """The largest number of samples that are kept between two steps."""
-    c = frontend.config
-    return max(c.fft - 1, c.edge + c.hop)

@@ -4,7 +4,6 @@ submissions.py  folders and notebooks, whole or damaged, to steps: which cells a
 sandbox.py      what a submission cannot do: reach the network, write outside its folder, take memory or processes without end
 worker.py       a process with everything imported, which forks itself for every notebook
 grade.py        the class: worker processes, results kept by the hash of what they come from, rows
-rehearsal.py    a class that never was, with hostile learners in it, to try the grader on
 report.py       the table as CSV, a feedback page for each learner
 
 A grade is decided by running the learner's cells and then our hidden tests on the function that they define; the learner's own

@@ -14,7 +14,9 @@ from tinycourse.errors import TinycourseError
 from tinycourse.host.products import FloatProduct, HybridProduct, IntegerProduct, Product, address, library
 from tinycourse.models.cells import EPSILON, GATES, Recurrent
 from tinycourse.program.block_sparse import cut
-from tinycourse.program.ops.base import Operation
+from tinycourse.program.ops.base import Kernel, Operation
+from tinycourse.program.ops.products import Linear
+from tinycourse.program.ops.recurrent import Linear16
 from tinycourse.program.program import Program
 
 
@@ -66,29 +68,21 @@ class HybridLayer(FloatLayer):
 # ------------------------------------------------------------------------------------------------------ integers
 
 
-class Parameters(ctypes.Structure):
-    """Base of what codegen/kernels/kernels.h calls tc_..._params; made of an operation, whose arrays it keeps."""
-
-    def __init__(self, arrays: dict[str, np.ndarray] | None = None, **integers):
-        self.arrays = {name: np.ascontiguousarray(array) for name, array in (arrays or {}).items()}
-        super().__init__(**{name: array.ctypes.data for name, array in self.arrays.items()}, **integers)
+C_TYPES = {str: ctypes.c_void_p, np.int64: ctypes.c_int64}  # of a kernel's fields; the others are int32_t
 
 
-class LayerNorm(Parameters):
-    _fields_ = [("gates", ctypes.c_int32), ("units", ctypes.c_int32), ("epsilon", ctypes.c_int64)]
-    _fields_ += [(name, ctypes.c_void_p) for name in ("multiplier", "shift", "bias")]
-
-
-class Cell(Parameters):
-    _fields_ = [(name, ctypes.c_int32) for name in ("units", "bits", "limit")]
-
-
-class CellOutput(Parameters):
-    _fields_ = [(name, ctypes.c_int32) for name in ("gates", "units", "bits", "multiplier", "shift", "zero_point")]
+def parameters(kernel: Kernel) -> ctypes.Structure:
+    """What codegen/kernels/kernels.h calls tc_..._params, of a kernel whose fields are integers and arrays. It keeps the arrays."""
+    arrays = {name: np.ascontiguousarray(array) for name, array in kernel.arrays.items()}
+    types = {name: C_TYPES.get(type(value), ctypes.c_int32) for name, value in kernel.fields.items()}
+    struct = type(kernel.struct, (ctypes.Structure,), {"_fields_": list(types.items())})
+    made = struct(**{name: address(arrays[v]) if isinstance(v, str) else int(v) for name, v in kernel.fields.items()})
+    made.arrays = arrays
+    return made
 
 
 class IntegerLayers:
-    """The program of one step of recurrent layers (integer_cells.quantize_layers): x int8 [inputs] -> int8 [outputs], one frame a call.
+    """The program of one step of recurrent layers (recurrent_layers.quantize_layers): x int8 [inputs] -> int8 [outputs], one frame a call.
 
     It remembers; `start` forgets. Raises TinycourseError where the program has operations of other networks.
     """
@@ -117,23 +111,16 @@ class IntegerLayers:
 
     def call(self, op: Operation) -> Callable[[], None]:
         """What one operation does to `values`."""
-        if op.kind in ("linear", "linear16"):
+        if isinstance(op, Linear | Linear16):
             return self.gates(op) if len(op.inputs) == 2 else self.dense(op)
-        if op.kind not in ("layer_norm", "lstm_cell", "cifg_cell", "sru_cell", "gated_output", "highway_output"):
+        tensors, kernels = self.program.tensors, library(*self.flags)
+        kernel = op.kernel([tensors[name] for name in op.inputs], tensors[op.output])
+        if not hasattr(kernels, kernel.function):
             raise TinycourseError(f"{op.path or op.kind}: {op.kind} is no part of a recurrent layer; run the program by its interpreter.")
-        first, out = (self.program.tensors[name] for name in (op.inputs[0], op.output))
-        p = op.parameters
-        if op.kind == "layer_norm":
-            made = LayerNorm(op.arrays, gates=p["gates"], units=out.size // p["gates"], epsilon=p["epsilon"])
-        elif op.kind.endswith("_cell"):
-            made = Cell(units=out.size, bits=p["bits"], limit=p.get("limit", 0))
-        else:
-            factors = {name: p[name] for name in ("bits", "multiplier", "shift")}
-            made = CellOutput(gates=first.size // out.size, units=out.size, zero_point=out.zero_point, **factors)
-        kernel = getattr(library(*self.flags), f"tc_{op.kind}")
-        kernel.argtypes, kernel.restype = [ctypes.c_void_p] * (2 + len(op.inputs)), None
+        function, made = getattr(kernels, kernel.function), parameters(kernel)
+        function.argtypes, function.restype = [ctypes.c_void_p] * (2 + len(op.inputs)), None
         places = [address(self.values[name]) for name in (*op.inputs, op.output)]
-        return lambda: kernel(ctypes.addressof(made), *places)
+        return lambda: function(ctypes.addressof(made), *places)
 
     def product(self, op: Operation, which: str = "") -> IntegerProduct:
         """One of an operation's matrices."""

@@ -1,4 +1,4 @@
-"""A float network as a small graph, of the operations in `float_ops`, the twins of those that a program has in integers.
+"""A float network as a small graph, of the operations in `quantization/ops`, the twins of those that a program has in integers.
 
 `fold` merges batch norms, scales, activations, pads and crops into their neighbours.
 `tracing.py` makes such a graph from a torch module; `post_training.py` turns it into integers.
@@ -95,7 +95,7 @@ def merge(node: Node, readers: Counter) -> Node | None:
                 node.arrays[key] = node.arrays[key] * before.arrays["factor"].flatten()
                 node.inputs[place] = before.inputs[0]
                 return node
-            case "clamp", "conv" | "linear" | "scale" | "add" | "multiply" | "average_pool" | "clamp":
+            case "clamp", _ if before.can_clamp:
                 low, high = node.clamp
                 before.clamp = tuple(min(max(bound, low), high) for bound in before.clamp or node.clamp)
                 return before

@@ -332,6 +332,7 @@ def lower_view(call, x, **_):
 
 FUNCTIONS = "sigmoid tanh hardsigmoid hardswish silu gelu leaky_relu elu selu celu softplus mish abs".split()
 ARITHMETIC = "add sub rsub mul div neg".split()
+PAIRS = frozenset(ARITHMETIC)  # those that may take a second activation; the weights of all others are constant
 LOWER = {
     **dict.fromkeys(ARITHMETIC, lower_arithmetic),
     **dict.fromkeys("batch_norm _native_batch_norm_legit_no_training".split(), lower_batch_norm),

@@ -1,7 +1,6 @@
 """Observers: they see batches of one tensor and then name the range that the integers shall cover.
 
-Of the whole tensor, or (`PerChannel`) of each channel by itself. What comes out of a range is `affine.affine_parameters`, with a
-zero point of its own, or `affine.symmetric_parameters`.
+What comes out of a range is `affine.affine_parameters`, with a zero point of its own, or `affine.symmetric_parameters`.
 """
 
 import itertools
@@ -97,24 +96,6 @@ class MeanSquareError(Histogram):
 
         lows, highs = np.unique(min(self.low, 0.0) * parts), np.unique(max(self.high, 0.0) * parts)[::-1]
         return min(itertools.product(lows, highs), key=error)
-
-
-class PerChannel:
-    """One observer, made by `make`, for each index along `axis`: a matrix whose rows differ in size loses less that way."""
-
-    def __init__(self, make: Callable[[], MinMax], axis: int = 0):
-        self.make, self.axis, self.channels = make, axis, []
-
-    def observe(self, x: Tensor) -> None:
-        """Look at one batch; its size along `axis` must not change."""
-        parts = x.movedim(self.axis, 0)
-        self.channels = self.channels or [self.make() for _ in parts]
-        for observer, part in zip(self.channels, parts, strict=True):
-            observer.observe(part)
-
-    def range(self) -> tuple[np.ndarray, np.ndarray]:
-        """(low [C], high [C])"""
-        return tuple(np.array(bounds) for bounds in zip(*(observer.range() for observer in self.channels)))
 
 
 OBSERVERS = {"min-max": MinMax, "moving-average": MovingAverage, "percentile": Percentile, "mean-square-error": MeanSquareError}

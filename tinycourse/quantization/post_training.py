@@ -19,7 +19,6 @@ from tinycourse.program.program import Program
 from tinycourse.quantization.graph import Graph
 from tinycourse.quantization.observers import MeanSquareError, MinMax, find_observer
 from tinycourse.quantization.ops.base import State
-from tinycourse.quantization.ops.elementwise import Lookup
 from tinycourse.quantization.tracing import trace
 
 Ranges = dict[str, tuple[float, float]]  # what an observer found for each tensor, by name: (low, high)
@@ -86,7 +85,7 @@ def quantize_graph(graph: Graph, tensors: dict[str, IntegerTensor], metadata: di
             continue
         ins, out = [tensors[i.name] for i in node.inputs], tensors[node.name]
         parameters, arrays = node.quantize(ins, out)
-        if node.clamp and not isinstance(node, Lookup):  # a table holds its clamp
+        if node.clamp:
             clamp = tuple(int(bound) for bound in quantize(node.clamp, out.scale, out.zero_point))
             parameters |= {"clamp": clamp} if clamp != (-128, 127) else {}
         operations.append(node.integer(tuple(i.name for i in node.inputs), node.name, parameters, arrays, node.path))

@@ -26,7 +26,7 @@ from torch.nn.utils.weight_norm import WeightNorm
 
 from tinycourse.errors import TinycourseError
 from tinycourse.quantization.graph import Graph, fold
-from tinycourse.quantization.lowering import ARITHMETIC, LOWER, ON_VIEWS, View, as_map, counted, settle
+from tinycourse.quantization.lowering import LOWER, ON_VIEWS, PAIRS, View, as_map, counted, settle
 from tinycourse.quantization.ops.base import NODES, Input, Node
 
 DRAW_ONCE = "a chip has none, draw them once, in __init__, and register them as a buffer"
@@ -139,7 +139,7 @@ class Call:
         self.arguments = {k: map_arg(v, lambda n: self.read(values[n])) for k, v in self.arguments.items()}
         self.first = next(iter(self.arguments))
         self.rest = {k: v for k, v in self.arguments.items() if k != self.first}
-        if self.op not in ARITHMETIC and any(isinstance(v, (View, Node)) for v in self.rest.values()):
+        if self.op not in PAIRS and any(isinstance(v, (View, Node)) for v in self.rest.values()):
             self.refuse("its weights may not depend on the input")
 
     def refuse(self, reason: str = "tinycourse cannot turn this operation into integers"):

@@ -13,6 +13,7 @@ from pathlib import Path
 import numpy as np
 
 from tinycourse.codegen import emitter
+from tinycourse.errors import TinycourseError
 from tinycourse.export import package
 from tinycourse.program.ops.base import Kernel
 from tinycourse.program.program import Program
@@ -68,18 +69,10 @@ def fit(rows: list[tuple[str, dict[str, float], int]]) -> dict[str, list[float]]
 
 
 def add_up(prices: dict[str, list[float]], rows: list[tuple]) -> float:
-    """Instructions of a network by its rows (kernel, amounts, ...)."""
+    """Instructions of a network by its rows (kernel, amounts, ...). Raises TinycourseError for a kernel that has no prices."""
+    if unknown := sorted({kernel for kernel, *_ in rows} - prices.keys()):
+        raise TinycourseError(f"What the kernel {unknown[0]} takes has never been measured; run `python benchmarks/explore.py costs`.")
     return sum(float(np.dot(prices[kernel], list(work.values()))) for kernel, work, *_ in rows)
-
-
-def leave_one_out(networks: list[list[tuple]]) -> list[float]:
-    """For each network, foretold from all the others: (foretold - counted) / counted. Rows as `measure` gives them."""
-    errors = []
-    for i, network in enumerate(networks):
-        prices = fit([row for other in networks[:i] + networks[i + 1 :] for row in other])
-        counted = sum(row[2] for row in network)
-        errors.append(add_up(prices, network) / counted - 1)
-    return errors
 
 
 @functools.cache

@@ -45,9 +45,10 @@ class Tensor:
 class Kernel:
     """How one operation is written in C.
 
-    `function` is the kernel ("" where there is nothing to compute), `fields` its parameters in the order of its struct (nested dicts are
-    nested structs), `arrays` the constants that `fields` names, `scratch` the bytes it needs while it runs, `name` what reports call
-    it, `shared` the kernel whose struct it takes, `costs` what its instructions are counted by (see search/instruction_model.py).
+    `function` is the kernel ("" where there is nothing to compute), `fields` its parameters in the order of its struct (an int is an
+    int32_t, an np.int64 an int64_t, a tuple three int32_t, a dict a struct, a string the name of one of its `arrays` of constants),
+    `scratch` the bytes it needs while it runs, `name` what reports call it, `shared` the kernel whose struct it takes, `costs` what its
+    instructions are counted by (see search/instruction_model.py).
     """
 
     function: str

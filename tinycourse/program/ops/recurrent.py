@@ -104,7 +104,7 @@ class LayerNorm(Operation):
         if out.size // gates > 2048 or not 1 <= epsilon <= 2**52:
             raise TinycourseError(f"{self.describe()} takes gates of at most 2048 units and an epsilon from 1 to 2**52.")
         types = {"multiplier": np.int32, "shift": np.int8, "bias": np.int32}
-        fields = {"gates": gates, "units": out.size // gates, "epsilon": epsilon} | {k: k for k in types}
+        fields = {"gates": gates, "units": out.size // gates, "epsilon": np.int64(epsilon)} | {k: k for k in types}
         return Kernel("tc_layer_norm", fields, {k: self.arrays[k].astype(v) for k, v in types.items()})
 
     @classmethod

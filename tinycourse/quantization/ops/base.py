@@ -55,11 +55,16 @@ class Node:
         """Whether it moves numbers about, which then stay what they are."""
         return self.integer.keeps_scale
 
+    @property
+    def can_clamp(self) -> bool:
+        """Whether a ReLU behind it can be fused into it; what only moves numbers keeps their range."""
+        return self.integer.can_clamp and not self.keeps_scale
+
 
 class Input(Node):
     """What the network takes."""
 
-    bits, keeps_scale = 8, False
+    bits, keeps_scale, can_clamp = 8, False, False
 
 
 class State(Input):

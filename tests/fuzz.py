@@ -16,7 +16,7 @@ from tinycourse.program.fixed_point import fixed_point
 from tinycourse.program.ops.base import OPS, Tensor
 from tinycourse.program.ops.products import Linear
 from tinycourse.program.program import Program
-from tinycourse.targets import toolchain
+from tinycourse.targets import binaries, toolchain
 
 
 class Sketch:
@@ -142,10 +142,10 @@ def build(programs: list[Program], target: str, folder: Path, flags: list[str] =
 def write(programs: list[Program], folder: Path, dsp: bool = False) -> tuple[list[Path], list[str]]:
     """The C files of what `build` compiles, and the functions that the binary offers."""
     names = [f"case{i}" for i in range(len(programs))]
+    sources = {}  # of all together: they share the kernels
     for name, program in zip(names, programs):
-        for file, text in (sources := emitter.generate(program, name, dsp)).items():
-            (folder / file).write_text(text)
-    (folder / "cases.c").write_text("".join(f'#include "{name}.c"\n' for name in names))
-    kernels = [folder / file for file in sources if file.endswith(".c") and file != f"{names[-1]}.c"]
+        sources |= emitter.generate(program, name, dsp)
+    binaries.save_texts(folder, sources | {"cases.c": "".join(f'#include "{name}.c"\n' for name in names)})
+    kernels = [folder / file for file in sources if file.endswith(".c") and file.removesuffix(".c") not in names]
     exports = [f"{name}_{function}" for name, program in zip(names, programs) for function in functions(program)]
     return [folder / "cases.c", *kernels], exports
