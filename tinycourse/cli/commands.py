@@ -145,11 +145,11 @@ def finish(recogniser, clips, out: Path):
     result = classifiers.evaluate(recogniser, clips)
     recogniser.info["testing"] = {"accuracy": result.accuracy, "count": result.count}
     recogniser.info["fingerprints"]["testing data"] = clips.fingerprint()
-    write_down(recogniser, out)
+    write_trained(recogniser, out)
     return result
 
 
-def write_down(recogniser, out: Path) -> None:
+def write_trained(recogniser, out: Path) -> None:
     """Write a trained recogniser, then once more with the ranges of its activations, and remove what --resume would have needed."""
     from tinycourse.export import deploy
     from tinycourse.training import checkpoint, resume
@@ -220,7 +220,7 @@ def finish_transducer(recogniser, task, out: Path) -> dict:
     recogniser.info["fingerprints"]["testing data"] = speech["testing"].fingerprint()
     recogniser.info["validation"] |= found["validation"].as_dict()
     recogniser.info["testing"] = found["testing"].as_dict()
-    write_down(recogniser, out)
+    write_trained(recogniser, out)
     return found
 
 
