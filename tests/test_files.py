@@ -199,7 +199,7 @@ def integers() -> checkpoint.Recogniser:
 def state(path: Path) -> None:
     made = recogniser()
     made.info["fingerprints"] = {}
-    resume.Keeper(made, torch.optim.AdamW(made.parameters()), classifiers.TrainConfig(), path).store([])
+    resume.Keeper(made, torch.optim.AdamW(made.parameters()), classifiers.TrainConfig(), path.with_name("m.safetensors")).store([])
 
 
 def blocks(path: Path) -> None:

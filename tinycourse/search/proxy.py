@@ -114,7 +114,7 @@ def sounds_of(proxy: Proxy, folder: Path) -> Sounds:
     heard = {name: value for name, value in asdict(proxy).items() if name not in ("epochs", "batch", "learning_rate")}
     path = Path(folder, f"sounds-{hashlib.sha256(json.dumps(heard).encode()).hexdigest()[:12]}.safetensors")
     if not path.is_file():
-        source = data.open_dataset(proxy.data, classes=proxy.classes, extra_unknown=proxy.extra_unknown)
+        source = data.open_words(proxy.data, classes=proxy.classes, extra_unknown=proxy.extra_unknown)
         counts = {"training": proxy.training_clips, "validation": proxy.validation_clips}
         splits = {split: Few(source, count, proxy.seed).clips(split) for split, count in counts.items()}
         store(hear(splits, classifiers.noise_of(source)), path)

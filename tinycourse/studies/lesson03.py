@@ -4,11 +4,9 @@ Which network does figure 2 of the paper (arXiv 2008.04245) draw? Every reading 
 """
 
 import copy
-import json
 from collections.abc import Callable
 from dataclasses import dataclass, replace
 from itertools import product
-from pathlib import Path
 from statistics import mean
 
 import torch
@@ -17,12 +15,13 @@ from torch import Tensor, nn
 from tinycourse.data import Clips
 from tinycourse.features.frontend import Frontend, FrontendConfig
 from tinycourse.models.condenser import FORMS, TINYSPEECH, AttentionCondenser, TinySpeech, TinySpeechConfig
-from tinycourse.studies import published_results
+from tinycourse.studies import published_results, tables
+from tinycourse.studies.tables import read  # noqa: F401
 from tinycourse.training import classifiers, profiling
 from tinycourse.training.checkpoint import as_float
 from tinycourse.training.loop import evaluate
 
-MEASURED = Path(__file__).parent / "measured" / "condenser.json"  # written by benchmarks/condenser.py
+MEASURED = tables.MEASURED / "condenser.json"  # written by benchmarks/condenser.py
 TRIED = MEASURED.with_name("condenser_tried.json")  # one seed each, on the way to what is shipped
 M, LOG_MEL, MFCC = TINYSPEECH["m"], FrontendConfig(kind="log-mel"), FrontendConfig()
 EXAMPLES = 2_000  # clips that a front end's mean and deviation are measured on
@@ -153,11 +152,6 @@ def run(name: str, sounds: Sounds, config: classifiers.TrainConfig) -> dict:
         _, right = evaluate(network, front, sounds.energies[split], sounds.labels[split], "The variant")
         row[split] = round(float(right.float().mean()), 4)
     return row
-
-
-def read(path: Path) -> dict:
-    """What was measured: `command`, `data`, `epochs`, ... and `rows`; no rows where nothing has been measured."""
-    return json.loads(path.read_text(encoding="utf-8")) if path.is_file() else {"rows": []}
 
 
 def by_variant(rows: list[dict], split: str = "validation") -> dict[str, list[float]]:

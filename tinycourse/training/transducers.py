@@ -269,5 +269,10 @@ def evaluate(recogniser: Recogniser, speech: Speech, limits: Limits | None = Non
 
 
 def recipe(data: str, **given) -> SequenceConfig:
-    """The recipe of a task with those of its settings that were given; `batch`, `epochs` and the like, None keeps them."""
+    """The recipe of a task with those of its settings that were given; `batch`, `epochs` and the like, None keeps them.
+
+    Raises TinycourseError for a task without one.
+    """
+    if data not in RECIPES:
+        raise TinycourseError(f"A transducer cannot learn from {data!r}: choose one of {', '.join(RECIPES)}.")
     return replace(RECIPES[data], **{k: v for k, v in given.items() if v is not None})
