@@ -22,7 +22,7 @@ from tinycourse.program import block_sparse
 from tinycourse.pruning import recipes, schedule
 from tinycourse.quantization import integer_transducer
 from tinycourse.studies import lesson07 as study
-from tinycourse.training import checkpoint, classifiers, transducers
+from tinycourse.training import checkpoint, resume, transducers
 from tinycourse.transducer.vocabulary import Vocabulary
 
 DATA, SPARSITIES = "connected-digits", (0.5, 0.7, 0.8, 0.9)
@@ -41,7 +41,7 @@ def dense(path: Path, model: str, task, supply, config: transducers.SequenceConf
     if path.exists():
         return checkpoint.load(path, expect=model)
     part = path.with_stem(f"{path.stem}-in-training")
-    state = classifiers.state_file(part)
+    state = resume.state_file(part)
     recogniser = transducers.recogniser_for(model, Vocabulary.of(task.texts(), task.tokens), config.seed)
     recogniser.info = {"data": DATA, "seed": config.seed, "epochs": config.epochs}
     transducers.fit(recogniser, task, config, part, state.exists(), supply=supply)

@@ -101,18 +101,19 @@ def closed():
 
 @pytest.fixture
 def power_cut(monkeypatch):
-    """A function that calls `work`, which trains, and cuts it off where `module`.train_epoch is to begin epoch `epoch`."""
+    """A function that calls `work`, which trains, and cuts it off where its loop is to begin epoch `number`."""
+    from tinycourse.training.loop import Loop
 
-    def cut(module, epoch: int, work) -> None:
-        train_epoch = module.train_epoch
+    whole = Loop.epoch
 
-        def stop(*args):
-            if args[-1] == epoch:
+    def cut(number: int, work) -> None:
+        def stop(loop, at):
+            if at == number:
                 raise KeyboardInterrupt
-            return train_epoch(*args)
+            return whole(loop, at)
 
         with monkeypatch.context() as patched, pytest.raises(KeyboardInterrupt):
-            patched.setattr(module, "train_epoch", stop)
+            patched.setattr(Loop, "epoch", stop)
             work()
 
     return cut

@@ -21,7 +21,7 @@ from tinycourse.pruning import packing
 from tinycourse.quantization import integer_transducer
 from tinycourse.search import proxy, records
 from tinycourse.studies import lesson10 as study
-from tinycourse.training import checkpoint, classifiers
+from tinycourse.training import checkpoint, classifiers, resume
 
 
 def full(monkeypatch):
@@ -199,7 +199,7 @@ def integers() -> checkpoint.Recogniser:
 def state(path: Path) -> None:
     made = recogniser()
     made.info["fingerprints"] = {}
-    classifiers.store(path, made, torch.optim.AdamW(made.parameters()), classifiers.TrainConfig(), [], {})
+    resume.Keeper(made, torch.optim.AdamW(made.parameters()), classifiers.TrainConfig(), path.with_name("m.safetensors")).store([])
 
 
 def blocks(path: Path) -> None:

@@ -13,6 +13,8 @@ from collections.abc import Iterable, Iterator
 from contextlib import contextmanager, suppress
 from pathlib import Path
 
+from safetensors import SafetensorError, safe_open
+
 from tinycourse.errors import TinycourseError
 
 SUMS = "files.sha256"
@@ -93,6 +95,24 @@ def write_bytes(path: str | Path, content: bytes) -> None:
 def write_text(path: str | Path, text: str) -> None:
     """Write a file in UTF-8 as `whole` does, with the same line ends everywhere; bytes of file names that are no text are escaped."""
     write_bytes(path, text.encode(errors="backslashreplace"))
+
+
+def read_tensors(path: str | Path, form: str, what: str, remedy: str, framework: str = "numpy") -> tuple[dict, dict[str, str]]:
+    """Arrays by name (framework "pt": tensors) and header of a safetensors file whose header says that its format is `form`.
+
+    Raises TinycourseError where there is none, or anything else: `what` it should be, and the `remedy`.
+    """
+    if not Path(path).is_file():
+        raise TinycourseError(f"There is no {what} at {path}; {remedy}.")
+    try:
+        with safe_open(path, framework=framework) as file:
+            header = file.metadata() or {}
+            tensors = {name: file.get_tensor(name) for name in file.keys()}
+    except (SafetensorError, OSError) as error:
+        raise TinycourseError(f"{path} is damaged or is not a safetensors file ({error}); {remedy}.") from None
+    if header.get("format") != form:
+        raise TinycourseError(f"{path} is a safetensors file but not a {form}; {remedy}.")
+    return tensors, header
 
 
 # ------------------------------------------------------------------------------------------------ folders

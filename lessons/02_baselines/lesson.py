@@ -266,15 +266,16 @@ draw.seen(views);
 # Now train a TC-ResNet8, three times. The words are the bundled ones, spoken by synthesizers, and the voices of validation are others
 # than those of training. The first run has a quarter of the clips, the second all. The third has all, and meets none twice in
 # the same form: each time a clip is moved, mixed with noise, and has stretches blanked out. After every pass we ask twice how good it is: on
-# the clips that it practises on, and on voices that are not among them. This is all there is to training:
+# the clips that it practises on, and on voices that are not among them. This is all there is to training, for one batch:
 
 # %%
 import inspect
 
-print(inspect.getsource(study.one_pass))
+from tinycourse import data, training
+
+print(inspect.getsource(training.Loop.step))
 
 # %%
-from tinycourse import data, training
 from tinycourse.features import AugmentConfig
 
 tinywords, epochs = data.open_dataset("tinywords"), 1 if session.fast else 20

@@ -16,7 +16,7 @@ from tinycourse.features.audio import read_audio, to_int16
 from tinycourse.program.keyword_spotter import BITS, Listener, Settings, hear
 from tinycourse.program.program import Program
 from tinycourse.quantization import calibration
-from tinycourse.training import checkpoint, classifiers
+from tinycourse.training import checkpoint, classifiers, resume
 
 NAME = "tinyspeech-m"
 
@@ -72,7 +72,7 @@ def test_train_resume_evaluate(capsys, small_speech_commands, tmp_path):
     status, text, _ = call(capsys, *train)
     figures = json.loads(text)
     assert status == 0 and figures["checkpoint"] == str(out) and len(figures["history"]) == 2
-    assert not classifiers.state_file(out).exists()
+    assert not resume.state_file(out).exists()
     info = checkpoint.load(out).info
     assert info["testing"] == figures["testing"] and info["seed"] == 0 and info["epochs"] == 2
     status, text, _ = call(capsys, "evaluate", out, "--data", "speech-commands", "--json")

@@ -125,7 +125,7 @@ def test_a_saved_program_says_the_same(said, tmp_path):
     loaded = TransducerProgram.load(tmp_path / "t.safetensors")
     again = loaded.run(frames[0])
     assert again[0] == labels and np.array_equal(again[1], heard) and loaded.symbols == LIMITS.symbols
-    with pytest.raises(TinycourseError, match="not an exported program"):
+    with pytest.raises(TinycourseError, match="not a tinycourse-program-2"):
         Program.load(tmp_path / "t.safetensors")
 
 

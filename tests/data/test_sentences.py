@@ -14,7 +14,7 @@ from tinycourse.divergence import Diverged
 from tinycourse.errors import TinycourseError
 from tinycourse.features.audio import RATE
 from tinycourse.features.frontend import Frontend
-from tinycourse.training import checkpoint, classifiers, transducers
+from tinycourse.training import checkpoint, resume, transducers
 from tinycourse.transducer.decoding import Limits
 from tinycourse.transducer.vocabulary import BEGIN, Errors, Vocabulary, errors
 
@@ -209,7 +209,7 @@ def same(a, b) -> bool:
 
 def test_a_stopped_training_resumes_to_the_same_bits(small_task, tmp_path, power_cut):
     whole, history = fitted(small_task, out=tmp_path / "whole.safetensors")
-    power_cut(transducers, 1, lambda: fitted(small_task, out=tmp_path / "cut.safetensors"))
+    power_cut(1, lambda: fitted(small_task, out=tmp_path / "cut.safetensors"))
     resumed, rest = fitted(small_task, out=tmp_path / "cut.safetensors", resume=True)
     assert rest == history and same(whole, resumed) and same(checkpoint.load(tmp_path / "cut.safetensors"), resumed)
 
@@ -298,7 +298,7 @@ def test_from_the_command_line(small_task, tmp_path, capsys):
     made = f"train rnnt-digits-sru-sru --data connected-digits --out {out} --epochs 1 --batch 8 --hold-out cid".split()
     assert cli.main([*made, "--json"]) == 0
     figures = json.loads(capsys.readouterr().out)
-    assert figures["testing"]["count"] == 12 and figures["history"][0]["loss"] > 0 and not classifiers.state_file(out).exists()
+    assert figures["testing"]["count"] == 12 and figures["history"][0]["loss"] > 0 and not resume.state_file(out).exists()
     info = checkpoint.load(out).info
     assert info["data_options"] == {"hold_out": "cid"} and info["testing"] == figures["testing"]
     assert cli.main(["evaluate", str(out), "--data", "connected-digits", "--json"]) == 0

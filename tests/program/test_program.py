@@ -227,7 +227,7 @@ def test_files_that_are_not_programs_are_refused(tmp_path):
     with pytest.raises(TinycourseError, match="no program at"):
         Program.load(path)
     save_file({"a": np.zeros(3)}, path)
-    with pytest.raises(TinycourseError, match="not an exported program"):
+    with pytest.raises(TinycourseError, match="not a tinycourse-program-2; make one with `tinycourse export`"):
         Program.load(path)
     fuzz.random_program(0).save(path)
     path.write_bytes(path.read_bytes()[:-20])

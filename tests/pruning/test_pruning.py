@@ -274,7 +274,7 @@ def test_a_recogniser_ends_pruned_with_the_best_of_the_settled_epochs(tmp_path):
 
 def test_a_stopped_pruning_resumes_to_the_same_bits(tmp_path, power_cut):
     whole, history, pruner = pruned(out=tmp_path / "whole.safetensors")
-    power_cut(classifiers, 1, lambda: pruned(out=tmp_path / "cut.safetensors"))
+    power_cut(1, lambda: pruned(out=tmp_path / "cut.safetensors"))
     with pytest.raises(TinycourseError, match="differs in pruning"):
         pruned(PruneConfig(0.6, (8, 1)), tmp_path / "cut.safetensors", resume=True)
     resumed, rest, again = pruned(out=tmp_path / "cut.safetensors", resume=True)
@@ -295,5 +295,5 @@ def test_the_verb(small_speech_commands, tmp_path, capsys):
     assert figures["pruning"]["kept"] == sum(int((weights[n] != 0).sum()) for n in figures["pruning"]["by_weight"])
     assert figures["bytes"]["bitmap"] < figures["bytes"]["dense"]
     assert " && tinycourse " in recogniser.info["command"]  # how it was trained, then how it was pruned
-    assert cli.main(["prune", str(out), "--block", "eight", "--out", str(out), *common]) == 1
+    assert cli.main(["prune", str(out), "--block", "eight", "--out", str(tmp_path / "other.safetensors"), *common]) == 1
     assert "8x1" in capsys.readouterr().err

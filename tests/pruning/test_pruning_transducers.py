@@ -13,7 +13,7 @@ from tinycourse.models.cells import CellConfig
 from tinycourse.models.rnnt import RNNTConfig, Transducer
 from tinycourse.program import block_sparse
 from tinycourse.pruning import masks, packing, recipes, schedule
-from tinycourse.training import checkpoint, classifiers, transducers
+from tinycourse.training import checkpoint, resume, transducers
 from tinycourse.transducer.vocabulary import Vocabulary
 
 HALF = schedule.PruneConfig(0.5, (8, 1), end=0.5, every=2)
@@ -57,7 +57,7 @@ def test_the_best_is_one_of_the_settled_epochs(small_task):
 def test_a_stopped_pruning_resumes_to_the_same_bits(small_task, tmp_path, power_cut):
     how = schedule.PruneConfig(0.6, (4, 1), end=1.0, every=2)
     whole, history, pruner = pruned(small_task, how, tmp_path / "whole.safetensors")
-    power_cut(transducers, 1, lambda: pruned(small_task, how, tmp_path / "cut.safetensors"))
+    power_cut(1, lambda: pruned(small_task, how, tmp_path / "cut.safetensors"))
     with pytest.raises(TinycourseError, match="differs in pruning"):
         pruned(small_task, HALF, tmp_path / "cut.safetensors", resume=True)
     resumed, rest, again = pruned(small_task, how, tmp_path / "cut.safetensors", resume=True)
@@ -81,7 +81,7 @@ def test_the_verb(small_task, tmp_path, capsys):
     assert cli.main(["prune", str(dense), *options, *common]) == 0
     figures, recogniser = json.loads(capsys.readouterr().out), checkpoint.load(out)
     assert (
-        figures["testing"]["count"] == 12 and figures["testing"] == recogniser.info["testing"] and not classifiers.state_file(out).exists()
+        figures["testing"]["count"] == 12 and figures["testing"] == recogniser.info["testing"] and not resume.state_file(out).exists()
     )
     assert recogniser.info["data_options"] == {"hold_out": "cid"} and " && tinycourse " in recogniser.info["command"]
     weights = {name: p.detach().numpy() for name, p in masks.prunable(recogniser.network).items()}

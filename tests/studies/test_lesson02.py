@@ -10,8 +10,9 @@ from torch import nn
 
 from tests.plots.test_plots import texts
 from tests.training.test_training import NOISE, clips
-from tinycourse import models
+from tinycourse import models, training
 from tinycourse.features.augmentation import AugmentConfig
+from tinycourse.features.frontend import Frontend
 from tinycourse.models import design
 from tinycourse.plots import lesson02 as figures
 from tinycourse.spotting import detector
@@ -19,6 +20,7 @@ from tinycourse.spotting.operating_curves import Detection, Operating, Spoken
 from tinycourse.studies import lesson02 as study
 from tinycourse.studies import published_results
 from tinycourse.training import checkpoint, profiling
+from tinycourse.training.classifiers import ClipBatches, energies_of
 from tinycourse.widgets import lesson02
 
 SPOKEN = [Spoken("yes", 1.0, 2.0)]
@@ -78,8 +80,7 @@ def test_the_plain_loop_learns_and_tells_both_sides():
     recogniser, history = study.learn("tc-resnet8", clips(64, 0), clips(32, 1), NOISE, how, epochs=8)
     assert len(history) == 8 and history[-1]["training"][0] < history[0]["training"][0] / 2
     loss, accuracy = history[-1]["validation"]
-    x = checkpoint.in_batches(recogniser.frontend, clips(32, 1).audio)
-    assert study.judge(recogniser.network, x, clips(32, 1).labels) == (pytest.approx(loss, rel=0.1), accuracy)
+    assert training.evaluate(recogniser, clips(32, 1)).accuracy == accuracy and loss < 1
     assert accuracy > 0.8
 
 
@@ -89,21 +90,18 @@ def test_held_out_clips_of_other_classes_are_left_out():
     assert left_out and recogniser.classes == ("low", "high")
 
 
-def test_undisturbed_is_undisturbed():
-    seen = []
-
-    class Looks(nn.Linear):
-        def forward(self, x):
-            seen.append(x)
-            return super().forward(x)
-
-    network, labels, x = Looks(3, 2), torch.tensor([0, 1, 1]), torch.randn(3, 3)
-    optimizer = torch.optim.SGD(network.parameters(), 0.1)
-    schedule = torch.optim.lr_scheduler.ConstantLR(optimizer)
-    before = network.weight.detach().clone()
-    study.one_pass(network, lambda chosen: x[chosen], labels, optimizer, schedule, batch=2)
-    assert [len(batch) for batch in seen] == [2, 1] and not torch.equal(before, network.weight)
-    assert sorted(torch.cat(seen)[:, 0].tolist()) == sorted(x[:, 0].tolist())
+def test_every_clip_comes_once_an_epoch_and_undisturbed_is_undisturbed():
+    front, audio = Frontend(models.frontend("tc-resnet8")), clips(11, 0)
+    config = training.TrainConfig(batch=4, augment=study.UNDISTURBED)
+    noise = energies_of(front, NOISE[None])[0]
+    batches = study.EveryClip(ClipBatches(front, energies_of(front, audio.audio), torch.arange(11), noise, config))
+    drawn = [list(batches.epoch(number)) for number in (0, 1)]
+    for epoch in drawn:
+        assert [len(labels) for _, labels in epoch] == [4, 4, 3] and batches.steps() == 3
+        x, clip = (torch.cat(part) for part in zip(*epoch))
+        assert sorted(clip.tolist()) == list(range(11))
+        assert torch.equal(x[clip.argsort()], front.finish(energies_of(front, audio.audio).float()))
+    assert not torch.equal(drawn[0][0][1], drawn[1][0][1])
 
 
 def test_costs_show_layers_that_multiply():

@@ -14,7 +14,7 @@ from tinycourse.data import Clips
 from tinycourse.divergence import Diverged
 from tinycourse.errors import TinycourseError
 from tinycourse.features.augmentation import AugmentConfig
-from tinycourse.training import checkpoint, classifiers
+from tinycourse.training import checkpoint, classifiers, loop, resume
 
 CLASSES = ("silence", "unknown", "low", "high")
 
@@ -61,7 +61,7 @@ def test_the_seed_decides_every_bit():
 
 def test_a_stopped_training_resumes_to_the_same_bits(tmp_path, power_cut):
     whole, history = fitted(out=tmp_path / "whole.safetensors")
-    power_cut(classifiers, 2, lambda: fitted(out=tmp_path / "cut.safetensors"))
+    power_cut(2, lambda: fitted(out=tmp_path / "cut.safetensors"))
     resumed, rest = fitted(out=tmp_path / "cut.safetensors", resume=True)
     assert rest == history and same(whole, resumed)
     assert same(checkpoint.load(tmp_path / "cut.safetensors"), resumed)
@@ -78,18 +78,18 @@ def test_sigkill_leaves_a_checkpoint_that_resumes(tmp_path):
     out = tmp_path / "m.safetensors"
     code = KILLED.format(here=str(Path(__file__).parents[2]), out=str(out))
     process = subprocess.Popen([sys.executable, "-c", code], stderr=subprocess.DEVNULL)
-    while not classifiers.state_file(out).exists() and process.poll() is None:
+    while not resume.state_file(out).exists() and process.poll() is None:
         time.sleep(0.05)
     process.send_signal(signal.SIGKILL)
     process.wait()
-    before = len(checkpoint.read(classifiers.state_file(out), classifiers.STATE)[1]["history"])
+    before = len(checkpoint.read(resume.state_file(out), resume.STATE)[1]["history"])
     assert before > 0 and checkpoint.load(out).name == "tinyspeech-m"
     recogniser = classifiers.seeded("tinyspeech-m", CLASSES, 0)
     config = classifiers.TrainConfig(epochs=200, batch=16)
-    optimizer = torch.optim.AdamW(classifiers.groups(recogniser.network, config.weight_decay))
+    optimizer = torch.optim.AdamW(loop.groups(recogniser.network, config.weight_decay))
     recogniser.info["fingerprints"] = classifiers.fingerprints(clips(64, 0), clips(32, 1), NOISE, {})
-    history, best = classifiers.restore(classifiers.state_file(out), recogniser, optimizer, config)
-    assert history and best.keys() == recogniser.state_dict().keys()
+    keeper = resume.Keeper(recogniser, optimizer, config, out)
+    assert keeper.restore() and keeper.best.keys() == recogniser.state_dict().keys()
 
 
 def louder(sample: int) -> Clips:
@@ -184,7 +184,7 @@ def test_answers_that_are_no_numbers_have_no_accuracy():
 
 def test_a_path_that_cannot_be_written_fails_before_the_first_epoch(tmp_path, monkeypatch):
     (tmp_path / "file").write_text("in the way")
-    monkeypatch.setattr(classifiers, "train_epoch", lambda *a: pytest.fail("trained for nothing"))
+    monkeypatch.setattr(loop.Loop, "epoch", lambda *a: pytest.fail("trained for nothing"))
     with pytest.raises(TinycourseError, match="cannot be written"):
         fitted(out=tmp_path / "file" / "m.safetensors")
 

@@ -152,12 +152,12 @@ def finish(recogniser, clips, out: Path):
 def write_trained(recogniser, out: Path) -> None:
     """Write a trained recogniser, then once more with the ranges of its activations, and remove what --resume would have needed."""
     from tinycourse.export import deploy
-    from tinycourse.training import checkpoint, classifiers
+    from tinycourse.training import checkpoint, resume
 
     checkpoint.save(recogniser, out)  # nothing that goes wrong from here on costs the training
     deploy.calibrate(recogniser)
     checkpoint.save(recogniser, out)
-    classifiers.state_file(out).unlink(missing_ok=True)
+    resume.state_file(out).unlink(missing_ok=True)
 
 
 def as_asked(recipe, a):

@@ -25,6 +25,7 @@ from tinycourse.data.datasets import (
     draw,
     open_dataset,
     open_for,
+    open_words,
 )
 from tinycourse.data.user_recordings import OwnWords
 from tinycourse.features.audio import RATE, fit_length, read_audio, to_int16
@@ -32,5 +33,5 @@ from tinycourse.features.audio import RATE, fit_length, read_audio, to_int16
 __all__ = [
     "AN4", "Clips", "Cut", "DATASETS", "DIGITS", "KEYWORDS", "LibriSpeech", "OwnWords", "RATE", "SILENCE", "SPLITS", "SpeechCommands",
     "SpeechCommandsTest", "SpokenDigits", "TASKS", "TinyWords", "UNKNOWN", "Utterance", "Words", "draw", "find", "fit_length", "need",
-    "open_dataset", "open_for", "read_audio", "root", "status", "to_int16",
+    "open_dataset", "open_for", "open_words", "read_audio", "root", "status", "to_int16",
 ]  # fmt: skip

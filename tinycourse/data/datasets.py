@@ -452,7 +452,23 @@ def open_dataset(name: str, **options) -> Words | Sentences:
     return OPENERS[name](**options)
 
 
+def open_words(name: str, **options) -> Words:
+    """The data set of words `name`, see `open_dataset`. Raises TinycourseError for one of sentences, too."""
+    if name in OPENERS and not issubclass(OPENERS[name], Words):
+        words = ", ".join(name for name, kind in OPENERS.items() if issubclass(kind, Words))
+        raise TinycourseError(f"{name} holds sentences, not single words: choose one of {words}, or a transducer.")
+    return open_dataset(name, **options)
+
+
+def open_sentences(name: str) -> Sentences:
+    """The data set of sentences `name`. Raises TinycourseError for any other."""
+    if name not in OPENERS or not issubclass(OPENERS[name], Sentences):
+        sentences = ", ".join(name for name, kind in OPENERS.items() if issubclass(kind, Sentences))
+        raise TinycourseError(f"There are no sentences in {name!r}: choose one of {sentences}.")
+    return open_dataset(name)
+
+
 def open_for(classes: tuple[str, ...], name: str, **options) -> Words:
     """The data set `name` in the task that has these classes, if it is one that has several tasks."""
     task = next((task for task, its in TASKS.items() if its == classes), None)
-    return open_dataset(name, classes=task if name in (TinyWords.name, SpeechCommands.name) else None, **options)
+    return open_words(name, classes=task if name in (TinyWords.name, SpeechCommands.name) else None, **options)

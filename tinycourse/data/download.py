@@ -6,7 +6,6 @@ publisher gives none, so that another one is noticed next time.
 """
 
 import gzip
-import hashlib
 import shutil
 import sys
 import tarfile
@@ -21,7 +20,7 @@ from tinycourse.data import catalogue
 from tinycourse.data.catalogue import DATASETS, Description
 from tinycourse.errors import TinycourseError
 from tinycourse.features.reading import lines
-from tinycourse.files import write_sums
+from tinycourse.files import digest, write_sums
 
 BLOCK = 1 << 20  # bytes
 UNPACKED = 1.5  # a data set takes at most so many times the bytes of its archive: recordings hardly compress
@@ -64,7 +63,7 @@ def _get(about: Description, root: Path, target: Path) -> Path:
         _download(about, part, archive)
     source = archive if by_hand else part
     try:
-        digest = _verify(about, source, note)
+        found = _verify(about, source, note)
         _unpack(about, source, root, target)
     except BadArchive as error:
         if by_hand:
@@ -73,8 +72,8 @@ def _get(about: Description, root: Path, target: Path) -> Path:
         raise TinycourseError(f"{error}: it is removed, call again.") from error
     part.unlink(missing_ok=True)
     if not about.sha256 and not note.is_file():
-        write_sums(note, {archive.name: digest})
-        print(f"{about.title}: nobody publishes a hash to verify this archive with; its sha256 is {digest}, kept in {note} "
+        write_sums(note, {archive.name: found})
+        print(f"{about.title}: nobody publishes a hash to verify this archive with; its sha256 is {found}, kept in {note} "
               "for the next time.", file=sys.stderr)  # fmt: skip
     return target
 
@@ -133,15 +132,14 @@ def _need_space(folder: Path, needed: float) -> None:
 
 def _verify(about: Description, source: Path, note: Path) -> str:
     """The sha256 of the archive; BadArchive if it is not the published one, or not the one met before."""
-    with open(source, "rb") as file:
-        digest = hashlib.file_digest(file, "sha256").hexdigest()
+    found = digest(source)
     before = "".join(lines(note)[:1]).partition(" ")[0] if note.is_file() else ""
-    if about.sha256 and digest != about.sha256:
-        raise BadArchive(f"{source} is damaged or another file, its sha256 is {digest} and not {about.sha256}")
-    if not about.sha256 and before and digest != before:
-        raise BadArchive(f"{source} is another file than last time, its sha256 is {digest} and not {before} "
+    if about.sha256 and found != about.sha256:
+        raise BadArchive(f"{source} is damaged or another file, its sha256 is {found} and not {about.sha256}")
+    if not about.sha256 and before and found != before:
+        raise BadArchive(f"{source} is another file than last time, its sha256 is {found} and not {before} "
                          f"(remove {note} if the publisher has changed it)")  # fmt: skip
-    return digest
+    return found
 
 
 def _unpack(about: Description, source: Path, root: Path, target: Path) -> None:

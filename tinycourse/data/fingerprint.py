@@ -7,6 +7,7 @@ from pathlib import Path
 import numpy as np
 from torch import Tensor
 
+from tinycourse import files
 from tinycourse.errors import TinycourseError
 
 
@@ -28,8 +29,7 @@ def _leaf(part) -> bytes:
         return bytes.fromhex(fingerprint("list", *part))
     if isinstance(part, Path):
         try:
-            with part.open("rb") as file:
-                return hashlib.file_digest(file, "sha256").digest()
+            return bytes.fromhex(files.digest(part))
         except OSError as error:
             raise TinycourseError(f"{part} cannot be read ({error.strerror}); check the name.") from None
     if isinstance(part, Tensor | np.ndarray):

@@ -207,7 +207,7 @@ class Sentences:
     def __init__(self, name: str, extra: tuple[str, ...] = ()):
         self.name, self.sources = name, (name, *extra)
         self.tokens = "words" if self.sources == ("an4",) else "characters"
-        self.sets = [datasets.open_dataset(one) for one in self.sources]
+        self.sets = [datasets.open_sentences(one) for one in self.sources]
 
     def utterances(self, split: str) -> list[datasets.Utterance]:
         """Those of the data set itself, and in training those of the extra ones too."""
@@ -267,10 +267,12 @@ TASKS = {"connected-digits": ConnectedDigits, "an4": Sentences, "librispeech": S
 
 
 def open_task(name: str, **options) -> ConnectedDigits | Sentences:
-    """The task called `name`, one of TASKS, with the options of its class. Raises TinycourseError for any other name."""
+    """The task called `name`, one of TASKS, with the options of its class. Raises TinycourseError for others."""
     if name not in TASKS:
         raise TinycourseError(f"A transducer cannot learn from {name!r}: choose one of {', '.join(TASKS)}.")
     options = {key: value for key, value in options.items() if value}
+    if name != "connected-digits" and (wrong := sorted(options.keys() - {"extra"})):
+        raise TinycourseError(f"{name} has no {' or '.join(wrong).replace('_', ' ')}, as connected-digits has: leave it out.")
     return ConnectedDigits(**options) if name == "connected-digits" else Sentences(name, **options)
 
 

@@ -137,7 +137,7 @@ def job(submission: Submission, chosen: Assignment, folder: Path, limits: Limits
             ordinary = path.is_file() and not path.is_symlink() and os.access(path, os.R_OK)
             if ordinary and path.suffix.lower() != submissions.NOTEBOOK and (room := room - path.stat().st_size) > 0:
                 beside.append(path)
-    hashes = [(path.name, hashlib.sha256(path.read_bytes()).hexdigest()) for path in beside]
+    hashes = [(path.name, digest(path)) for path in beside]
     decides = [submission.steps, hashes, chosen.digest, asdict(limits), protection, tinycourse.__version__]
     key = hashlib.sha256(json.dumps(decides).encode()).hexdigest()[:32]
     files = [str(path.resolve()) for path in beside]

@@ -17,15 +17,15 @@ from dataclasses import asdict, dataclass, field
 from pathlib import Path
 
 import numpy as np
-from safetensors import SafetensorError, safe_open
 from safetensors.numpy import save as to_bytes
 
 from tinycourse.errors import TinycourseError
-from tinycourse.files import write_bytes
+from tinycourse.files import read_tensors, write_bytes
 from tinycourse.program.affine import dequantize, quantize
 from tinycourse.program.ops.base import Operation, Tensor, find
 
 FORMAT = "tinycourse-program-2"
+EXPORT_IT = "make one with `tinycourse export`"
 
 
 @dataclass
@@ -106,7 +106,7 @@ class Program:
     @classmethod
     def load(cls, path: str | Path) -> "Program":
         """Read what `save` wrote. Raises TinycourseError on a missing file or one of another kind."""
-        arrays, header = read(path, FORMAT)
+        arrays, header = read_tensors(path, FORMAT, "program", EXPORT_IT)
         return cls.unpack(arrays, header["program"])
 
     @classmethod
@@ -125,18 +125,3 @@ class Program:
             for i, o in enumerate(d["operations"])
         ]
         return cls(d["input"], d["output"], tensors, operations, d["metadata"], d.get("state", {}))
-
-
-def read(path: str | Path, form: str) -> tuple[dict[str, np.ndarray], dict[str, str]]:
-    """Arrays and header of a safetensors file of the given format. Raises TinycourseError if it is missing or anything else."""
-    if not Path(path).is_file():
-        raise TinycourseError(f"There is no program at {path}; make one with `tinycourse export`.")
-    try:
-        with safe_open(path, framework="numpy") as f:
-            header = f.metadata() or {}
-            arrays = {k: f.get_tensor(k) for k in f.keys()}
-    except SafetensorError as error:
-        raise TinycourseError(f"{path} is damaged or is not a safetensors file ({error}); export it again.") from None
-    if header.get("format") != form:
-        raise TinycourseError(f"{path} is a safetensors file but not an exported program; make one with `tinycourse export`.")
-    return arrays, header

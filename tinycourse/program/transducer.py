@@ -12,8 +12,8 @@ from pathlib import Path
 import numpy as np
 from safetensors.numpy import save as to_bytes
 
-from tinycourse.files import write_bytes
-from tinycourse.program.program import Program, read
+from tinycourse.files import read_tensors, write_bytes
+from tinycourse.program.program import EXPORT_IT, Program
 from tinycourse.program.streaming_frontend import Ears
 
 FORMAT = "tinycourse-transducer-1"
@@ -105,7 +105,7 @@ class TransducerProgram:
     @classmethod
     def load(cls, path: str | Path) -> "TransducerProgram":
         """Read what `save` wrote. Raises TinycourseError on a missing file or one of another kind."""
-        arrays, header = read(path, FORMAT)
+        arrays, header = read_tensors(path, FORMAT, "program", EXPORT_IT)
         return cls(unpack(arrays, header["programs"]), **json.loads(header["settings"]))
 
 

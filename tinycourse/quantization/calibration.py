@@ -35,13 +35,13 @@ def measure(recogniser: Recogniser, audio: Tensor | Sequence[Tensor], data: str,
         graph, features = graph_of(recogniser), in_batches(recogniser.frontend, audio)
         found, labels = post_training.measure(graph, features, observer), labels_of(graph, recogniser)
         ranges = {NETWORK: {labels[name]: bounds for name, bounds in found.items()}}
-    return Calibration(ranges, data, len(audio), observer, digest(recogniser))
+    return Calibration(ranges, data, len(audio), observer, weights_of(recogniser))
 
 
 def fits(recogniser: Recogniser, observer: str = OBSERVER) -> bool:
     """Whether a recogniser has ranges that this observer found, with the weights that it has now."""
     found = recogniser.calibration
-    return found is not None and found.observer == observer and found.weights == digest(recogniser)
+    return found is not None and found.observer == observer and found.weights == weights_of(recogniser)
 
 
 def program_of(recogniser: Recogniser, metadata: dict) -> Program:
@@ -88,8 +88,8 @@ def ranges_of(recogniser: Recogniser, needed: dict[str, set[str]]) -> dict[str, 
     return ranges
 
 
-def digest(recogniser: Recogniser) -> str:
-    """Of all weights, those of the front end among them."""
+def weights_of(recogniser: Recogniser) -> str:
+    """The SHA-256 of all weights, those of the front end among them: they are the same weights if it is the same."""
     found = hashlib.sha256()
     for name, tensor in recogniser.state_dict().items():
         found.update(name.encode() + tensor.detach().cpu().contiguous().numpy().tobytes())

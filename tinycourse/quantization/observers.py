@@ -4,6 +4,7 @@ What comes out of a range is `affine.affine_parameters`, with a zero point of it
 """
 
 import itertools
+import math
 from collections.abc import Callable
 
 import numpy as np
@@ -14,6 +15,14 @@ from tinycourse.errors import TinycourseError
 from tinycourse.program.affine import affine_parameters, dequantize, quantize
 
 
+def extremes(x: Tensor) -> tuple[float, float]:
+    """Smallest and largest of a batch, of any shape. Raises TinycourseError where one number is infinite or none at all."""
+    low, high = x.min().item(), x.max().item()
+    if not (math.isfinite(low) and math.isfinite(high)):
+        raise TinycourseError("A tensor holds infinite numbers or nan, which have no range: give other recordings, or train again.")
+    return low, high
+
+
 class MinMax:
     """Everything seen, from the smallest to the largest: nothing saturates, but one outlier costs everybody resolution."""
 
@@ -22,7 +31,8 @@ class MinMax:
 
     def observe(self, x: Tensor) -> None:
         """Look at one batch, of any shape."""
-        self.low, self.high = min(self.low, x.min().item()), max(self.high, x.max().item())
+        low, high = extremes(x)
+        self.low, self.high = min(self.low, low), max(self.high, high)
 
     def range(self) -> tuple[float, float]:
         """(low, high)"""
@@ -38,7 +48,7 @@ class MovingAverage(MinMax):
 
     def observe(self, x: Tensor) -> None:
         """Look at one batch, of any shape."""
-        low, high = x.min().item(), x.max().item()
+        low, high = extremes(x)
         first, m = self.low > self.high, self.momentum
         self.low = low if first else (1 - m) * self.low + m * low
         self.high = high if first else (1 - m) * self.high + m * high

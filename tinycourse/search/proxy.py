@@ -13,11 +13,11 @@ from lightning_fabric import Fabric
 from torch import Tensor, nn
 
 from tinycourse import data
-from tinycourse.divergence import must_be_finite
 from tinycourse.errors import TinycourseError
 from tinycourse.features.frontend import Frontend, FrontendConfig
 from tinycourse.training import classifiers
 from tinycourse.training.checkpoint import read, write_whole
+from tinycourse.training.loop import evaluate
 
 FORMAT = "tinycourse-sounds-1"
 EDGES = (4_000, 7_600)  # Hz: upper edges of the mel bank that a design may choose from
@@ -114,7 +114,7 @@ def sounds_of(proxy: Proxy, folder: Path) -> Sounds:
     heard = {name: value for name, value in asdict(proxy).items() if name not in ("epochs", "batch", "learning_rate")}
     path = Path(folder, f"sounds-{hashlib.sha256(json.dumps(heard).encode()).hexdigest()[:12]}.safetensors")
     if not path.is_file():
-        source = data.open_dataset(proxy.data, classes=proxy.classes, extra_unknown=proxy.extra_unknown)
+        source = data.open_words(proxy.data, classes=proxy.classes, extra_unknown=proxy.extra_unknown)
         counts = {"training": proxy.training_clips, "validation": proxy.validation_clips}
         splits = {split: Few(source, count, proxy.seed).clips(split) for split, count in counts.items()}
         store(hear(splits, classifiers.noise_of(source)), path)
@@ -148,17 +148,7 @@ def train(network: nn.Module, high: int, sounds: Sounds, recipe: classifiers.Tra
     fabric = fabric or Fabric(accelerator="cpu", devices=1)
     front = sounds.frontend(high).to(fabric.device)
     network.to(fabric.device, memory_format=torch.channels_last)
-    wrapped, optimizer = fabric.setup(network, torch.optim.AdamW(classifiers.groups(network, recipe.weight_decay), fused=True))
-    heard = sounds.energies["training", high], sounds.noise[high], sounds.labels["training"]
-    for epoch in range(recipe.epochs):
-        loss = classifiers.train_epoch(fabric, wrapped, front, optimizer, *heard, None, recipe, epoch)
-    return {"error": error(network, front, sounds.energies["validation", high], sounds.labels["validation"]), "loss": loss}
-
-
-@torch.no_grad()
-def error(network: nn.Module, front: Frontend, energies: Tensor, labels: Tensor) -> float:
-    """Share of clips, given by their mel energies [N, frames, mels], that the network gets wrong."""
-    network.eval()
-    answers = torch.cat([network(front.finish(part.float())) for part in energies.split(250)])  # [N, classes]
-    must_be_finite("The proxy", {"an answer": answers})
-    return float((answers.argmax(1).cpu() != labels).double().mean())
+    batches = classifiers.ClipBatches(front, sounds.energies["training", high], sounds.labels["training"], sounds.noise[high], recipe)
+    history = classifiers.loop_for(network, batches, recipe, fabric, fused=True).run()
+    _, right = evaluate(network, front, sounds.energies["validation", high], sounds.labels["validation"], "The proxy")
+    return {"error": float((~right).double().mean()), "loss": history[-1]["loss"]}

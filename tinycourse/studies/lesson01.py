@@ -5,8 +5,6 @@ is next to each other belongs together, and a pattern means the same further up.
 along time only. The third, TinySpeech-M, is one that the course ships, and believes what `2-D` does.
 """
 
-import json
-from pathlib import Path
 from statistics import mean
 
 import torch
@@ -19,9 +17,10 @@ from tinycourse.data import Clips
 from tinycourse.divergence import must_be_finite
 from tinycourse.features.augmentation import add_noise
 from tinycourse.features.frontend import Frontend, FrontendConfig
+from tinycourse.studies import tables
 from tinycourse.training.checkpoint import in_batches
 
-MEASURED = Path(__file__).parent / "measured" / "front_end.json"  # written by benchmarks/front_end.py
+MEASURED = tables.MEASURED / "front_end.json"  # written by benchmarks/front_end.py
 SETTINGS = {  # of the front end, each named by how it differs from the paper's (TinySpeech, section 3)
     "MFCC, 40 of 40": FrontendConfig(),
     "MFCC, 10 of 40": FrontendConfig(coefficients=10),
@@ -126,7 +125,7 @@ def run(config: FrontendConfig, training: Clips, testing: Clips, epochs: int, se
 
 def measured() -> dict:
     """What `benchmarks/front_end.py` measured: `command`, `data`, ..., and `rows`, one for each trained network."""
-    return json.loads(MEASURED.read_text(encoding="utf-8"))
+    return tables.read(MEASURED)
 
 
 def by_setting(rows: list[dict], test: str = "clean", how: str = "clean") -> dict[str, dict[str, list[float]]]:

@@ -1,15 +1,17 @@
 """Lesson 02 measures: a training to be watched, judged after every epoch, and the receptive field of a trained network."""
 
+from collections.abc import Iterator
+
 import torch
+from lightning_fabric import Fabric
 from torch import Tensor, nn
 from torch.nn import functional as F
-from tqdm.auto import tqdm
 
 from tinycourse.data import Clips
-from tinycourse.divergence import must_be_finite
-from tinycourse.features.augmentation import AUGMENTATIONS, Augment, AugmentConfig
+from tinycourse.features.augmentation import AUGMENTATIONS, AugmentConfig
 from tinycourse.training import classifiers, profiling
 from tinycourse.training.checkpoint import Recogniser
+from tinycourse.training.loop import Loop, evaluate
 
 
 def last_map(network: nn.Module, x: Tensor) -> str:
@@ -35,50 +37,48 @@ def seen(network: nn.Module, x: Tensor) -> Tensor:
 UNDISTURBED = AUGMENTATIONS["none"]
 
 
-def one_pass(network: nn.Module, hear, labels: Tensor, optimizer, schedule, batch: int = 32) -> None:
-    """Meet every clip once, in a new order; `hear(clips)` gives the features of some clips, disturbed anew each time."""
-    network.train()
-    for clips in torch.randperm(len(labels)).split(batch):
-        answer = network(hear(clips))  # [batch, classes]
-        loss = F.cross_entropy(answer, labels[clips])
-        optimizer.zero_grad()
-        loss.backward()  # which way is uphill for every weight?
-        optimizer.step()  # a small step the other way
-        schedule.step()
+class EveryClip:
+    """Batches for the plain loop: every clip once an epoch, in a new order, the last batch as large as is left."""
 
+    def __init__(self, clips: classifiers.ClipBatches):
+        self.clips, self.augment = clips, clips.augment(clips.config.seed)
 
-@torch.no_grad()
-def judge(network: nn.Module, x: Tensor, labels: Tensor) -> tuple[float, float]:
-    """Mean loss and accuracy on features x [N, 1, frames, bands]."""
-    network.eval()
-    answers = torch.cat([network(part) for part in x.split(250)])
-    return float(F.cross_entropy(answers, labels)), float((answers.argmax(1) == labels).double().mean())
+    def steps(self, world: int = 1) -> int:
+        """How many batches an epoch has."""
+        return -(-len(self.clips.labels) // self.clips.config.batch)
+
+    def epoch(self, number: int, rank: int = 0, world: int = 1) -> Iterator[tuple]:
+        """The batches of an epoch: features [B, 1, frames, bands] and labels [B]."""
+        for chosen in torch.randperm(len(self.clips.labels)).split(self.clips.config.batch):
+            x, labels, _ = self.clips.draw(chosen, self.augment)
+            yield x, labels
 
 
 def learn(
     name: str, practice: Clips, held_out: Clips, noise: Tensor, disturb: AugmentConfig, epochs: int, seed: int = 0
 ) -> tuple[Recogniser, list[dict]]:
-    """Train the network `name` on `practice`; after every epoch a dict of `training` and `validation`, each (loss, accuracy).
+    """Train the network `name` on `practice`; after every epoch a dict with `training` and `validation`, each (loss, accuracy).
 
     held_out is restricted to the classes of `practice`; noise [samples] is what background noise is cut from. Returns the recogniser
     as it is after the last epoch, whatever its accuracy, and the history. Raises Diverged where a number is not finite any more.
     """
     recogniser = classifiers.seeded(name, practice.classes, seed)
-    ear, network = recogniser.frontend, recogniser.network
-    ear.fit(practice.subset(range(0, len(practice), max(1, len(practice) // 300))).waveforms())
+    front, network = recogniser.frontend, recogniser.network
+    front.fit(practice.subset(range(0, len(practice), max(1, len(practice) // 300))).waveforms())
     parts = {"training": practice, "validation": held_out.restrict(practice.classes)[0]}
-    heard = {part: classifiers.energies_of(ear, clips.audio).float() for part, clips in parts.items()}  # [N, frames, mels]
-    augment = Augment(disturb, ear.config.hop, classifiers.energies_of(ear, noise[None])[0].float(), seed)
+    energies = {part: classifiers.energies_of(front, clips.audio) for part, clips in parts.items()}  # [N, frames, mels]
+    config = classifiers.TrainConfig(epochs=epochs, batch=32, learning_rate=0.01, seed=seed, augment=disturb)
+    hiss = classifiers.energies_of(front, noise[None])[0]
+    batches = EveryClip(classifiers.ClipBatches(front, energies["training"], practice.labels, hiss, config))
     optimizer = torch.optim.AdamW(network.parameters(), weight_decay=0.01)
-    schedule = torch.optim.lr_scheduler.OneCycleLR(optimizer, 0.01, epochs=epochs, steps_per_epoch=-(-len(practice) // 32))
+    schedule = torch.optim.lr_scheduler.OneCycleLR(optimizer, config.learning_rate, epochs=epochs, steps_per_epoch=batches.steps())
+    optimizer.register_step_post_hook(lambda *_: schedule.step())
+    fabric = Fabric(accelerator="cpu", devices=1)
 
-    def hear(chosen: Tensor) -> Tensor:
-        return augment.features(ear.finish(augment.energies(heard["training"][chosen])))
+    def measure(number: int) -> dict:
+        found = {part: evaluate(network, front, energies[part], clips.labels) for part, clips in parts.items()}
+        return {part: (loss, float(right.double().mean())) for part, (loss, right) in found.items()}
 
-    history = []
-    for epoch in tqdm(range(epochs), desc=name, leave=False):
-        one_pass(network, hear, practice.labels, optimizer, schedule)
-        history.append({part: judge(network, ear.finish(heard[part]), clips.labels) for part, clips in parts.items()})
-        losses = {f"the loss in {part}": loss for part, (loss, _) in history[-1].items()}
-        must_be_finite(f"Epoch {epoch + 1}", losses | network.state_dict())
+    loop = Loop(fabric, *fabric.setup(network, optimizer), batches, lambda network, x, labels: F.cross_entropy(network(x), labels), epochs)
+    history = loop.run(measure=measure, after=[lambda history, found: history[-1].update(found)])
     return recogniser.eval(), history

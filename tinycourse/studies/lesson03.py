@@ -4,27 +4,25 @@ Which network does figure 2 of the paper (arXiv 2008.04245) draw? Every reading 
 """
 
 import copy
-import json
 from collections.abc import Callable
 from dataclasses import dataclass, replace
 from itertools import product
-from pathlib import Path
 from statistics import mean
 
 import torch
-from lightning_fabric import Fabric
 from torch import Tensor, nn
 
 from tinycourse.data import Clips
-from tinycourse.divergence import must_be_finite
 from tinycourse.features.frontend import Frontend, FrontendConfig
 from tinycourse.models.condenser import TINYSPEECH, AttentionCondenser, TinySpeechConfig, looks
 from tinycourse.models.design import FORMS, TINYSPEECH_DESIGNS, Design, Designed, SearchedCondenser, Window
-from tinycourse.studies import published_results
+from tinycourse.studies import published_results, tables
+from tinycourse.studies.tables import read  # noqa: F401
 from tinycourse.training import classifiers, profiling
 from tinycourse.training.checkpoint import as_float
+from tinycourse.training.loop import evaluate
 
-MEASURED = Path(__file__).parent / "measured" / "condenser.json"  # written by benchmarks/condenser.py
+MEASURED = tables.MEASURED / "condenser.json"  # written by benchmarks/condenser.py
 TRIED = MEASURED.with_name("condenser_tried.json")  # one seed each, on the way to what is shipped
 M = replace(TINYSPEECH_DESIGNS["m"], far_pool=(1, 10))  # pools by the operation of TinySpeech, so trainings are the same to the bit
 LOG_MEL, MFCC = FrontendConfig(kind="log-mel"), FrontendConfig()
@@ -157,33 +155,18 @@ def run(name: str, sounds: Sounds, config: classifiers.TrainConfig) -> dict:
 
     Raises Diverged where a number is not finite any more.
     """
-    variant, fabric = VARIANTS[name], Fabric(accelerator="cpu", devices=1)
+    variant = VARIANTS[name]
     front = Frontend(variant.frontend).fit(sounds.examples)
     torch.manual_seed(config.seed)
     network = variant.build(len(sounds.classes))
-    optimizer = torch.optim.AdamW(classifiers.groups(network, config.weight_decay))
-    trained, optimizer = fabric.setup(network, optimizer)
-    heard = sounds.energies["training"], sounds.noise, sounds.labels["training"]
-    for epoch in range(config.epochs):
-        loss = classifiers.train_epoch(fabric, trained, front, optimizer, *heard, None, config, epoch)
+    batches = classifiers.ClipBatches(front, sounds.energies["training"], sounds.labels["training"], sounds.noise, config)
+    loss = classifiers.loop_for(network, batches, config).run()[-1]["loss"]
     cost = profiling.profile(network, torch.zeros(1, 1, *sounds.noise[:101].shape), "weights")
     row = {"variant": name, "seed": config.seed, "weights": cost.parameters, "multiply_adds": cost.multiply_adds, "loss": round(loss, 4)}
-    tests = [split for split in sounds.energies if split != "training"]
-    return row | {split: round(accuracy(network, front, sounds.energies[split], sounds.labels[split]), 4) for split in tests}
-
-
-@torch.no_grad()
-def accuracy(network: nn.Module, front: Frontend, energies: Tensor, labels: Tensor) -> float:
-    """Share of clips, given by their mel energies [N, frames, mels], that the network gets right."""
-    network.eval()
-    logits = torch.cat([network(front.finish(part.float())) for part in energies.split(250)])
-    must_be_finite("The variant", {"an answer": logits})
-    return float((logits.argmax(1) == labels).float().mean())
-
-
-def read(path: Path) -> dict:
-    """What was measured: `command`, `data`, `epochs`, ... and `rows`; no rows where nothing has been measured."""
-    return json.loads(path.read_text(encoding="utf-8")) if path.is_file() else {"rows": []}
+    for split in (split for split in sounds.energies if split != "training"):
+        _, right = evaluate(network, front, sounds.energies[split], sounds.labels[split], "The variant")
+        row[split] = round(float(right.float().mean()), 4)
+    return row
 
 
 def by_variant(rows: list[dict], split: str = "validation") -> dict[str, list[float]]:

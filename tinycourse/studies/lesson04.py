@@ -1,13 +1,8 @@
 """Lesson 04 reads its measurements: the study that is shipped, and the tables of benchmarks/explore.py."""
 
-import json
-from pathlib import Path
+from tinycourse.studies.tables import MEASURED, read
 
-MEASURED = Path(__file__).parent / "measured"
+__all__ = ["FIDELITY", "FINAL", "MEASURED", "RACE", "STUDY", "read"]
+
 STUDY = MEASURED / "explore.json.gz"  # by `tinycourse explore --export`, whose command it holds
 FIDELITY, RACE, FINAL = (MEASURED / f"explore_{name}.json" for name in ("fidelity", "race", "final"))  # by benchmarks/explore.py
-
-
-def read(path: Path) -> dict:
-    """A table of benchmarks/explore.py: `command` and `rows`; no rows where nothing has been measured."""
-    return json.loads(path.read_text(encoding="utf-8")) if path.is_file() else {"rows": []}

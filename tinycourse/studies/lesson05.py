@@ -1,11 +1,9 @@
 """Lesson 05 measures: alignments and how often they pass a node, emission latency, and a speaker held out of training."""
 
 import itertools
-import json
 import math
 from collections.abc import Sequence
 from dataclasses import replace
-from pathlib import Path
 from statistics import mean
 from typing import NamedTuple
 
@@ -17,6 +15,7 @@ from torch.nn import functional as F
 from tinycourse.data import sentences
 from tinycourse.divergence import must_be_finite
 from tinycourse.features.audio import RATE
+from tinycourse.studies import tables
 from tinycourse.training import transducers
 from tinycourse.training.checkpoint import Recogniser
 from tinycourse.transducer.alignments import step_scores
@@ -109,7 +108,7 @@ def follow(recogniser: Recogniser, spoken: Spoken) -> Followed:
     return Followed(mel, len(shares) * step, blank, sorted(steps), said, vocabulary.decode(labels))
 
 
-MEASURED = Path(__file__).parent / "measured" / "voices.json"  # written by benchmarks/voices.py
+MEASURED = tables.MEASURED / "voices.json"  # written by benchmarks/voices.py
 WAYS = {  # to train: how much tempo and voice are changed, and whose strings join in
     "the recipe of the course": ({}, ()),
     "tempo and voice changed": ({"tempo": 0.15, "voice": 0.12}, ()),
@@ -135,7 +134,7 @@ def train(way: str, speaker: str, epochs: int, seed: int = 0) -> dict:
 
 def measured() -> list[dict]:
     """The rows that benchmarks/voices.py wrote."""
-    return json.loads(MEASURED.read_text(encoding="utf-8"))["rows"]
+    return tables.read(MEASURED)["rows"]
 
 
 def table(rows: Sequence[dict]) -> str:

@@ -1,8 +1,6 @@
 """Lesson 06 looks into recurrent layers: what every gate does over time, how long a cell remembers, and which cell suits which network."""
 
-import json
 from collections.abc import Sequence
-from pathlib import Path
 from statistics import mean
 
 import torch
@@ -10,10 +8,11 @@ from torch import Tensor
 
 from tinycourse.models import rnnt
 from tinycourse.models.cells import CellConfig, Recurrent
+from tinycourse.studies import tables
 from tinycourse.training import transducers
 from tinycourse.transducer.vocabulary import Vocabulary
 
-MEASURED = Path(__file__).parent / "measured" / "cells.json"  # written by benchmarks/recurrent.py
+MEASURED = tables.MEASURED / "cells.json"  # written by benchmarks/recurrent.py
 PAIRS = (  # encoder and prediction network, as the paper compares them
     ("lstm", "lstm"),
     ("lstm", "sru"),
@@ -127,7 +126,7 @@ def train(encoder: str, prediction: str, task, config: transducers.SequenceConfi
 
 def measured() -> dict:
     """What benchmarks/recurrent.py wrote."""
-    return json.loads(MEASURED.read_text(encoding="utf-8"))
+    return tables.read(MEASURED)
 
 
 def by_pair(rows: Sequence[dict]) -> dict[str, list[float]]:

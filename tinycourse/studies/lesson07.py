@@ -1,17 +1,18 @@
 """Lesson 07 reads its measurements: what pruning costs in accuracy, and what it saves on the chip."""
 
-import json
 from pathlib import Path
 from statistics import mean
 
-MEASURED = Path(__file__).parent / "measured" / "pruning.json"  # written by benchmarks/pruning.py
+from tinycourse.studies import tables
+
+MEASURED = tables.MEASURED / "pruning.json"  # written by benchmarks/pruning.py
 TRANSDUCERS = MEASURED.with_name("pruning_rnnt.json")  # written by benchmarks/pruning_rnnt.py
 ON_CHIP = MEASURED.with_name("pruned.json")  # written by benchmarks/checkpoints.py
 
 
 def measured(path: Path = MEASURED) -> dict:
     """What MEASURED, TRANSDUCERS or ON_CHIP holds: `command` and `rows`."""
-    return json.loads(path.read_text(encoding="utf-8"))
+    return tables.read(path)
 
 
 def table(rows: list[dict]) -> str:

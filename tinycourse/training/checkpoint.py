@@ -5,14 +5,13 @@ from dataclasses import asdict, dataclass
 from pathlib import Path
 
 import torch
-from safetensors import SafetensorError, safe_open
 from safetensors.torch import save as to_bytes
 from torch import Tensor, nn
 
 from tinycourse import models
 from tinycourse.errors import TinycourseError
 from tinycourse.features.frontend import Frontend, FrontendConfig
-from tinycourse.files import write_bytes
+from tinycourse.files import read_tensors, write_bytes
 
 FORMAT = "tinycourse-checkpoint-1"
 SHIPPED = Path(__file__).parent / "checkpoints"
@@ -81,18 +80,8 @@ def write_whole(path: str | Path, tensors: dict[str, Tensor], header: dict[str, 
 
 def read(path: str | Path, form: str) -> tuple[dict[str, Tensor], dict[str, str]]:
     """Tensors and header of a safetensors file of the given format. Raises TinycourseError if it is anything else."""
-    if not Path(path).is_file():
-        names = ", ".join(sorted(all_shipped())) or "none"
-        raise TinycourseError(f"There is no checkpoint {path}; give a file made by `tinycourse train`, or a shipped one ({names}).")
-    try:
-        with safe_open(path, framework="pt") as f:
-            header = f.metadata() or {}
-            tensors = {k: f.get_tensor(k) for k in f.keys()}
-    except (SafetensorError, OSError) as error:
-        raise TinycourseError(f"{path} is damaged or is not a safetensors file ({error}); train or copy it again.") from None
-    if header.get("format") != form:
-        raise TinycourseError(f"{path} is a safetensors file but not a {form}; make one with `tinycourse train`.")
-    return tensors, header
+    remedy = f"give a file made by `tinycourse train`, or a shipped checkpoint ({', '.join(sorted(all_shipped())) or 'none'})"
+    return read_tensors(path, form, "checkpoint", remedy, "pt")
 
 
 def path_of(checkpoint: str | Path) -> Path:

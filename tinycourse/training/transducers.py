@@ -1,6 +1,7 @@
 """Training of transducers: the loop of classifiers.py for sentences. Seeded, in the same checkpoints, resumed to the same bits."""
 
 import sys
+from collections.abc import Iterator
 from dataclasses import dataclass, field, replace
 from itertools import islice
 from pathlib import Path
@@ -15,15 +16,14 @@ from tqdm.auto import tqdm
 
 from tinycourse.data.fingerprint import fingerprint
 from tinycourse.data.sentences import Disturbance, Example, Speech
-from tinycourse.divergence import must_be_finite, or_as_before
+from tinycourse.divergence import must_be_finite
 from tinycourse.errors import TinycourseError
 from tinycourse.features.augmentation import spec_augment
 from tinycourse.features.frontend import Frontend
-from tinycourse.files import need_writable
 from tinycourse.models.rnnt import BLANK, Transducer
-from tinycourse.training.checkpoint import Recogniser, as_float, save
-from tinycourse.training.classifiers import groups, restore, state_file, store, warm_cosine
-from tinycourse.training.launch import agree
+from tinycourse.training.checkpoint import Recogniser, as_float
+from tinycourse.training.loop import Loop, groups, warm_cosine
+from tinycourse.training.resume import Keeper
 from tinycourse.transducer.decoding import Beam, Greedy, Limits
 from tinycourse.transducer.loss import rnnt_loss
 from tinycourse.transducer.vocabulary import Errors, Vocabulary, errors
@@ -126,6 +126,47 @@ def collate(batch: list[tuple[Tensor, list[int]]], frontend: Frontend) -> tuple[
     return x, frames, labels, counts
 
 
+@dataclass(frozen=True)
+class SentenceBatches:
+    """Batches of sentences drawn from a `supply` (data/sentences.py), as `Lesson` takes them, disturbed anew in every epoch.
+
+    Each of several processes draws examples of its own, a share of every batch. Raises TinycourseError where they do not fill a batch.
+    """
+
+    frontend: Frontend
+    supply: object
+    vocabulary: Vocabulary
+    config: SequenceConfig
+
+    def share(self, world: int) -> int:
+        """Examples of a batch that one of `world` processes draws."""
+        return max(1, self.config.batch // world)
+
+    def steps(self, world: int = 1) -> int:
+        """How many batches an epoch has."""
+        if steps := len(self.supply) // (self.share(world) * world):
+            return steps
+        raise TinycourseError(f"{len(self.supply)} utterances do not fill one batch of {self.config.batch}; ask for a smaller batch.")
+
+    def epoch(self, number: int, rank: int = 0, world: int = 1) -> Iterator[tuple]:
+        """The batches of an epoch, all from its own seed; see `collate`."""
+        config, seed = self.config, (self.config.seed * 100_003 + number) * 64 + rank
+        torch.manual_seed(seed)
+        chance, generator = np.random.RandomState(seed % 2**32), torch.Generator().manual_seed(seed)
+        grown = min(1.0, (number + 1) / (config.curriculum + 1))
+        examples = self.supply.epoch(config.disturb, chance, grown)
+        for batch in islice(batches(examples, self.share(world), self.vocabulary, chance), self.steps(world)):
+            yield self.blanked(batch, generator)
+
+    @torch.no_grad()
+    def blanked(self, batch: list[tuple[Tensor, list[int]]], generator: torch.Generator) -> tuple[Tensor, Tensor, Tensor, Tensor]:
+        """A batch put together, some of its frames and bands blanked."""
+        x, *rest = collate(batch, self.frontend)
+        for _ in range(2):
+            x = spec_augment(x, self.config.time, self.config.bands, generator)
+        return x, *rest
+
+
 def measure(frontend: Frontend, examples: list[Example]) -> None:
     """Set the front end's mean and deviation to those of the louder half of the examples' frames.
 
@@ -156,45 +197,35 @@ def fit(
     there already. Afterwards the recogniser holds the weights that were best on validation.
     """
     fabric = fabric or Fabric(accelerator="cpu", devices=1)
-    if out and not resume and fabric.is_global_zero:
-        need_writable(out)  # at once: a path that cannot be written should not cost an epoch
-    vocabulary, history, best = Vocabulary(recogniser.classes), [], {}
+    vocabulary, network = Vocabulary(recogniser.classes), recogniser.network
     supply, validation = supply or task.training(recogniser.frontend), task.speech("validation")
     recogniser.info["fingerprints"] = {"training data": supply.fingerprint, "validation data": validation.fingerprint()}
     recogniser.info["fingerprints"] |= {name: fingerprint(path) for name, path in (files or {}).items()}
     if not recogniser.frontend.mean.any():  # it may have been trained before
         measure(recogniser.frontend, list(islice(supply.epoch(config.disturb, np.random.RandomState(config.seed)), 500)))
     recogniser.to(fabric.device)
-    optimizer = torch.optim.AdamW(groups(recogniser.network, config.weight_decay))
-    lesson, optimizer = fabric.setup(Lesson(recogniser.network, config.ctc), optimizer)
+    lesson, optimizer = fabric.setup(Lesson(network, config.ctc), torch.optim.AdamW(groups(network, config.weight_decay)))
     if pruner:
         pruner.attach(optimizer)
-    if resume:
-        history, best = restore(state_file(out), recogniser, optimizer, config, pruner)
-    for epoch in range(len(history), config.epochs):
-        due = (epoch + 1) % config.validate == 0 or epoch + 1 == config.epochs
-        with or_as_before(recogniser):
-            loss = train_epoch(fabric, lesson, recogniser.frontend, optimizer, supply, vocabulary, config, epoch)
-            found = evaluate(recogniser, validation) if due else None
-        history.append({"epoch": epoch + 1, "loss": loss, "rate": optimizer.param_groups[0]["lr"]})
-        if pruner:
-            history[-1] |= {"sparsity": pruner.sparsity, "settled": pruner.settled}
-        if due:
-            history[-1]["word_error_rate"] = found.rate
-            compared = [h["word_error_rate"] for h in history if "word_error_rate" in h and h.get("settled", True)]
-            if history[-1].get("settled", True) and found.rate == min(compared):
-                best = {k: v.detach().cpu().clone() for k, v in recogniser.state_dict().items()}
-                recogniser.info["validation"] = found.as_dict() | {"epoch": epoch + 1}
-                if out and fabric.is_global_zero:
-                    save(recogniser, out)
-        if out and fabric.is_global_zero:
-            tqdm.write(", ".join(f"{k} {v:.4g}" for k, v in history[-1].items()), file=sys.stderr)
-            store(state_file(out), recogniser, optimizer, config, history, best, pruner)
-    recogniser.load_state_dict(best)
+    batches = SentenceBatches(recogniser.frontend, supply, vocabulary, config)
+    loop = Loop(fabric, lesson, optimizer, batches, lambda lesson, *batch: lesson(*batch), config.epochs, config.rate, config.clip)
+
+    def judge(number: int) -> dict:
+        due = (number + 1) % config.validate == 0 or number + 1 == config.epochs
+        return evaluate(recogniser, validation).as_dict() if due else {}
+
+    keeper = Keeper(recogniser, optimizer, config, out, pruner, fabric.is_global_zero)
+    history = loop.run(keeper.begin(resume), judge, [keeper, tell] if out and fabric.is_global_zero else [keeper])
+    recogniser.load_state_dict(keeper.best)
     recogniser.cpu().eval()
     if config.rarer_blank:
         recogniser.info["rarer_blank"] = balance(recogniser, validation, config.rarer_blank)
     return history
+
+
+def tell(history: list[dict], _) -> None:
+    """An epoch is over: its figures, to the person."""
+    tqdm.write(", ".join(f"{k} {v:.4g}" for k, v in history[-1].items()), file=sys.stderr)
 
 
 def balance(recogniser: Recogniser, speech: Speech, offsets: tuple[float, ...]) -> float:
@@ -206,42 +237,6 @@ def balance(recogniser: Recogniser, speech: Speech, offsets: tuple[float, ...]) 
     best = min(rates, key=rates.get)
     recogniser.network.joint.output.bias.data[BLANK] -= best
     return best
-
-
-def train_epoch(fabric, lesson, frontend, optimizer, supply, vocabulary, config: SequenceConfig, epoch: int) -> float:
-    """One epoch; each of several devices draws examples of its own, a share of every batch.
-
-    Returns the mean loss of an utterance, of all devices. Raises Diverged if it or a weight is not finite any more.
-    """
-    seed = (config.seed * 100_003 + epoch) * 64 + fabric.global_rank
-    torch.manual_seed(seed)
-    chance, generator = np.random.RandomState(seed % 2**32), torch.Generator().manual_seed(seed)
-    share = max(1, config.batch // fabric.world_size)
-    steps = len(supply) // (share * fabric.world_size)
-    if not steps:
-        raise TinycourseError(f"{len(supply)} utterances do not fill one batch of {config.batch}; ask for a smaller batch.")
-    grown = min(1.0, (epoch + 1) / (config.curriculum + 1))
-    drawn = islice(batches(supply.epoch(config.disturb, chance, grown), share, vocabulary, chance), steps)
-    lesson.train()
-    total = torch.zeros((), device=fabric.device)
-    bar = tqdm(drawn, total=steps, desc=f"epoch {epoch + 1}/{config.epochs}", leave=False, disable=not fabric.is_global_zero)
-    for step, batch in enumerate(bar, epoch * steps):
-        for group in optimizer.param_groups:
-            group["lr"] = config.rate(step, config.epochs * steps)
-        with torch.no_grad():
-            x, *rest = collate(batch, frontend)
-            for _ in range(2):
-                x = spec_augment(x, config.time, config.bands, generator)
-        loss = lesson(x, *rest)
-        optimizer.zero_grad()
-        fabric.backward(loss)
-        nn.utils.clip_grad_norm_(lesson.parameters(), config.clip)
-        optimizer.step()
-        total += loss.detach()
-    agree(fabric, lesson)
-    mean = float(fabric.all_reduce(total)) / steps
-    must_be_finite(f"Epoch {epoch + 1}", {"the loss": mean} | lesson.state_dict())
-    return mean
 
 
 # ------------------------------------------------------------------------------------------------------ in use
@@ -274,5 +269,10 @@ def evaluate(recogniser: Recogniser, speech: Speech, limits: Limits | None = Non
 
 
 def recipe(data: str, **given) -> SequenceConfig:
-    """The recipe of a task with those of its settings that were given; `batch`, `epochs` and the like, None keeps them."""
+    """The recipe of a task with those of its settings that were given; `batch`, `epochs` and the like, None keeps them.
+
+    Raises TinycourseError for a task without one.
+    """
+    if data not in RECIPES:
+        raise TinycourseError(f"A transducer cannot learn from {data!r}: choose one of {', '.join(RECIPES)}.")
     return replace(RECIPES[data], **{k: v for k, v in given.items() if v is not None})

@@ -11,6 +11,7 @@ from torch import Tensor
 
 from tinycourse.models.cells import State
 from tinycourse.models.rnnt import BLANK, Transducer
+from tinycourse.transducer.loss import log_add
 
 
 @dataclass(frozen=True)
@@ -127,7 +128,7 @@ class Beam:
             scores = log_probabilities(self.network, heard, self._predict(sequences), self.limits).double()  # [n, labels]
             scores += torch.tensor([list(growing.values())], dtype=torch.float64, device=scores.device).T
             for sequence, score in zip(sequences, scores[:, BLANK].tolist()):
-                done[sequence] = add_logs(done[sequence], score) if sequence in done else score
+                done[sequence] = float(log_add(done[sequence], score)) if sequence in done else score
             if symbol == self.limits.symbols:
                 break
             scores[:, BLANK] = -torch.inf
@@ -143,8 +144,3 @@ class Beam:
     def best(self) -> list[Hypothesis]:
         """The kept hypotheses, best first."""
         return [Hypothesis(*item) for item in self.scores.items()]
-
-
-def add_logs(a: float, b: float) -> float:
-    """log(exp(a) + exp(b))."""
-    return float(torch.logaddexp(torch.tensor(a, dtype=torch.float64), torch.tensor(b, dtype=torch.float64)))

@@ -41,8 +41,8 @@ def alignments(frames: int, labels: int) -> Iterator[tuple[str, ...]]:
 
 
 def log_add(a: float | Tensor, b: float | Tensor) -> Tensor:
-    """log(exp(a) + exp(b))."""
-    return torch.logaddexp(torch.as_tensor(a), torch.as_tensor(b))
+    """log(exp(a) + exp(b)); plain numbers count as 64 bits."""
+    return torch.logaddexp(*(torch.as_tensor(x, dtype=torch.float64 if isinstance(x, float) else None) for x in (a, b)))
 
 
 def reference_alpha(log_probs: Tensor, target: Tensor, blank: int) -> Tensor:
