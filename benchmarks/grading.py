@@ -19,7 +19,7 @@ import psutil
 
 from tinycourse import check
 from tinycourse.authoring import course
-from tinycourse.cli.commands import table
+from tinycourse.cli.output import table
 from tinycourse.grading import grade, rehearsal, submissions
 
 parser = argparse.ArgumentParser(description=__doc__.split("\n")[0])

@@ -11,7 +11,7 @@ import torch
 
 from tests.recordings import tone, write
 from tinycourse import cli, data
-from tinycourse.cli import commands
+from tinycourse.cli import training_commands
 from tinycourse.features.audio import read_audio, to_int16
 from tinycourse.program.keyword_spotter import BITS, Listener, Settings, hear
 from tinycourse.program.program import Program
@@ -96,7 +96,7 @@ def test_another_task_on_another_data_set(capsys, real_set, tmp_path):
 def test_a_recipe_is_the_verbs_own():
     a = cli.parser().parse_args("train tinyspeech-m --data tinywords --out m.safetensors --learning-rate 0.01".split())
     assert (a.epochs, a.batch) == (None, None)
-    assert commands.as_asked(classifiers.TrainConfig(), a) == classifiers.TrainConfig(learning_rate=0.01)
+    assert training_commands.as_asked(classifiers.TrainConfig(), a) == classifiers.TrainConfig(learning_rate=0.01)
 
 
 def test_start_and_teacher(capsys, small_speech_commands, small, tmp_path):
@@ -115,7 +115,7 @@ def unfinished(monkeypatch, capsys):
 
     def stopped(*arguments):
         with monkeypatch.context() as patched:
-            patched.setattr(commands, "finish", lambda *_: (_ for _ in ()).throw(KeyboardInterrupt))
+            patched.setattr(training_commands, "finish", lambda *_: (_ for _ in ()).throw(KeyboardInterrupt))
             assert call(capsys, *arguments)[0] == 130
 
     return stopped
