@@ -199,7 +199,8 @@ class Check:
 
     def __init__(self, trial: Callable, reference: Callable, wrong: Sequence[Callable]):
         self.trial, self.reference = trial, reference
-        self.name, self.lesson, self.__doc__ = trial.__name__, trial.__module__.rpartition(".")[2], trial.__doc__
+        self.name, self.__doc__ = trial.__name__, trial.__doc__
+        self.lesson = trial.__module__.removeprefix(f"{__package__}.").partition(".")[0]
         self.wrong_answers = [WrongAnswer(f.__name__, f, " ".join(f.__doc__.split())) for f in wrong]
 
     def __repr__(self) -> str:

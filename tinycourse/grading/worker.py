@@ -50,7 +50,8 @@ class Lesson:
     def checks(self) -> list[tuple]:
         """What decides, as it should be: (where, its names and values, the code of those that are functions)."""
         each = [value for value in vars(self.module).values() if type(value) is core.Check]
-        holders = (core, self.module, core.Check, core.Candidate, *each)
+        modules = dict.fromkeys(sys.modules[value.trial.__module__] for value in each)
+        holders = (core, self.module, *modules, core.Check, core.Candidate, *each)
         return [(h, dict(vars(h)), {k: v.__code__ for k, v in vars(h).items() if hasattr(v, "__code__")}) for h in holders]
 
     def repair(self) -> None:
