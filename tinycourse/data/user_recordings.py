@@ -18,7 +18,8 @@ from pathlib import Path
 import numpy as np
 import soundfile
 
-from tinycourse.data.datasets import SILENCE, SPLITS, UNKNOWN, Clips, Cut, TinyWords, draw
+from tinycourse.data.clips import SPLITS, Clips, Cut, draw
+from tinycourse.data.words import SILENCE, UNKNOWN, TinyWords
 from tinycourse.errors import TinycourseError
 from tinycourse.features.audio import RATE, fit_length, read_audio, to_int16
 from tinycourse.files import write_bytes
