@@ -75,6 +75,7 @@ class Outcome:
 
     @property
     def passed(self) -> bool:
+        """Whether the candidate is right."""
         return self.status == PASSED
 
     def __repr__(self) -> str:
@@ -146,6 +147,7 @@ class Candidate:
     printed: io.StringIO = field(default_factory=io.StringIO)
 
     def __call__(self, *arguments):
+        """What the function returns, copied. Raises NotAttempted for the stub, CheckFailed if it raises or changes an argument."""
         given = copy.deepcopy(arguments)
         try:
             with contextlib.redirect_stdout(self.printed), contextlib.redirect_stderr(self.printed), warnings.catch_warnings():

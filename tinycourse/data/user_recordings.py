@@ -75,6 +75,7 @@ class OwnWords(TinyWords):
         }
 
     def load(self, cut: Cut) -> np.ndarray:
+        """As of any word; of a recording of one's own the loudest second, float32 [16000]."""
         return loudest_second(read_audio(cut.path)) if cut.start is None else super().load(cut)
 
     def spoken(self, split: str) -> Clips:

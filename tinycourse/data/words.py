@@ -100,6 +100,7 @@ class Keywords(Words):
             warnings.warn(f"{self.name} at {self.folder} has no clips of {', '.join(absent)}.", stacklevel=3)
 
     def select(self, split: str) -> dict[str, list[Cut]]:
+        """Keywords as they are, and `unknown` and `silence` drawn by hash."""
         words = self.words[split]
         keywords = [name for name in self.classes if name not in (SILENCE, UNKNOWN)]
         selection = {word: words.get(word, []) for word in keywords}
@@ -150,6 +151,7 @@ class TinyWords(Keywords):
         super().__init__(classes, seed)
 
     def recording(self, path: str) -> np.ndarray:
+        """A file, or one of the computed noises by its name."""
         return _noise(path, self.seed) if path in self.noises else super().recording(path)
 
 
@@ -193,6 +195,7 @@ class SpeechCommands(Keywords):
         super().__init__(classes, seed)
 
     def select(self, split: str) -> dict[str, list[Cut]]:
+        """As of all keywords; in training `unknown` has pieces of sentences, too."""
         selection = super().select(split)
         if split == "training" and UNKNOWN in self.classes:
             selection[UNKNOWN] += self._pieces(len(selection[UNKNOWN]))
@@ -226,6 +229,7 @@ class SpeechCommandsTest(Words):
         self.folder = need(self.name)
 
     def select(self, split: str) -> dict[str, list[Cut]]:
+        """The folders as they are. Raises TinycourseError for another split than testing."""
         if split != "testing":
             raise TinycourseError(f"{self.name} has the split testing only, not {split}.")
         folders = {SILENCE: "_silence_", UNKNOWN: "_unknown_"}
@@ -247,6 +251,7 @@ class SpokenDigits(Words):
         self.folder = need(self.name)
 
     def select(self, split: str) -> dict[str, list[Cut]]:
+        """By take, in the order of the names."""
         takes = {"testing": range(5), "validation": range(45, 10**6), "training": range(5, 45)}[split]
         selection = {word: [] for word in DIGITS}
         for path in sorted(self.folder.glob("recordings/*.wav")):

@@ -70,6 +70,7 @@ class Lesson:
 
 
 def send(pipe: int, token: str, **message) -> None:
+    """Write a message whole: one line of JSON, with the token that tells it from what a submission writes."""
     data = json.dumps({"token": token} | message).encode() + b"\n"
     while data:
         data = data[os.write(pipe, data) :]
@@ -96,6 +97,7 @@ def receive(pipe: int, token: str, pid: int, tick: Callable[[], None] = lambda: 
 
 
 def decoded(line: bytes) -> dict:
+    """The message of a line, {} if it is none."""
     try:
         message = json.loads(line)
     except (ValueError, RecursionError):
@@ -191,6 +193,7 @@ def be_alone() -> None:
 
 
 def verdict(status: str, text: str = "") -> dict:
+    """What a test found, as it is sent; the text is cut to a bearable length."""
     return {"passed": status == core.PASSED, "status": status, "text": text[:LONGEST_TEXT]}
 
 

@@ -77,6 +77,7 @@ class AttentionCondenser(nn.Module):
         self.norm = nn.BatchNorm2d(b)
 
     def forward(self, v: Tensor) -> Tensor:
+        """V' alone: [B, C, H, W] to [B, b, H, W]."""
         return self.steps(v)["V'"]
 
     def steps(self, v: Tensor) -> dict[str, Tensor]:
@@ -94,6 +95,7 @@ class GroupedConvolution(nn.Conv2d):
     """A kernel for each channel. One of a single weight is a product, which trains three times as fast (benchmarks/training_step.py)."""
 
     def forward(self, x: Tensor) -> Tensor:
+        """[B, C, H, W] to the same."""
         if self.training and self.kernel_size == (1, 1):
             return x * self.weight[:, 0]
         return super().forward(x)
@@ -157,6 +159,7 @@ class Block(nn.Module):
         self.second = AttentionCondenser(b, c, d, config.pools[1], far, config.kernel, config.form)
 
     def forward(self, x: Tensor) -> Tensor:
+        """[B, C, H, W] to [B, d, H, W]."""
         y = self.second(self.first(x))
         return y + match_channels(x, y.shape[1])
 
@@ -176,6 +179,7 @@ class TinySpeech(nn.Module):
         self.classifier = nn.Linear(c.last, classes)
 
     def forward(self, x: Tensor) -> Tensor:
+        """Features [B, 1, frames, bands] to logits [B, classes]; sizes are those of 101 x 40."""
         x = F.relu(self.stem_norm(self.stem(x)))  # [B, stem, 51, 20]
         x = F.max_pool2d(x, self.config.stem_pool, ceil_mode=True)  # [B, stem, 26, 10]
         x = self.blocks(x)

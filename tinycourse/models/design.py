@@ -103,6 +103,7 @@ class DesignedBlock(nn.Module):
         self.second = AttentionCondenser(b, c, d, design.far_pool, far, design.far_kernel, **how)
 
     def forward(self, x: Tensor) -> Tensor:
+        """[B, C, H, W] to [B, d, H, W or half of it]."""
         x = condense(x, (1, 2)) if self.halve else x
         y = self.second(self.first(x))
         return act(self.design.between, y + match_channels(x, y.shape[1]) if self.design.skip else y)
@@ -144,6 +145,7 @@ class Designed(nn.Module):
         return n
 
     def forward(self, x: Tensor) -> Tensor:
+        """Features [B, 1, 101, 40] to logits [B, classes]."""
         d = self.design
         x = act(d.outer, self.stem_norm(self.stem(x)))
         x = self.blocks(condense(x, d.stem_pool))

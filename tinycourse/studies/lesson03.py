@@ -84,6 +84,7 @@ class Variant:
     change: Callable[[nn.Module], None] = lambda network: None
 
     def build(self, classes: int) -> TinySpeech:
+        """The network with untrained weights."""
         network = TinySpeech(self.config, classes)
         self.change(network)
         return network

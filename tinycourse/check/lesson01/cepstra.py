@@ -11,10 +11,12 @@ from tinycourse.check.core import UNIT, exercise, expect_array, expect_close
 
 
 def to_mel(hertz: float) -> float:
+    """Pitch of a frequency in hertz, in mel."""
     return 2595 * math.log10(1 + hertz / 700)
 
 
 def to_hertz(mel: float) -> float:
+    """Frequency of a pitch in mel, in hertz."""
     return 700 * (10 ** (mel / 2595) - 1)
 
 
