@@ -6,7 +6,7 @@ from collections import defaultdict
 def pytest_terminal_summary(terminalreporter) -> None:
     """Print the course's measures where notebooks were run; nbval reports every cell as one test."""
     from tinycourse.authoring import course, report
-    from tinycourse.cli.commands import table
+    from tinycourse.cli.output import table
 
     seconds = defaultdict(list)
     for found in (found for kind in terminalreporter.stats.values() for found in kind):

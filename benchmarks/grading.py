@@ -20,7 +20,7 @@ import psutil
 from tests import rehearsal
 from tinycourse import check
 from tinycourse.authoring import course
-from tinycourse.cli.commands import table
+from tinycourse.cli.output import table
 from tinycourse.grading import grade, submissions
 
 parser = argparse.ArgumentParser(description=__doc__.split("\n")[0])

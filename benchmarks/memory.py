@@ -18,7 +18,7 @@ import psutil
 
 from tinycourse.authoring import course
 from tinycourse.authoring.sources import targets
-from tinycourse.cli.commands import table
+from tinycourse.cli.output import table
 
 LIMIT_MB = 1500
 EVERY = 0.1  # seconds between two looks

@@ -27,14 +27,17 @@ class Sketch:
         self.input = self.tensor("x", shape)
 
     def tensor(self, name: str, shape: Iterable[int], zero_point: int | None = None, bits: int = 8) -> str:
+        """Add a tensor, with a random zero point unless one is given; returns its name."""
         zero_point = int(self.rng.choice([-128, 127, *self.rng.integers(-128, 128, 6)])) if zero_point is None else zero_point
         self.tensors[name] = Tensor(name, tuple(int(n) for n in shape), 0.05, zero_point if bits == 8 else 0, bits)
         return name
 
     def shape(self, name: str) -> tuple[int, ...]:
+        """Of a tensor, by its name."""
         return self.tensors[name].shape
 
     def add(self, kind: str, inputs: tuple[str, ...], shape: Iterable[int], parameters=None, arrays=None, zero_point=None) -> str:
+        """Add an operation, half of those that can with a random clamp; returns the name of its output."""
         parameters = dict(parameters or {})
         if OPS[kind].can_clamp and self.rng.random() < 0.5:
             parameters["clamp"] = tuple(sorted(int(v) for v in self.rng.integers(-128, 128, 2)))

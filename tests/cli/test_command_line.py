@@ -1,5 +1,6 @@
 """The command line as a contract: what goes where, exit statuses, and one clear sentence for each mistake."""
 
+import importlib
 import json
 import subprocess
 import sys
@@ -11,7 +12,9 @@ import torch
 
 from tests.recordings import tone, write
 from tinycourse import cli, data
-from tinycourse.cli import commands
+from tinycourse.cli import training_commands
+from tinycourse.cli.command_line import VERBS
+from tinycourse.cli.options import Group, Verb
 from tinycourse.features.audio import read_audio, to_int16
 from tinycourse.program.keyword_spotter import BITS, Listener, Settings, hear
 from tinycourse.program.program import Program
@@ -44,6 +47,13 @@ def exported(small, tmp_path_factory):
     for target in ("host", "cortex-m4", "wasm"):
         assert cli.main(["export", str(small), "--target", target, "--out", str(folder / target)]) == 0
     return folder
+
+
+def test_every_verb_of_every_group_is_collected():
+    files = sorted(Path(cli.__file__).parent.glob("*_commands.py"))
+    modules = [importlib.import_module(f"tinycourse.cli.{path.stem}") for path in files]
+    made = [value for module in modules for value in vars(module).values() if isinstance(value, Verb | Group)]
+    assert len(made) == len(VERBS) == len({verb.name for verb in VERBS}) and all(verb in VERBS for verb in made)
 
 
 def test_models_and_profile(capsys):
@@ -96,7 +106,7 @@ def test_another_task_on_another_data_set(capsys, real_set, tmp_path):
 def test_a_recipe_is_the_verbs_own():
     a = cli.parser().parse_args("train tinyspeech-m --data tinywords --out m.safetensors --learning-rate 0.01".split())
     assert (a.epochs, a.batch) == (None, None)
-    assert commands.as_asked(classifiers.TrainConfig(), a) == classifiers.TrainConfig(learning_rate=0.01)
+    assert training_commands.as_asked(classifiers.TrainConfig(), a) == classifiers.TrainConfig(learning_rate=0.01)
 
 
 def test_start_and_teacher(capsys, small_speech_commands, small, tmp_path):
@@ -115,7 +125,7 @@ def unfinished(monkeypatch, capsys):
 
     def stopped(*arguments):
         with monkeypatch.context() as patched:
-            patched.setattr(commands, "finish", lambda *_: (_ for _ in ()).throw(KeyboardInterrupt))
+            patched.setattr(training_commands, "finish", lambda *_: (_ for _ in ()).throw(KeyboardInterrupt))
             assert call(capsys, *arguments)[0] == 130
 
     return stopped

@@ -7,9 +7,9 @@ import numpy as np
 import pytest
 import soundfile
 
-from tests.recordings import tone, write
+from tests.recordings import peak_frequency, tone, write
 from tinycourse.errors import TinycourseError
-from tinycourse.features.audio import mono, read_audio, resample
+from tinycourse.features.audio import fit_length, mono, read_audio, resample, to_int16
 
 PITCH, SLOW = 440, 100  # hertz
 
@@ -192,3 +192,99 @@ def test_a_name_in_other_letters_is_read_or_refused_in_words(tmp_path):
     with pytest.raises(TinycourseError, match=r"Zo\\xeb.wav has a name .* rename it") as caught:
         read_audio(odd)
     str(caught.value).encode()
+
+
+# ------------------------------------------------------------------------------------------------ what recordings become, and broken ones
+
+
+def test_a_16_bit_recording_comes_through_to_the_bit(tmp_path):
+    numbers = np.random.default_rng(0).integers(-32768, 32768, 16_000).astype(np.int16)
+    numbers[:2] = -32768, 32767
+    samples = read_audio(write(tmp_path / "a.wav", numbers))
+    assert samples.dtype == np.float32 and samples.min() >= -1 and samples.max() < 1
+    assert np.array_equal(to_int16(samples), numbers)
+
+
+@pytest.mark.parametrize("rate", [8_000, 22_050, 44_100, 48_000])
+def test_other_rates_are_resampled(tmp_path, rate):
+    samples = read_audio(write(tmp_path / "a.wav", tone(1_000, rate=rate), rate))
+    middle = samples[1_000:-1_000]
+    assert abs(len(samples) - 16_000) <= 1
+    assert abs(peak_frequency(middle) - 1_000) < 2 and abs(np.abs(middle).max() - 0.3) < 0.01
+
+
+def test_resampling_does_not_fold_what_is_too_high_for_the_new_rate(tmp_path):
+    samples = read_audio(write(tmp_path / "a.wav", tone(12_000, rate=44_100), 44_100))
+    assert np.abs(samples[1_000:-1_000]).max() < 0.01
+
+
+def test_stereo_is_mixed(tmp_path):
+    left, right = tone(500), tone(900)
+    samples = read_audio(write(tmp_path / "a.wav", np.stack([left, right], axis=1)))
+    assert samples.shape == (16_000,) and np.allclose(samples, (left + right) / 2, atol=1e-4)
+
+
+@pytest.mark.parametrize("form", ["flac", "ogg", "mp3"])
+def test_other_formats_are_read(tmp_path, form):
+    samples = read_audio(write(tmp_path / f"a.{form}", tone(1_000)))
+    assert abs(peak_frequency(samples) - 1_000) < 5
+
+
+def test_wav_from_a_pipe_is_not_called_damaged(tmp_path):
+    path = write(tmp_path / "a.wav", tone(1_000))
+    whole = path.read_bytes()
+    path.write_bytes(whole[:4] + b"\xff" * 4 + whole[8:40] + b"\xff" * 4 + whole[44:])  # sizes that a pipe cannot know
+    assert len(read_audio(path)) == 16_000
+
+
+def cut_in_half(path):
+    path.write_bytes(path.read_bytes()[: path.stat().st_size // 2])
+
+
+BROKEN = {
+    "missing": (lambda path: path.unlink(), "not there"),
+    "a folder": (lambda path: (path.unlink(), path.mkdir()), "not there"),
+    "no bytes": (lambda path: path.write_bytes(b""), "damaged or no recording"),
+    "text": (lambda path: path.write_text("this is not sound, whatever its name says\n" * 100), "damaged or no recording"),
+    "header cut": (lambda path: path.write_bytes(path.read_bytes()[:30]), "damaged or no recording"),
+    "sound cut": (cut_in_half, "cut short"),
+    "no sound": (lambda path: write(path, np.zeros(0)), "less than 10 ms"),
+    "too short": (lambda path: write(path, tone(1_000, seconds=0.009)), "holds 144 samples, less than 10 ms"),
+    "too short at 44.1 kHz": (lambda path: write(path, tone(1_000, 0.009, 44_100), 44_100), "less than 10 ms"),
+    "not numbers": (lambda path: write(path, np.full(16_000, np.nan), subtype="FLOAT"), "not numbers"),
+}
+
+
+@pytest.mark.parametrize("kind", BROKEN)
+def test_a_broken_recording_is_named_with_what_to_do(tmp_path, kind):
+    path = write(tmp_path / "word.wav", tone(1_000))
+    damage, said = BROKEN[kind]
+    damage(path)
+    with pytest.raises(TinycourseError, match=said) as caught:
+        read_audio(path)
+    assert str(path) in str(caught.value)
+    assert re.search(r"replace or delete it|check the name", str(caught.value))
+
+
+def test_a_flac_cut_in_half_is_named(tmp_path):
+    path = write(tmp_path / "a.flac", np.random.default_rng(0).uniform(-0.5, 0.5, 50_000))
+    cut_in_half(path)
+    with pytest.raises(TinycourseError, match="a.flac is damaged"):
+        read_audio(path)
+
+
+def test_a_raw_file_is_refused_in_one_sentence(tmp_path):
+    (tmp_path / "a.raw").write_bytes(bytes(32_000))
+    with pytest.raises(TinycourseError, match="a.raw is damaged or no recording"):
+        read_audio(tmp_path / "a.raw")
+
+
+@pytest.mark.parametrize("length", [1, 15_999, 16_000, 16_001, 40_000])
+def test_fit_length_keeps_the_middle(length):
+    samples = np.arange(1, length + 1, dtype=np.float32)
+    fitted = fit_length(samples)
+    inside = fitted[fitted > 0]
+    assert fitted.shape == (16_000,) and fitted.dtype == np.float32
+    assert len(inside) == min(length, 16_000) and np.all(np.diff(inside) == 1)
+    cropped, padded = (inside[0] - 1, length - inside[-1]), (np.argmax(fitted > 0), np.argmax(fitted[::-1] > 0))
+    assert abs(np.subtract(*cropped)) <= 1 and abs(np.subtract(*padded)) <= 1

@@ -38,6 +38,7 @@ def page(root: Path) -> str:
 
 
 def cards(root: Path, lesson: course.Lesson) -> list[exercises.Card]:
+    """The cards of a lesson's exercises, none where it has none."""
     path = root / "lessons" / lesson.folder / "exercises.py"
     return exercises.cards(sources.read_cells(path)) if path.is_file() else []
 
@@ -48,6 +49,7 @@ def wrong_answers(lesson: course.Lesson, card: exercises.Card) -> list:
 
 
 def write(root: Path) -> None:
+    """Build the page."""
     write_text(root / PAGE, page(root))
 
 

@@ -67,6 +67,7 @@ def quote(cell: NotebookNode) -> str:
 
 
 def code_cells(notebook: NotebookNode) -> list[NotebookNode]:
+    """The cells of code, in order."""
     return [cell for cell in notebook.cells if cell.cell_type == "code"]
 
 
@@ -87,6 +88,7 @@ def words(notebook: NotebookNode) -> Iterator[tuple[NotebookNode, str]]:
 
 
 def cell_length(target: Target, notebook: NotebookNode) -> Iterator[str]:
+    """A cell of code is read in one look."""
     for cell in code_cells(notebook):
         lines = [line for line in cell.source.split("\n") if line.strip()]
         if len(lines) > CODE_LINES:
@@ -94,11 +96,13 @@ def cell_length(target: Target, notebook: NotebookNode) -> Iterator[str]:
 
 
 def lesson_length(target: Target, notebook: NotebookNode) -> Iterator[str]:
+    """Neither too few cells nor too many."""
     if len(notebook.cells) not in CELLS:
         yield f"{len(notebook.cells)} cells: a lesson has {CELLS[0]} to {CELLS[-1]}"
 
 
 def headings(target: Target, notebook: NotebookNode) -> Iterator[str]:
+    """One title, and no level left out."""
     level = 0
     for line in heading_lines(notebook):
         deeper = len(line) - len(line.lstrip("#"))
@@ -153,6 +157,7 @@ def machine_paths(target: Target, notebook: NotebookNode) -> Iterator[str]:
 
 
 def magics(target: Target, notebook: NotebookNode) -> Iterator[str]:
+    """No shell and no magic behind the first cell."""
     for cell in code_cells(notebook):
         if cell.source != first_cell(target.root, target.lesson) and re.search(r"^\s*[!%]", cell.source, re.M):
             yield f"a shell command or a magic in the cell {quote(cell)}: use Python, it runs everywhere"
@@ -204,6 +209,7 @@ def figures(target: Target, notebook: NotebookNode) -> Iterator[str]:
 
 
 def streams(target: Target, notebook: NotebookNode) -> Iterator[str]:
+    """No warning is saved with the outputs."""
     for cell in code_cells(notebook):
         if any(o.output_type == "stream" and o.name == "stderr" for o in cell.outputs):
             yield f"a warning was saved under the cell {quote(cell)}: see to its cause"

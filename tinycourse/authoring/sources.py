@@ -30,6 +30,7 @@ class Target:
 
     @property
     def source(self) -> Path:
+        """The file in lessons/ that it is built from."""
         return self.root / "lessons" / self.lesson.folder / FOLDERS[self.folder]
 
     @property
@@ -39,6 +40,7 @@ class Target:
 
     @property
     def path(self) -> Path:
+        """Where it is written."""
         return self.root / self.name
 
 

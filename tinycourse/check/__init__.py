@@ -1,4 +1,4 @@
-"""The checks that learner, continuous integration and grader share: one module a lesson.
+"""The checks that learner, continuous integration and grader share: a module, or a folder of modules, for each lesson.
 
 `check.lesson00.softmax(softmax)` in a notebook; `tinycourse.check.core` says how a check is written.
 """

@@ -75,6 +75,7 @@ class Outcome:
 
     @property
     def passed(self) -> bool:
+        """Whether the candidate is right."""
         return self.status == PASSED
 
     def __repr__(self) -> str:
@@ -146,6 +147,7 @@ class Candidate:
     printed: io.StringIO = field(default_factory=io.StringIO)
 
     def __call__(self, *arguments):
+        """What the function returns, copied. Raises NotAttempted for the stub, CheckFailed if it raises or changes an argument."""
         given = copy.deepcopy(arguments)
         try:
             with contextlib.redirect_stdout(self.printed), contextlib.redirect_stderr(self.printed), warnings.catch_warnings():
@@ -199,7 +201,8 @@ class Check:
 
     def __init__(self, trial: Callable, reference: Callable, wrong: Sequence[Callable]):
         self.trial, self.reference = trial, reference
-        self.name, self.lesson, self.__doc__ = trial.__name__, trial.__module__.rpartition(".")[2], trial.__doc__
+        self.name, self.__doc__ = trial.__name__, trial.__doc__
+        self.lesson = trial.__module__.removeprefix(f"{__package__}.").partition(".")[0]
         self.wrong_answers = [WrongAnswer(f.__name__, f, " ".join(f.__doc__.split())) for f in wrong]
 
     def __repr__(self) -> str:

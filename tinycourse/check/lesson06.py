@@ -14,6 +14,7 @@ def drawn(random, *shape: int, size: float = 1.0) -> Tensor:
 
 
 def sigmoid(x: float) -> float:
+    """1 / (1 + exp(-x)) of one number."""
     return 1 / (1 + math.exp(-x)) if x > -700 else 0.0  # exp would overflow
 
 

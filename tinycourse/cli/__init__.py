@@ -1,7 +1,7 @@
 """The command line: one function for each verb, which says what it does and shows figures.
 
 Lesson 00 starts it; every lesson names the verbs that do the same.
-A new verb has its options in `command_line.py` and its work in `commands.py`.
+Each file has a group of verbs: the work, the options, and the `Verb` that `command_line.py` collects.
 """
 
 from tinycourse.cli.command_line import main, parser

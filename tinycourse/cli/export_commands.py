@@ -1,6 +1,9 @@
-"""The verbs around an exported model: writing one in all its forms, and running it on recordings. See commands.py."""
+"""The verbs around an exported model: writing one in all its forms, and running it on recordings."""
 
-from tinycourse.cli.commands import show
+from pathlib import Path
+
+from tinycourse.cli.options import NewFolder, Verb, calibrated, count, given, not_negative, positive, share
+from tinycourse.cli.output import show
 from tinycourse.errors import TinycourseError
 from tinycourse.progress import stage, stages
 
@@ -8,6 +11,7 @@ SETTINGS = "threshold", "hop", "windows", "refractory"  # of a listener, that th
 
 
 def export(a) -> None:
+    """Write a checkpoint as C, firmware or ONNX, and show what it costs."""
     named = {k: getattr(a, k) for k in SETTINGS if getattr(a, k) is not None}
     if named and not a.listen:
         raise TinycourseError(f"Only a keyword spotter takes --{' and --'.join(named)}; add --listen.")
@@ -62,7 +66,27 @@ def export_onnx(a, named: dict) -> tuple[dict, str]:
     return report, f"{a.out / 'model.onnx'}: {report['nodes']} nodes, {report['model_bytes']:,} bytes, opset {report['opset']}"
 
 
+def export_options(v) -> None:
+    """Options of `export`."""
+    v.add_argument("--target", help="host, cortex-m4, cortex-m0plus or wasm (default cortex-m4)")
+    v.add_argument("--as", dest="form", default="plain", choices=("plain", "arduino", "zephyr", "onnx"), help="form (default plain)")
+    v.add_argument("--out", required=True, type=NewFolder, metavar="DIR")
+    v.add_argument("--samples", action="store_true", help="with the front end, in integers: the model takes int16 samples")
+    v.add_argument("--listen", action="store_true", help="a keyword spotter for a stream: chunks of samples in, words out")
+    v.add_argument("--threshold", type=share, help="with --listen: the mean posterior at which a word fires (default 0.9)")
+    v.add_argument("--hop", type=positive, metavar="SECONDS", help="with --listen: between two runs of the network (default 0.2)")
+    v.add_argument("--windows", type=count, metavar="N", help="with --listen: runs that posteriors are averaged over (default 2)")
+    v.add_argument("--refractory", type=not_negative, metavar="SECONDS", help="with --listen: rest after a word (default 1)")
+    v.add_argument("--kernels", choices=("plain", "dsp"), default="plain", help="dsp: for the DSP instructions of a Cortex-M4, same bits")
+
+
+EXPORT = Verb(
+    "export", "C sources, a binary and a cost report; or firmware for others to build", export, export_options, shared=(given, calibrated)
+)
+
+
 def run(a) -> None:
+    """Show what an exported model says to recordings."""
     from tinycourse.export import deploy
 
     results = deploy.recognise(a.dir, a.wav)
@@ -80,3 +104,12 @@ def heard(result: dict) -> str:
     if "text" in result:
         return result["text"] or "nothing"
     return ", ".join(f"{d['word']} at {d['time']:.2f} s ({d['score']:.1%})" for d in result["detections"]) or "nothing"
+
+
+def run_options(v) -> None:
+    """Options of `run`."""
+    v.add_argument("dir", type=Path)
+    v.add_argument("wav", nargs="+", type=Path)
+
+
+RUN = Verb("run", "recognise recordings with an exported model", run, run_options)

@@ -1,7 +1,11 @@
-"""The types of what the command line takes: numbers that can be, and places that can be written. Whatever cannot is one sentence."""
+"""What the command line is made of: verbs, options that several of them share, and the types of what options take.
+
+A type lets through numbers that can be and places that can be written. Whatever cannot is one sentence.
+"""
 
 import argparse
 import math
+from collections.abc import Callable
 from dataclasses import dataclass
 from pathlib import Path
 
@@ -15,7 +19,49 @@ class Parser(argparse.ArgumentParser):
     """Raises TinycourseError where argparse prints its usage and leaves."""
 
     def error(self, message: str):
+        """Raises TinycourseError: what is wrong, and where to read on."""
         raise TinycourseError(f"{message}; see `{self.prog} --help`.")
+
+
+@dataclass(frozen=True)
+class Verb:
+    """A verb of the command line.
+
+    `run` does the work with the parsed options, and returns an exit status or nothing (0). `options` adds the verb's own options, `shared`
+    those that other verbs have too; `json` adds --json.
+    """
+
+    name: str
+    help: str
+    run: Callable[[argparse.Namespace], int | None]
+    options: Callable[[argparse.ArgumentParser], None] = lambda v: None
+    json: bool = True
+    shared: tuple[Callable[[argparse.ArgumentParser], None], ...] = ()
+
+    def add_to(self, verbs) -> None:
+        """Add the verb to what `add_subparsers` returned."""
+        v = verbs.add_parser(self.name, help=self.help, description=self.help)
+        v.set_defaults(run=self.run)
+        for options in self.shared:
+            options(v)
+        if self.json:
+            v.add_argument("--json", action="store_true", help="print one JSON object")
+        self.options(v)
+
+
+@dataclass(frozen=True)
+class Group:
+    """Verbs that share their first word."""
+
+    name: str
+    help: str
+    verbs: tuple[Verb, ...]
+
+    def add_to(self, verbs) -> None:
+        """Add them to what `add_subparsers` returned."""
+        inner = verbs.add_parser(self.name, help=self.help).add_subparsers(required=True, metavar="VERB")
+        for verb in self.verbs:
+            verb.add_to(inner)
 
 
 @dataclass(frozen=True)
@@ -60,6 +106,22 @@ def sparsity_of(text: str) -> tuple[str, float]:
     return pattern, share(sparsity)
 
 
+def given(v) -> None:
+    """The checkpoint that a verb takes."""
+    v.add_argument("checkpoint", help="a file, or the name of a shipped checkpoint")
+
+
+def strings(v) -> None:
+    """Options of connected digits."""
+    v.add_argument("--source", default="", help="what connected digits are made of: spoken-digits (default) or tinywords")
+    v.add_argument("--hold-out", default="", help="a speaker of connected digits who speaks in testing alone")
+
+
+def calibrated(v) -> None:
+    """The option of the verbs that need ranges of activations."""
+    v.add_argument("--calibrate", metavar="SET", help="measure ranges on this data (default: the checkpoint has them)")
+
+
 class NewFile(type(Path())):
     """A file that a verb writes: tried out before it begins."""
 
@@ -85,3 +147,9 @@ def need_places(a: argparse.Namespace) -> None:
         if isinstance(path, NewFolder):
             files.need_replaceable(path)
             files.need_writable(path / files.SUMS)
+
+
+def must_be_safetensors(path: Path) -> None:
+    """Raises TinycourseError for another kind of file."""
+    if path.suffix != ".safetensors":
+        raise TinycourseError(f"{path}: a checkpoint is a .safetensors file; give its name that ending.")

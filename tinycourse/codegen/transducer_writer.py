@@ -36,6 +36,7 @@ def functions(transducer: TransducerProgram) -> list[str]:
 
 
 def header(transducer: TransducerProgram, name: str) -> str:
+    """The header of a transducer: sizes, scales, the vocabulary and the functions."""
     t, programs = transducer, transducer.programs
     x, y, logits = (programs[part].tensors[which(programs[part])] for part, which in ENDS)
     upper, (kind, size) = name.upper(), t.row

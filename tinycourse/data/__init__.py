@@ -1,33 +1,26 @@
 """Data sets of spoken words and sentences: found, downloaded, read.
 
 Lesson 00 opens the first.
-Add a data set to `catalogue.py`, and how it is read to `datasets.py`.
+Add a data set to `catalogue.py`, how it is read to `words.py` or `utterances.py`.
 """
 
 from tinycourse.data.catalogue import DATASETS, find, need, root, status
-from tinycourse.data.datasets import (
-    AN4,
+from tinycourse.data.clips import SPLITS, Clips, Cut, draw
+from tinycourse.data.datasets import open_dataset, open_for, open_words
+from tinycourse.data.user_recordings import OwnWords
+from tinycourse.data.utterances import AN4, LibriSpeech, Utterance
+from tinycourse.data.words import (
     DIGITS,
     KEYWORDS,
     SILENCE,
-    SPLITS,
     TASKS,
     UNKNOWN,
-    Clips,
-    Cut,
-    LibriSpeech,
     SpeechCommands,
     SpeechCommandsTest,
     SpokenDigits,
     TinyWords,
-    Utterance,
     Words,
-    draw,
-    open_dataset,
-    open_for,
-    open_words,
 )
-from tinycourse.data.user_recordings import OwnWords
 from tinycourse.features.audio import RATE, fit_length, read_audio, to_int16
 
 __all__ = [

@@ -16,8 +16,11 @@ from torch import Tensor
 from torch.nn import functional as F
 from tqdm.auto import tqdm
 
-from tinycourse.data import datasets
+from tinycourse.data.clips import SPLITS, Cut
+from tinycourse.data.datasets import open_dataset, open_sentences
 from tinycourse.data.fingerprint import fingerprint
+from tinycourse.data.utterances import Utterance
+from tinycourse.data.words import DIGITS, Words
 from tinycourse.errors import TinycourseError
 from tinycourse.features.audio import RATE, read_audio, to_int16
 from tinycourse.features.augmentation import mix
@@ -113,15 +116,15 @@ class ConnectedDigits:
         for name in self.sources:
             if name not in ("spoken-digits", "tinywords"):
                 raise TinycourseError(f"There are no digits in {name!r}: choose spoken-digits or tinywords.")
-        self.sets = {name: datasets.open_dataset(name, **({"classes": "digits"} if name == "tinywords" else {})) for name in self.sources}
+        self.sets = {name: open_dataset(name, **({"classes": "digits"} if name == "tinywords" else {})) for name in self.sources}
         if hold_out and hold_out not in (known := {speaker for _, _, speaker in self._cuts("training", source)}):
             raise TinycourseError(f"{source} has no speaker {hold_out!r} to hold out: choose one of {', '.join(sorted(known))}.")
 
     def texts(self) -> list[str]:
         """What a vocabulary must be able to write."""
-        return list(datasets.DIGITS)
+        return list(DIGITS)
 
-    def _cuts(self, split: str, source: str) -> list[tuple[str, datasets.Cut, str]]:
+    def _cuts(self, split: str, source: str) -> list[tuple[str, Cut, str]]:
         """Digit, where it is, and who says it."""
         words = self.sets[source]
         if source == "tinywords":
@@ -130,12 +133,12 @@ class ConnectedDigits:
             speaker = lambda cut: voices["/".join(Path(cut.path).parts[-2:]), cut.start // RATE]  # noqa: E731
         else:
             speaker = lambda cut: Path(cut.path).stem.split("_")[1]  # noqa: E731
-        return [(word, cut, speaker(cut)) for word, cuts in words.select(split).items() if word in datasets.DIGITS for cut in cuts]
+        return [(word, cut, speaker(cut)) for word, cuts in words.select(split).items() if word in DIGITS for cut in cuts]
 
     def recordings(self, split: str, source: str = "") -> dict[str, list[tuple[str, np.ndarray]]]:
         """Of each speaker of a split, every digit and its samples, silence cut off; of the main source or of another one."""
         source = source or self.sources[0]
-        splits = datasets.SPLITS if self.hold_out and split == "testing" else (split,)
+        splits = SPLITS if self.hold_out and split == "testing" else (split,)
         cuts = [cut for one in splits for cut in self._cuts(one, source)]
         if self.hold_out:
             cuts = [cut for cut in cuts if (cut[2] == self.hold_out) == (split == "testing")]
@@ -154,7 +157,7 @@ class ConnectedDigits:
 
     def speech(self, split: str) -> Speech:
         """Strings of digits as recordings, over white, pink or humming noise 15 to 40 decibels softer: always the same ones."""
-        chance, made = np.random.RandomState(datasets.SPLITS.index(split)), Speech([], [])
+        chance, made = np.random.RandomState(SPLITS.index(split)), Speech([], [])
         speakers, noises = self.recordings(split), self.sets[self.sources[0]].noise(split)
         for _ in range(self.counts[split]):
             chosen, gaps = self._string(speakers, chance, self.longest)
@@ -207,9 +210,9 @@ class Sentences:
     def __init__(self, name: str, extra: tuple[str, ...] = ()):
         self.name, self.sources = name, (name, *extra)
         self.tokens = "words" if self.sources == ("an4",) else "characters"
-        self.sets = [datasets.open_sentences(one) for one in self.sources]
+        self.sets = [open_sentences(one) for one in self.sources]
 
-    def utterances(self, split: str) -> list[datasets.Utterance]:
+    def utterances(self, split: str) -> list[Utterance]:
         """Those of the data set itself, and in training those of the extra ones too."""
         return [u for one in (self.sets if split == "training" else self.sets[:1]) for u in one.utterances(split)]
 
@@ -239,7 +242,7 @@ class SentenceEnergies:
             self.energies.append(energies_of(frontend, samples).bfloat16())
             read.append(fingerprint(to_int16(samples)))
         self.fingerprint = fingerprint(self.texts, self.speakers, read)
-        self.noise = noise_energies(frontend, datasets.Words().noise("training"))
+        self.noise = noise_energies(frontend, Words().noise("training"))
 
     def __len__(self) -> int:
         return len(self.texts)

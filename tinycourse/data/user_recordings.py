@@ -18,7 +18,8 @@ from pathlib import Path
 import numpy as np
 import soundfile
 
-from tinycourse.data.datasets import SILENCE, SPLITS, UNKNOWN, Clips, Cut, TinyWords, draw
+from tinycourse.data.clips import SPLITS, Clips, Cut, draw
+from tinycourse.data.words import SILENCE, UNKNOWN, TinyWords
 from tinycourse.errors import TinycourseError
 from tinycourse.features.audio import RATE, fit_length, read_audio, to_int16
 from tinycourse.files import write_bytes
@@ -74,6 +75,7 @@ class OwnWords(TinyWords):
         }
 
     def load(self, cut: Cut) -> np.ndarray:
+        """As of any word; of a recording of one's own the loudest second, float32 [16000]."""
         return loudest_second(read_audio(cut.path)) if cut.start is None else super().load(cut)
 
     def spoken(self, split: str) -> Clips:

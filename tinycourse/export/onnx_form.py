@@ -76,14 +76,17 @@ class Writer:
         return output
 
     def constant(self, array: np.ndarray) -> str:
+        """Add a constant; returns its name."""
         name = f"constant_{len(self.constants)}"
         self.constants.append(self.onnx.numpy_helper.from_array(np.array(array, order="C"), name))
         return name
 
     def floats(self, values) -> str:
+        """A float32 constant; returns its name."""
         return self.constant(np.asarray(values, np.float32))
 
     def ints(self, *values: int) -> str:
+        """An int64 constant [N]; returns its name."""
         return self.constant(np.array(values, np.int64))
 
     def steps(self, t: Tensor) -> tuple[str, str]:
@@ -93,6 +96,7 @@ class Writer:
         return self.floats(t.scale), self.constant(raised(t.zero_point))
 
     def quantize(self, x: str, t: Tensor) -> str:
+        """Real numbers on the steps of t; returns the name of the integers."""
         return self.node("QuantizeLinear", x, *self.steps(t))
 
     def real(self, op: Operation, t: Tensor, place: int = 0) -> str:

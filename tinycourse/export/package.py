@@ -176,6 +176,7 @@ def put(
 
 
 def as_json(report: dict) -> str:
+    """The text of report.json."""
     return json.dumps(report, indent=2) + "\n"
 
 

@@ -124,6 +124,7 @@ class Frontend(nn.Module):
         return (features - self.mean) / self.deviation
 
     def forward(self, audio: Tensor) -> Tensor:
+        """Audio float32 [B, S] to features [B, 1, frames, bands]."""
         return self.finish(self.energies(audio))  # [B, 1, frames, bands]
 
     @torch.no_grad()

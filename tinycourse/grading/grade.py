@@ -124,6 +124,7 @@ def available() -> dict:
 
 
 def in_words(protection: dict) -> dict[str, str]:
+    """What protects whom, weaknesses included; see `sandbox.Protection`."""
     from tinycourse.grading.sandbox import Protection
 
     return Protection(**protection).in_words()
@@ -145,6 +146,7 @@ def job(submission: Submission, chosen: Assignment, folder: Path, limits: Limits
 
 
 def read_json(path: Path) -> dict | None:
+    """What a file holds, None where it cannot be read."""
     try:
         return json.loads(path.read_text(encoding="utf-8"))
     except (OSError, ValueError):
@@ -209,6 +211,7 @@ class Worker:
         self.start()
 
     def start(self) -> None:
+        """Start the process; `answer` sets it up."""
         self.ready = False
         command = [sys.executable, "-m", "tinycourse.grading.worker"]
         pipes = {"stdin": subprocess.PIPE, "stdout": subprocess.PIPE, "text": True}
@@ -238,6 +241,7 @@ class Worker:
             return {}
 
     def stop(self) -> None:
+        """Kill the process and wait for its end."""
         self.process.kill()
         self.process.communicate()
 
@@ -269,6 +273,7 @@ def rows_of(found: list[tuple[Submission, dict]], assignments: dict[str, Assignm
 
 
 def row_of(submission: Submission, answer: dict, name: str, card) -> Row:
+    """The row of one exercise: its points, and what became of it."""
     row = Row(
         submission.learner, submission.lesson, name, 0, card.points, "not graded: the notebook stopped its grader", submission.path.name
     )

@@ -69,6 +69,7 @@ def available() -> Protection:
 
 
 def libc() -> ctypes.CDLL:
+    """The C library of this process, for calls that Python does not have."""
     return ctypes.CDLL(None, use_errno=True)
 
 

@@ -66,11 +66,16 @@ def assignment(root: Path, lesson: course.Lesson) -> Assignment:
     cards = {c.name: c for c in exercises.cards(sources.read_cells(root / "lessons" / lesson.folder / "exercises.py"))}
     given = [c.source for c in theirs if c.cell_type == "code" and "nbgrader" not in c.metadata]
     code = [split_imports(c.source)[0] for c in ours if c.cell_type == "code" and "%pip" not in c.source]
-    judges = [root / "lessons" / lesson.folder / "exercises.py", *sorted(Path(__file__).parent.glob("*.py"))]
-    judges += [Path(course.__file__).parents[1] / "check" / name for name in ("core.py", f"lesson{lesson.number}.py")]
-    digest = hashlib.sha256(b"\0".join(path.read_bytes() for path in judges)).hexdigest()
+    digest = hashlib.sha256(b"\0".join(path.read_bytes() for path in judges(root, lesson))).hexdigest()
     tests = {name: graded[f"{name}-check"] for name in cards}
     return Assignment(lesson, cards, tests, {tidy(s): split_imports(s) for s in given}, "\n".join(code), digest)
+
+
+def judges(root: Path, lesson: course.Lesson) -> list[Path]:
+    """The files that decide a grade: the exercises with their hidden tests, the checks, and this folder."""
+    checks, ours = Path(course.__file__).parents[1] / "check", f"lesson{lesson.number}"
+    found = [*sorted(checks.glob(f"{ours}.py")), *sorted(checks.glob(f"{ours}/*.py")), *sorted(Path(__file__).parent.glob("*.py"))]
+    return [root / "lessons" / lesson.folder / "exercises.py", checks / "core.py", *found]
 
 
 def tidy(source: str) -> str:

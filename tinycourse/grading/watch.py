@@ -25,6 +25,7 @@ class Watch:
         self.end, self.next, self.slept = time.monotonic() + most + 60, 0.0, 0.0
 
     def __call__(self) -> None:
+        """Look, unless that has just been done."""
         now = time.monotonic()
         if now < self.next:
             return

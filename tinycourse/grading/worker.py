@@ -50,7 +50,8 @@ class Lesson:
     def checks(self) -> list[tuple]:
         """What decides, as it should be: (where, its names and values, the code of those that are functions)."""
         each = [value for value in vars(self.module).values() if type(value) is core.Check]
-        holders = (core, self.module, core.Check, core.Candidate, *each)
+        modules = dict.fromkeys(sys.modules[value.trial.__module__] for value in each)
+        holders = (core, self.module, *modules, core.Check, core.Candidate, *each)
         return [(h, dict(vars(h)), {k: v.__code__ for k, v in vars(h).items() if hasattr(v, "__code__")}) for h in holders]
 
     def repair(self) -> None:
@@ -69,6 +70,7 @@ class Lesson:
 
 
 def send(pipe: int, token: str, **message) -> None:
+    """Write a message whole: one line of JSON, with the token that tells it from what a submission writes."""
     data = json.dumps({"token": token} | message).encode() + b"\n"
     while data:
         data = data[os.write(pipe, data) :]
@@ -95,6 +97,7 @@ def receive(pipe: int, token: str, pid: int, tick: Callable[[], None] = lambda: 
 
 
 def decoded(line: bytes) -> dict:
+    """The message of a line, {} if it is none."""
     try:
         message = json.loads(line)
     except (ValueError, RecursionError):
@@ -190,6 +193,7 @@ def be_alone() -> None:
 
 
 def verdict(status: str, text: str = "") -> dict:
+    """What a test found, as it is sent; the text is cut to a bearable length."""
     return {"passed": status == core.PASSED, "status": status, "text": text[:LONGEST_TEXT]}
 
 

@@ -48,6 +48,7 @@ class FloatLayer:
         self.m, self.c = (np.zeros(size, np.float32) for size in (self.config.outputs, self.config.units))
 
     def __call__(self, x: np.ndarray) -> np.ndarray:
+        """One step: x float32 [inputs] to m float32 [outputs]. State stays in the layer."""
         c, z = self.config, address(self.z)
         heard, remembered = self.input(x), self.recurrent(self.m) if self.recurrent else None  # [gates * units] each
         bias = None if c.layer_norm else address(self.bias)
@@ -99,6 +100,7 @@ class IntegerLayers:
             self.values[name][:] = self.program.tensors[name].zero_point
 
     def __call__(self, x: np.ndarray) -> np.ndarray:
+        """One step: integers as the program's input to a copy of its output. Raises TinycourseError for another type or shape."""
         t = self.program.tensors[self.program.input]
         if x.dtype != t.dtype or x.shape != t.shape:
             raise TinycourseError(f"These layers take {t.dtype} {list(t.shape)}, not {x.dtype} {list(x.shape)}.")
@@ -131,6 +133,7 @@ class IntegerLayers:
         return IntegerProduct(weight, bias, multiplier, shift, x.zero_point, out.zero_point, clamp, sparse_blocks(weight), self.flags)
 
     def dense(self, op: Operation) -> Callable[[], None]:
+        """A function that computes a linear layer, in place."""
         product, x, y = self.product(op), self.values[op.inputs[0]], self.values[op.output]
 
         def call() -> None:
@@ -139,6 +142,7 @@ class IntegerLayers:
         return call
 
     def gates(self, op: Operation) -> Callable[[], None]:
+        """A function that computes the products of a recurrent layer's gates, in place."""
         x, h, y = (self.values[name] for name in (*op.inputs, op.output))
         ours, theirs = self.product(op), self.product(op, "_recurrent")
         arguments = [*ours.arguments[:-1], *theirs.arguments[:-1], address(y)]

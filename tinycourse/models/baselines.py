@@ -57,6 +57,7 @@ class SameConv2d(nn.Conv2d):
     """A convolution that pads as TensorFlow does: the map shrinks by the stride alone, an odd row or column of zeros goes behind."""
 
     def forward(self, x: Tensor) -> Tensor:
+        """Zeros around, and the convolution: [B, C, H, W] to [B, D, ceil(H / stride), ceil(W / stride)]."""
         padding = []
         for n, k, s in zip(x.shape[2:], self.kernel_size, self.stride):
             missing = max(0, (math.ceil(n / s) - 1) * s + k - n)
@@ -73,6 +74,7 @@ class Mean(nn.Module):
     """Global average pooling: [B, C, H, W] to [B, C]."""
 
     def forward(self, x: Tensor) -> Tensor:
+        """Over both axes of a map: [B, C, H, W] to [B, C]."""
         return x.mean((2, 3))
 
 
@@ -115,6 +117,7 @@ class ResNet(nn.Module):
         self.classifier = nn.Linear(width, classes)
 
     def forward(self, x: Tensor) -> Tensor:
+        """Features [B, 1, 101, 40] to logits [B, classes]."""
         x = skip = self.pool(F.relu(self.stem(x)))  # [B, width, 101, 40], res8 [B, width, 25, 13], res26 [B, width, 50, 20]
         for i, (conv, norm) in enumerate(zip(self.convs, self.norms)):
             x = F.relu(conv(x))
@@ -166,6 +169,7 @@ class TemporalBlock(nn.Module):
         self.skip = nn.Identity() if c_in == c_out else conv_norm_relu(c_in, c_out, 1, stride, bias=False)
 
     def forward(self, x: Tensor) -> Tensor:
+        """[B, c_in, T, 1] to [B, c_out, T / stride, 1]."""
         return F.relu(self.second(self.first(x)) + self.skip(x))
 
 
@@ -190,6 +194,7 @@ class SubSpectralNorm(nn.Module):
         self.groups, self.norm = groups, nn.BatchNorm2d(channels * groups)
 
     def forward(self, x: Tensor) -> Tensor:
+        """[B, C, T, F] to the same."""
         b, c, t, f = x.shape
         x = x.view(b, c, t, self.groups, -1).transpose(2, 3)  # [B, C, groups, T, F / groups]
         x = self.norm(x.reshape(b, c * self.groups, t, -1))
@@ -214,6 +219,7 @@ class BroadcastBlock(nn.Module):
         self.f1 = nn.Sequential(along, nn.BatchNorm2d(c_out), nn.SiLU(), mix, nn.Dropout2d(0.1))
 
     def forward(self, x: Tensor) -> Tensor:
+        """[B, c_in, T, F] to [B, c_out, T, F / stride]."""
         y = self.f2(x)  # [B, c_out, T, F / stride]
         y = y + self.f1(y.mean(3, keepdim=True))  # [B, c_out, T, 1], broadcast
         return F.relu(x + y if self.same else y)

@@ -140,6 +140,7 @@ class LongShortTerm(torch.autograd.Function):
 
     @staticmethod
     def forward(ctx, z, m, c, recurrent, projection, scale, bias, config):
+        """See the class. `scale` and `bias` [gates * units] are those of the layer norm, None without."""
         (frames, b, gates, units), coupled = z.shape, config.kind == "cifg"
         active = torch.empty_like(z)  # gates behind their sigmoid or tanh
         cells, hidden = z.new_empty(frames + 1, b, units), z.new_empty(frames, b, units)
@@ -173,6 +174,7 @@ class LongShortTerm(torch.autograd.Function):
     @staticmethod
     @once_differentiable
     def backward(ctx, d_outputs, d_cell):
+        """Gradients of all that `forward` takes, from those of outputs and last cell."""
         active, cells, hidden, outputs, recurrent, projection, scale, normal, spread = ctx.saved_tensors
         (frames, b, gates, units), clip, before = active.shape, ctx.config.clip, cells[:-1]
         g, f, o = active[:, :, 0], active[:, :, -2], active[:, :, -1]  # [T, B, units]
@@ -218,6 +220,7 @@ class SimpleUnit(torch.autograd.Function):
 
     @staticmethod
     def forward(ctx, z, c):
+        """See the class."""
         g, n, gates = z[:, :, 0], z[:, :, 1], z[:, :, 2:].sigmoid()  # [T, B, units] twice, and [T, B, 2, units]
         f, r = gates.unbind(2)
         cells = z.new_empty(len(z) + 1, *c.shape)
@@ -231,6 +234,7 @@ class SimpleUnit(torch.autograd.Function):
     @staticmethod
     @once_differentiable
     def backward(ctx, d_h, d_cell):
+        """Gradients of z and c, from those of h and the last cell."""
         z, gates, cells, tanh_c = ctx.saved_tensors
         g, n, (f, r) = z[:, :, 0], z[:, :, 1], gates.unbind(2)
         d_z = torch.empty_like(z)

@@ -128,6 +128,7 @@ class Prediction(nn.Module):
         self.outputs = config.prediction.outputs if config.prediction_layers else config.embedding
 
     def forward(self, labels: Tensor, state: tuple[State, ...] | None = None) -> tuple[Tensor, tuple[State, ...]]:
+        """Labels [B, U], and the state before them, to outputs [B, U, outputs] and the state after them."""
         x, after = self.embedding(labels), []  # [B, U, embedding]
         for layer, cell in zip(self.layers, state or (None,) * len(self.layers)):
             x, cell = layer(self.dropout(x), cell)  # [B, U, outputs]

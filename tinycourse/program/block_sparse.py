@@ -113,6 +113,7 @@ class Size:
 
     @property
     def least(self) -> int:
+        """Bytes of the smallest form."""
         return min(self.dense, self.indexed, self.bitmap)
 
 

@@ -74,6 +74,7 @@ class IntegerFrontend(nn.Module):
         self.register_buffer("mean", front.mean)
 
     def forward(self, audio: torch.Tensor) -> torch.Tensor:
+        """Audio [N, S] to features [N, 1, frames, bands]."""
         whole = audio[:, : audio.shape[1] // self.ears.chunk * self.ears.chunk]
         heard = np.stack([self.ears.recording(to_int16(one.numpy())) for one in whole])
         step, zero_point = self.ears.features.scale, self.ears.features.zero_point

@@ -71,6 +71,7 @@ class IntegerPrediction(nn.Module):
         self.program = program
 
     def forward(self, labels: Tensor, state: tuple[tuple[Tensor, ...], ...] | None = None) -> tuple[Tensor, tuple[tuple[Tensor, ...], ...]]:
+        """Labels [B, U], and the state before them, to int8 [B, U, outputs] and the state after them."""
         before = {name: x.numpy() for name, x in zip(self.program.state, state[0])} if state else None
         y, after = run_steps(self.program, labels[..., None].numpy().astype(np.int16), before)
         return torch.from_numpy(y), (tuple(map(torch.from_numpy, after.values())),)
@@ -88,6 +89,7 @@ class IntegerJoint(nn.Module):
         self.heard = self.expected = nn.Identity()  # both products are in the program
 
     def forward(self, heard: Tensor, expected: Tensor) -> Tensor:
+        """int8 from encoder and prediction network, with axes that broadcast, to logits [..., labels]."""
         batch = torch.broadcast_shapes(heard.shape[:-1], expected.shape[:-1])
         heard, expected = (x.expand(*batch, x.shape[-1]).reshape(-1, x.shape[-1]).numpy() for x in (heard, expected))
         y, _ = self.program.step(heard, {next(iter(self.program.state)): expected})

@@ -29,6 +29,7 @@ class View:
 
     @property
     def shape(self) -> tuple[int, ...]:
+        """As torch sees it, without the batch."""
         return tuple(self.index.shape)
 
 
@@ -87,6 +88,7 @@ def weights(weight, bias) -> dict[str, Tensor]:
 
 
 def lower_conv2d(call, x, weight, bias, stride, padding, dilation, groups):
+    """A convolution; padding "same" or "valid" becomes numbers."""
     weight, dilation = weight.double(), pair(dilation)
     if padding == "same":  # the odd one goes behind, as in torch
         total = [d * (k - 1) for d, k in zip(dilation, weight.shape[2:])]
@@ -130,6 +132,7 @@ def lower_linear(call, x, weight, bias):
 
 
 def lower_batch_norm(call, x, weight, bias, running_mean, running_var, eps, training=False, **_):
+    """One factor and one shift for each channel."""
     if training:
         call.refuse("a batch norm without running statistics")
     factor = (running_var.double() + eps).rsqrt() * (1.0 if weight is None else weight.double())
@@ -169,6 +172,7 @@ def lower_pair(call, a: View, b: View, first, second):
 
 
 def lower_max_pool2d(call, x, kernel_size, stride, padding, dilation, ceil_mode):
+    """Windows of a map."""
     if pair(dilation) != (1, 1):
         call.refuse("a pool with dilation")
     kernel = pair(kernel_size)
@@ -176,11 +180,13 @@ def lower_max_pool2d(call, x, kernel_size, stride, padding, dilation, ceil_mode)
 
 
 def lower_max_pool1d(call, x, kernel_size, stride, padding, dilation, ceil_mode):
+    """A sequence is a map of width 1."""
     kernel, stride = along_time(kernel_size), along_time(stride or kernel_size)
     return lower_max_pool2d(call, x, kernel, stride, along_time(padding, 0), along_time(dilation), ceil_mode)
 
 
 def lower_avg_pool2d(call, x, kernel_size, stride, padding, count_include_pad, ceil_mode=False, divisor_override=None):
+    """Padding that counts is a `pad` of its own."""
     kernel, stride, (top, left) = pair(kernel_size), pair(stride or kernel_size), pair(padding)
     if divisor_override or ceil_mode or ((top or left) and not count_include_pad):
         call.refuse("an average pool with ceil_mode, a divisor of its own or padding that does not count")
@@ -191,11 +197,13 @@ def lower_avg_pool2d(call, x, kernel_size, stride, padding, count_include_pad, c
 
 
 def lower_avg_pool1d(call, x, kernel_size, stride, padding, count_include_pad, ceil_mode):
+    """A sequence is a map of width 1."""
     kernel, stride = along_time(kernel_size), along_time(stride or kernel_size)
     return lower_avg_pool2d(call, x, kernel, stride, along_time(padding, 0), count_include_pad, ceil_mode)
 
 
 def lower_adaptive_avg_pool(call, x, output_size):
+    """Windows side by side, where the sizes go into each other."""
     size = as_map(call.shape)[1:]
     kernel = tuple(n // m for n, m in zip(x.shape[1:], size))
     if any(n % m for n, m in zip(x.shape[1:], size)):
@@ -215,16 +223,19 @@ def reduced(call, x: View, dim) -> tuple[Node, tuple[int, int], tuple[int, ...]]
 
 
 def lower_mean(call, x, dim=None, **_):
+    """An average pool whose window is what the mean goes over."""
     node, kernel, shape = reduced(call, x, dim)
     return call.node("average_pool", node, shape=call.shape if len(call.shape) == 1 else shape, kernel=kernel, stride=kernel)
 
 
 def lower_amax(call, x, dim, keepdim):
+    """A max pool whose window is what the maximum goes over."""
     node, kernel, shape = reduced(call, x, dim)
     return call.node("max_pool", node, shape=shape, kernel=kernel, stride=kernel, padding=(0, 0), ceil_mode=False)
 
 
 def lower_upsample_nearest2d(call, x, **_):
+    """Each number repeated along time and bands; torch itself says whether it is that."""
     (_, h, w), (_, oh, ow) = x.shape, call.shape
     node = call.node("upsample", x, factor=(math.ceil(oh / h), math.ceil(ow / w)))
     numbers = torch.arange(h * w, dtype=torch.float64).reshape(1, 1, h, w)
@@ -239,6 +250,7 @@ def repetition(channels: int, count: int) -> list[tuple[int, int, int, int]]:
 
 
 def lower_expand(call, x, **_):
+    """Repetition along the axes that grow."""
     if as_map(call.shape) == x.shape:
         return x
     if len(x.shape) != 3 or len(as_map(call.shape)) != 3:
@@ -249,6 +261,7 @@ def lower_expand(call, x, **_):
 
 
 def lower_repeat_interleave(call, x, repeats, dim=None, **_):
+    """Each number, or each channel, so many times."""
     axis = -1 if dim is None else dim % (len(call.shape) + 1) - 1
     if len(x.shape) != 3 or axis < 0:
         call.refuse("only a map can be repeated, along channels, time or frequency")
@@ -258,6 +271,7 @@ def lower_repeat_interleave(call, x, repeats, dim=None, **_):
 
 
 def lower_slice(call, x, dim=0, start=None, end=None, step=1, length=None):
+    """A part of a map along one axis."""
     axis, starts = dim % (len(call.shape) + 1) - 1, [0, 0, 0]
     if as_map(call.shape) == x.shape:
         return x
@@ -298,6 +312,7 @@ def lower_cat(call, tensors, dim=0):
 
 
 def lower_pad(call, x, pad, mode="constant", value=0.0):
+    """Zeros around a map."""
     pad = [0] * (2 * (3 - len(call.shape))) + list(pad) + [0] * 6  # torch begins with the last axis
     if len(x.shape) != 3 or mode != "constant" or value or min(pad) < 0:
         call.refuse("a map can only be padded, and only with zeros")
@@ -305,6 +320,7 @@ def lower_pad(call, x, pad, mode="constant", value=0.0):
 
 
 def lower_clamp(call, x, min=None, max=None, min_val=None, max_val=None):
+    """ReLU and its kind: bounds that are fused into what gives x."""
     low, high = {"relu": (0, math.inf), "relu6": (0, 6), "hardtanh": (min_val, max_val)}.get(call.op, (min, max))
     if isinstance(low, Tensor) or isinstance(high, Tensor):
         call.refuse("bounds must be numbers")
@@ -314,10 +330,12 @@ def lower_clamp(call, x, min=None, max=None, min_val=None, max_val=None):
 
 
 def lower_function(call, x, **_):
+    """Any function of one number, as a table."""
     return call.like("lookup", x, function=call.evaluate)
 
 
 def lower_identity(call, x, **_):
+    """What changes nothing in inference."""
     return x
 
 

@@ -36,12 +36,14 @@ class Straight(torch.autograd.Function):
 
     @staticmethod
     def forward(ctx, x, scale, zero_point, low, high):
+        """Any x; `scale` and `zero_point` broadcast against it."""
         q = torch.round(x / scale) + zero_point
         ctx.save_for_backward((q >= low) & (q <= high))
         return (q.clamp(low, high) - zero_point) * scale
 
     @staticmethod
     def backward(ctx, gradient):
+        """The gradient of x alone."""
         return gradient * ctx.saved_tensors[0], None, None, None, None
 
 
@@ -65,6 +67,7 @@ class RoundedRows(nn.Module):
         self.bits = bits
 
     def forward(self, weight: Tensor) -> Tensor:
+        """[O, ...] to the same."""
         return round_rows(weight, self.bits)
 
 
@@ -78,6 +81,7 @@ class RoundedInput:
         self.observer = MovingAverage()
 
     def __call__(self, layer: nn.Module, inputs: tuple) -> tuple:
+        """The layer's inputs, with the first one rounded; in training its range is observed."""
         x, *rest = inputs
         if layer.training:
             self.observer.observe(x.detach())

@@ -16,6 +16,7 @@ class Interrupts:
         self.came = self.raising = False
 
     def __call__(self, *_) -> None:
+        """A SIGINT has come."""
         self.came = True
         if self.raising:
             self.raising = False  # what is done about it is done in peace

@@ -58,12 +58,14 @@ class Few(data.Words):
         self.source, self.name, self.classes, self.count, self.seed = source, source.name, source.classes, count, seed
 
     def select(self, split: str) -> dict[str, list[data.Cut]]:
+        """So many of each class, drawn by hash. Raises TinycourseError where that is less than one."""
         each = self.count // len(self.classes)
         if not each:
             raise TinycourseError(f"{self.count} clips are too few for the {len(self.classes)} classes of {self.name}; ask for more.")
         return {name: data.draw(cuts, each, f"few {self.seed}") for name, cuts in self.source.select(split).items()}
 
     def load(self, cut: data.Cut):
+        """As the whole data set does."""
         return self.source.load(cut)
 
 

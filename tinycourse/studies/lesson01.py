@@ -54,6 +54,7 @@ class BandsFirst(nn.Module):
     """[B, 1, frames, bands] to [B, bands, frames]."""
 
     def forward(self, x: Tensor) -> Tensor:
+        """See the class."""
         return x[:, 0].transpose(1, 2)
 
 

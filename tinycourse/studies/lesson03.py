@@ -97,6 +97,7 @@ class Variant:
     change: Callable[[nn.Module], None] = lambda network: None
 
     def build(self, classes: int) -> Designed:
+        """The network with untrained weights."""
         network = Designed(self.design, classes)
         self.change(network)
         return network

@@ -26,10 +26,12 @@ class Layout:
 
     @property
     def arena(self) -> int:
+        """Bytes, whole words."""
         return planner.align(max(offset + b.bytes for offset, b in zip(self.offsets, self.buffers)))
 
     @property
     def lower_bound(self) -> int:
+        """Bytes; no layout takes less."""
         return max(live(self.buffers))
 
 

@@ -45,6 +45,7 @@ class Recogniser(nn.Module):
         self.network = models.build(name, len(classes))
 
     def forward(self, audio: Tensor) -> Tensor:
+        """Audio float32 [B, S] to what the network makes of its features."""
         return self.network(self.frontend(audio))
 
 

@@ -14,6 +14,7 @@ class Launched(TorchElasticEnvironment):
     """What a launcher has decided: this process is RANK of WORLD_SIZE, and LOCAL_RANK on its machine; rank 0 listens at MASTER_ADDR."""
 
     def local_rank(self) -> int:
+        """Which process of this machine it is."""
         return int(os.environ.get("LOCAL_RANK", 0))  # some launchers start one process a machine and do not say so
 
     def validate_settings(self, num_devices: int, num_nodes: int) -> None:

@@ -15,6 +15,7 @@ class Report:
 
     @property
     def count(self) -> int:
+        """How many clips were looked at."""
         return int(self.confusion.sum())
 
     @property

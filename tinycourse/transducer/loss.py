@@ -190,6 +190,7 @@ class Transduce(torch.autograd.Function):
 
     @staticmethod
     def forward(ctx, logits, targets, logit_lengths, target_lengths, blank, bound, fused):
+        """Arguments of `rnnt_loss` to losses [B]."""
         b, t, nodes, v = logits.shape
         labels = F.pad(targets, (0, 1)).clamp(0, v - 1)  # [B, U + 1], the padded ones are never used
         leave = torch.stack([torch.full_like(labels, blank), labels], -1)  # [B, U + 1, 2]: what leads away from a node
@@ -210,6 +211,7 @@ class Transduce(torch.autograd.Function):
     @staticmethod
     @once_differentiable
     def backward(ctx, weight):
+        """The gradient of the logits [B, T, U + 1, V], each utterance weighed [B]."""
         logits, leave, taken = ctx.saved_tensors  # taken [B, T, U + 1, 2]: probability of each step
         lengths, bound, fused = ctx.settings
         gradient = torch.zeros_like(logits)
@@ -230,6 +232,7 @@ class Lattice(torch.autograd.Function):
 
     @staticmethod
     def forward(ctx, given, logit_lengths, target_lengths):
+        """See the class."""
         b, t, nodes, _ = given.shape
         steps = torch.full((2, b, t + 1, nodes), NEVER, dtype=torch.float64, device=given.device)
         beyond = torch.arange(t, device=given.device) >= logit_lengths[:, None]  # [B, T]
@@ -243,6 +246,7 @@ class Lattice(torch.autograd.Function):
     @staticmethod
     @once_differentiable
     def backward(ctx, weight):
+        """The gradient of a step's log-probability is minus the probability that the step is taken."""
         (taken,) = ctx.saved_tensors
         return -taken * weight[:, None, None, None], None, None
 

@@ -34,6 +34,7 @@ class ArenaExplorer(Explorer):
 
     @property
     def program(self) -> Program:
+        """The one that is chosen."""
         return self.programs[self.name.value]
 
     def planned(self) -> Layout:

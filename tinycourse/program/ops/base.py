@@ -25,14 +25,17 @@ class Tensor:
 
     @property
     def size(self) -> int:
+        """How many numbers it has."""
         return math.prod(self.shape)
 
     @property
     def bytes(self) -> int:
+        """What it takes in memory."""
         return self.size * self.bits // 8
 
     @property
     def dtype(self) -> np.dtype:
+        """numpy's type of its integers."""
         return np.dtype(f"int{self.bits}")
 
     @property
@@ -71,6 +74,7 @@ class Kernel:
 
     @property
     def constant_bytes(self) -> int:
+        """What its constants take in flash."""
         return sum(a.nbytes for a in self.arrays.values())
 
 
@@ -133,6 +137,7 @@ class Operation:
 
     @property
     def weight_bytes(self) -> int:
+        """What its integer weights take."""
         return sum(a.nbytes for a in self.arrays.values())
 
     def clamp(self, out: Tensor) -> tuple[int, int]:

@@ -1,81 +1,22 @@
-"""Checks of lesson 01: frames, mel filters, cepstral coefficients, noise at a ratio, and what a stream keeps."""
+"""Checks of lesson 01: mel filters, and cepstral coefficients."""
 
 import math
 
 import torch
 from torch import Tensor
-from torch.nn import functional as F
 
-from tinycourse.check.core import UNIT, exercise, expect, expect_array, expect_close
-
-# -------------------------------------------------------------------------------------------------- frame
-
-
-def slow_frame(samples: Tensor, size: int, hop: int) -> Tensor:
-    """Frames [count, size] of samples [T], one every `hop`, only whole ones: sample by sample."""
-    count = 1 + (len(samples) - size) // hop
-    frames = torch.zeros(count, size)
-    for i in range(count):
-        for j in range(size):
-            frames[i, j] = samples[i * hop + j]
-    return frames
-
-
-def last_frame_forgotten(samples, size, hop):
-    """One frame is missing: with T = size there is one frame already, so the count is 1 + (T - size) // hop."""
-    return samples.unfold(0, size, hop)[:-1]
-
-
-def one_for_each_hop(samples, size, hop):
-    """T // hop counts a frame for every hop, also where the samples end before the frame does: the last ones are not whole."""
-    count = len(samples) // hop
-    return F.pad(samples, (0, size)).unfold(0, size, hop)[:count]
-
-
-def side_by_side(samples, size, hop):
-    """The frames stand side by side: a new one begins every `hop` samples, before the one before has ended."""
-    return samples[: len(samples) // size * size].reshape(-1, size)
-
-
-def begins_one_late(samples, size, hop):
-    """Every frame begins one sample late: frame i begins at sample i * hop, the first one at 0."""
-    count = 1 + (len(samples) - size) // hop
-    return torch.roll(samples, -1).unfold(0, size, hop)[:count]
-
-
-def frames_in_columns(samples, size, hop):
-    """Frames stand in the columns: each row has to be a frame, so that the result is [count, size]."""
-    return samples.unfold(0, size, hop).T
-
-
-@exercise(
-    reference=slow_frame,
-    wrong=[last_frame_forgotten, one_for_each_hop, side_by_side, begins_one_late, frames_in_columns],
-)
-def frame(candidate, random):
-    """frame(samples float32 [T], size, hop) -> float32 [1 + (T - size) // hop, size]. Copies are exact: no rounding is allowed."""
-    hop = int(random.integers(3, 8))
-    size = 2 * hop + int(random.integers(1, hop))
-    count = int(random.integers(5, 9))
-    exact = size + (count - 1) * hop
-    cases = {"a last frame that just fits": exact, "samples left over": exact + hop - 1, "a single frame": size}
-    for case, length in cases.items():
-        samples = torch.tensor(random.normal(size=length), dtype=torch.float32)
-        said = f"{case}: T = {length}, size = {size}, hop = {hop}"
-        got = candidate(samples, size, hop)
-        expected = slow_frame(samples, size, hop)
-        expect_array(got, expected.shape, torch.float32, said)
-        expect_close(got, expected, 1e-30, said)
-
+from tinycourse.check.core import UNIT, exercise, expect_array, expect_close
 
 # -------------------------------------------------------------------------------------------- mel_filters
 
 
 def to_mel(hertz: float) -> float:
+    """Pitch of a frequency in hertz, in mel."""
     return 2595 * math.log10(1 + hertz / 700)
 
 
 def to_hertz(mel: float) -> float:
+    """Frequency of a pitch in mel, in hertz."""
     return 700 * (10 ** (mel / 2595) - 1)
 
 
@@ -283,160 +224,3 @@ def cepstrum(candidate, random):
         roundings = 2 * (mels + 8 + 4 * math.pi * torch.arange(coefficients))  # [coefficients]
         bound = roundings * UNIT * math.sqrt(2 / mels) * log.sum(1, keepdim=True)
         expect_close(got, expected, bound, said)
-
-
-# --------------------------------------------------------------------------------------------- mix_at_snr
-
-
-def slow_mix_at_snr(speech: Tensor, noise: Tensor, snr: float) -> Tensor:
-    """speech + gain * noise [T], the gain from powers added up one sample at a time."""
-    power = [sum(x * x for x in samples.tolist()) / len(samples) for samples in (speech, noise)]
-    gain = math.sqrt(power[0] / power[1] / 10 ** (snr / 10))
-    return torch.tensor([s + gain * n for s, n in zip(speech.tolist(), noise.tolist())], dtype=speech.dtype)
-
-
-def mixed(speech, noise, power_ratio) -> Tensor:
-    """Speech plus noise whose power is `power_ratio` of the speech's."""
-    gain = (power_ratio * speech.double().square().mean() / noise.double().square().mean()).sqrt()
-    return (speech + gain * noise).float()
-
-
-def amplitude_for_power(speech, noise, snr):
-    """Ten decibels are a factor of 10 in power, which is sqrt(10) in amplitude: the noise is too soft by snr decibels."""
-    return mixed(speech, noise, 10 ** (-snr / 5))
-
-
-def half_the_decibels(speech, noise, snr):
-    """20 decibels a factor of 10 holds for amplitudes: a ratio of powers goes with 10 ** (snr / 10)."""
-    return mixed(speech, noise, 10 ** (-snr / 20))
-
-
-def root_forgotten(speech, noise, snr):
-    """The gain is a ratio of powers: samples are amplitudes, so take its square root."""
-    gain = speech.double().square().mean() / noise.double().square().mean() / 10 ** (snr / 10)
-    return (speech + gain * noise).float()
-
-
-def noise_as_it_is(speech, noise, snr):
-    """The noise has a power of its own: divide by it before you scale."""
-    gain = (speech.double().square().mean() / 10 ** (snr / 10)).sqrt()
-    return (speech + gain * noise).float()
-
-
-def upside_down(speech, noise, snr):
-    """A higher signal to noise ratio means less noise: the sign of snr is the wrong way round."""
-    return mixed(speech, noise, 10 ** (snr / 10))
-
-
-def by_the_peaks(speech, noise, snr):
-    """The largest samples were compared: the ratio is one of powers, the means of the squares."""
-    gain = speech.double().abs().max() / noise.double().abs().max() * 10 ** (-snr / 20)
-    return (speech + gain * noise).float()
-
-
-@exercise(
-    reference=slow_mix_at_snr,
-    wrong=[amplitude_for_power, half_the_decibels, root_forgotten, noise_as_it_is, upside_down, by_the_peaks],
-)
-def mix_at_snr(candidate, random):
-    """mix_at_snr(speech float32 [T], noise float32 [T], snr) -> float32 [T].
-
-    Bound: with u = 2**-24, a mean of T squares in float32 rounds by at most (T + 2) u of itself in the worst order, so the gain, the
-    root of a ratio of two of them, by (T + 6) u; scaling and adding cost four more, of the numbers that they meet.
-    """
-    length = int(random.integers(200, 400))
-    for case, snr in {"noise far below": 15.0, "noise above": -6.0, "any ratio": float(random.uniform(2, 9))}.items():
-        speech = torch.tensor(random.normal(0, random.uniform(0.01, 0.05), length), dtype=torch.float32)
-        noise = torch.tensor(random.uniform(-1, 1, length) * random.uniform(0.2, 0.5), dtype=torch.float32)
-        said = f"{case}: snr = {snr:.3g} dB"
-        got = candidate(speech, noise, snr)
-        expect_array(got, (length,), torch.float32, said)
-        expected = slow_mix_at_snr(speech.double(), noise.double(), snr)
-        added = (expected - speech).abs()
-        expect_close(got, expected, UNIT * ((length + 10) * added + 4 * speech.abs()) + 1e-30, said)
-
-
-# ------------------------------------------------------------------------------------------------ to_keep
-
-
-def slow_to_keep(total: int, size: int, hop: int) -> int:
-    """How many of `total` samples the next frame still needs: frame by frame."""
-    begin = 0  # of the next frame
-    while begin + size <= total:
-        begin += hop
-    return total - begin
-
-
-def always_the_overlap(total, size, hop):
-    """size - hop is what is left right after a frame: since then more samples have come, or no frame is complete yet."""
-    return size - hop
-
-
-def a_whole_frame(total, size, hop):
-    """The last `size` samples are more than needed: some of them come before the next frame begins."""
-    return min(total, size)
-
-
-def overlap_dropped(total, size, hop):
-    """Only what came after the last frame's end was kept: frames overlap, and the next one begins before that."""
-    return (total - size) % hop if total >= size else total
-
-
-def remainder_of_the_hop(total, size, hop):
-    """total % hop forgets that a frame is longer than a hop: the next frame begins before the last complete one ends."""
-    return total % hop
-
-
-def the_last_frame_too(total, size, hop):
-    """The frame that is complete was kept as well: the next one begins `hop` samples after it."""
-    count = max(0, (total - size) // hop + 1)
-    return total - max(0, count - 1) * hop
-
-
-def one_frame_short(total, size, hop):
-    """A frame is complete as soon as its last sample is there: with total = size the first one already is."""
-    return total - max(0, (total - 1 - size) // hop + 1) * hop
-
-
-def frames_before_the_first(total, size, hop):
-    """Before the first frame is complete the formula for the count is negative: then all samples are kept, and no more than all."""
-    return total - ((total - size) // hop + 1) * hop
-
-
-def everything(total, size, hop):
-    """All samples since the beginning are kept: a device that listens all day has no memory for that."""
-    return total
-
-
-@exercise(
-    reference=slow_to_keep,
-    wrong=[
-        always_the_overlap,
-        a_whole_frame,
-        overlap_dropped,
-        remainder_of_the_hop,
-        the_last_frame_too,
-        one_frame_short,
-        frames_before_the_first,
-        everything,
-    ],
-)
-def to_keep(candidate, random):
-    """to_keep(total, size, hop) -> int: samples to keep after `total` have come in. Whole numbers: nothing is rounded."""
-    hop = int(random.integers(20, 50))
-    size = 3 * hop + int(random.integers(2, hop - 2))
-    later = size + int(random.integers(4, 9)) * hop
-    cases = {
-        "in the middle of a hop": later + hop // 2,
-        "a frame has just been completed": later,
-        "one sample before that": later - 1,
-        "one sample after it": later + 1,
-        "the first frame has just been completed": size,
-        "before the first frame": hop - 1,
-        "no sample yet": 0,
-    }
-    for case, total in cases.items():
-        said = f"{case}: total = {total}, size = {size}, hop = {hop}"
-        got, expected = candidate(total, size, hop), slow_to_keep(total, size, hop)
-        expect(type(got) is int, said, "a whole number (int)", f"{type(got).__name__}")
-        expect(got == expected, said, f"{expected}", f"{got}")
