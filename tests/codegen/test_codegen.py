@@ -321,7 +321,6 @@ REFUSED = {
     "may overflow 32 bits; make the layer": one("conv", CONV, conv_arrays(bias=np.full(2, 2**31 - 1, np.int32))),
     "between 1 and 62": one("conv", CONV, conv_arrays(shift=np.full(2, 63, np.int8))),
     "cannot clamp": one("upsample", {"factor": (1, 1), "clamp": (0, 127)}),
-    "no C kernel for softmax 'y' \\(from net.layer\\)": one("softmax"),
     "comes out as \\[4, 4, 2\\], not \\[4, 4, 3\\]": one("conv", CONV, conv_arrays(), out=(4, 4, 3)),
     "comes out as \\[1, 4, 2\\]": one("crop", {"start": (3, 0, 0)}),
     "does not fit together": one("reshape", out=(5,)),
