@@ -35,6 +35,30 @@ TC_INLINE void four_outputs(const tc_depthwise_params *p, const int8_t *input, p
     output[o + 3] = tc_dense_output(d, o + 3, sum3);
 }
 
+#if TC_WIDE
+/* TC_LANES outputs from o on, each of a channel of its own: the compiler makes vectors of them. */
+static void wide_outputs(const tc_depthwise_params *p, const int8_t *input, place at, int32_t o, int8_t *output)
+{
+    const tc_dense_params *d = &p->dense;
+    const int32_t zero_point = p->window.input_zero_point;
+    const int32_t column = p->window.dilation_width * p->window.input.channels;
+    const int32_t row = p->window.dilation_height * p->window.input.width * p->window.input.channels;
+    int32_t sum[TC_LANES];
+
+    for (int32_t i = 0; i < TC_LANES; i++)
+        sum[i] = d->bias[o + i];
+    for (int32_t ky = at.rows.first; ky < at.rows.last; ky++) {
+        for (int32_t kx = at.columns.first; kx < at.columns.last; kx++) {
+            const int8_t *x = input + at.corner + ky * row + kx * column + o;
+            const int8_t *w = d->weight + (ky * p->window.kernel_width + kx) * d->outputs + o;
+            for (int32_t i = 0; i < TC_LANES; i++)
+                sum[i] += (x[i] - zero_point) * w[i];
+        }
+    }
+    tc_wide_output(d, o, sum, output);
+}
+#endif
+
 static void one_output(const tc_depthwise_params *p, const int8_t *input, place at, int32_t channel, int32_t o, int8_t *output)
 {
     const tc_dense_params *d = &p->dense;
@@ -56,6 +80,11 @@ static void one_position(const tc_depthwise_params *p, const int8_t *input, plac
     const int32_t outputs = p->dense.outputs;
     int32_t channel = 0, o = 0;
 
+#if TC_WIDE
+    if (p->channel_multiplier == 1)
+        for (; o + TC_LANES <= outputs; o += TC_LANES, channel += TC_LANES)
+            wide_outputs(p, input, at, o, output);
+#endif
     /* Four at a time while there are four, for the usual one or two outputs of each channel. */
     if (p->channel_multiplier == 1)
         for (; o + 4 <= outputs; o += 4, channel += 4)

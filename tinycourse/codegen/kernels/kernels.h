@@ -43,6 +43,14 @@ typedef char tc_requires_arithmetic_shift[((-3) >> 1) == -2 ? 1 : -1];
 #endif
 #define TC_LAYER static TC_ALONE void
 
+/* 1 on processors with vector registers, none of which is in a microcontroller: some loops take TC_LANES outputs at a time there. */
+#if defined(__SSE2__) || defined(__ARM_NEON)
+#define TC_WIDE 1
+#else
+#define TC_WIDE 0
+#endif
+#define TC_LANES 8
+
 /* 1: kernels made of the DSP instructions of a Cortex-M4 take the place of some plain ones, which end in _plain then. The exporter sets
  * this line, as they need more scratch. They give the same bits, on other processors too, but are slow there. */
 #ifndef TC_DSP
@@ -157,6 +165,25 @@ static inline int8_t tc_dense_output(const tc_dense_params *p, int32_t o, int32_
     const int32_t y = tc_requantize(sum, p->multiplier[o], p->shift[o]) + p->activation.zero_point;
     return tc_clamp(y, p->activation.minimum, p->activation.maximum);
 }
+
+#if TC_WIDE
+/* The same of TC_LANES sums, without a branch: the compiler makes vectors of them. */
+TC_INLINE void tc_wide_output(const tc_dense_params *p, int32_t o, const int32_t *sum, int8_t *output)
+{
+    const tc_activation a = p->activation;
+    const int64_t limit = INT64_C(1) << 30;
+    int8_t y[TC_LANES];
+
+    for (int32_t i = 0; i < TC_LANES; i++) {
+        const int32_t shift = p->shift[o + i];
+        const int64_t value = ((int64_t)sum[i] * p->multiplier[o + i] + (INT64_C(1) << (shift - 1))) >> shift;
+        const int32_t near = (int32_t)(value > limit ? limit : value < -limit ? -limit : value);
+        y[i] = tc_clamp(near + a.zero_point, a.minimum, a.maximum);
+    }
+    for (int32_t i = 0; i < TC_LANES; i++)
+        output[o + i] = y[i];
+}
+#endif
 
 typedef struct {
     int32_t rows; /* 1, or the positions of a map: a pointwise convolution */

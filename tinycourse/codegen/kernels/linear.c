@@ -8,27 +8,17 @@ void tc_dense(const tc_dense_params *p, int32_t first, int32_t last, const int8_
     const int8_t *w = p->weight + first * inputs;
     int32_t o = first;
 
-    /* Four outputs at a time: each input is loaded once for four products. */
-    for (; o + 4 <= last; o += 4, w += 4 * inputs) {
-        const int8_t *w1 = w + inputs, *w2 = w1 + inputs, *w3 = w2 + inputs;
-        int32_t sum0 = p->bias[o], sum1 = p->bias[o + 1], sum2 = p->bias[o + 2], sum3 = p->bias[o + 3];
-        int32_t i = 0;
-#if defined(__ARM_FEATURE_SIMD32)
-        for (; i + 4 <= inputs; i += 4) {
-            const four x = load_four(input + i);
-            sum0 = add_products(x, w + i, sum0);
-            sum1 = add_products(x, w1 + i, sum1);
-            sum2 = add_products(x, w2 + i, sum2);
-            sum3 = add_products(x, w3 + i, sum3);
-        }
+#if TC_WIDE
+    for (; o + TC_LANES <= last; o += TC_LANES, w += TC_LANES * inputs) {
+        int32_t sum[TC_LANES];
+        for (int32_t i = 0; i < TC_LANES; i++)
+            sum[i] = tc_add_row(w + i * inputs, input, inputs, p->bias[o + i]);
+        tc_wide_output(p, o, sum, output);
+    }
 #endif
-        for (; i < inputs; i++) {
-            const int32_t x = input[i];
-            sum0 += x * w[i];
-            sum1 += x * w1[i];
-            sum2 += x * w2[i];
-            sum3 += x * w3[i];
-        }
+    for (; o + 4 <= last; o += 4, w += 4 * inputs) {
+        int32_t sum0 = p->bias[o], sum1 = p->bias[o + 1], sum2 = p->bias[o + 2], sum3 = p->bias[o + 3];
+        TC_FOUR_ROWS(w, input, inputs, sum0, sum1, sum2, sum3);
         output[o] = tc_dense_output(p, o, sum0);
         output[o + 1] = tc_dense_output(p, o + 1, sum1);
         output[o + 2] = tc_dense_output(p, o + 2, sum2);
