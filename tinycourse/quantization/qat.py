@@ -80,9 +80,8 @@ class RoundedInput:
     def __call__(self, layer: nn.Module, inputs: tuple) -> tuple:
         x, *rest = inputs
         if layer.training:
+            must_be_finite(TRAINING, {"the smallest input of a layer": x.min(), "the largest": x.max()})
             self.observer.observe(x.detach())
-            low, high = self.observer.range()
-            must_be_finite(TRAINING, {"the smallest input of a layer": low, "the largest": high})
         if self.observer.low > self.observer.high:
             return inputs  # nothing seen yet
         return Straight.apply(x, *affine_parameters(*self.observer.range()), -128, 127), *rest
