@@ -12,7 +12,7 @@ import torch
 
 from tests.recordings import tone, write
 from tinycourse import cli, data
-from tinycourse.cli import training_commands
+from tinycourse.cli import trainings
 from tinycourse.cli.command_line import VERBS
 from tinycourse.cli.options import Group, Verb
 from tinycourse.features.audio import read_audio, to_int16
@@ -106,7 +106,7 @@ def test_another_task_on_another_data_set(capsys, real_set, tmp_path):
 def test_a_recipe_is_the_verbs_own():
     a = cli.parser().parse_args("train tinyspeech-m --data tinywords --out m.safetensors --learning-rate 0.01".split())
     assert (a.epochs, a.batch) == (None, None)
-    assert training_commands.as_asked(classifiers.TrainConfig(), a) == classifiers.TrainConfig(learning_rate=0.01)
+    assert trainings.as_asked(classifiers.TrainConfig(), a) == classifiers.TrainConfig(learning_rate=0.01)
 
 
 def test_start_and_teacher(capsys, small_speech_commands, small, tmp_path):
@@ -125,7 +125,7 @@ def unfinished(monkeypatch, capsys):
 
     def stopped(*arguments):
         with monkeypatch.context() as patched:
-            patched.setattr(training_commands, "finish", lambda *_: (_ for _ in ()).throw(KeyboardInterrupt))
+            patched.setattr(trainings.Training, "finish", lambda *_: (_ for _ in ()).throw(KeyboardInterrupt))
             assert call(capsys, *arguments)[0] == 130
 
     return stopped
@@ -288,6 +288,17 @@ def test_bad_recordings_are_named(capsys, exported, tmp_path, content, words):
         (("profile", "resnet-50"), "no model called 'resnet-50'"),
         (("train", "tinyspeech-m", "--data", "tinywords", "--out", "m.pth"), "ending"),
         (("train", "tinyspeech-m", "--data", "mnist", "--out", "m.safetensors"), "mnist"),
+        (("train", "tinyspeech-m", "--data", "an4", "--out", "m.safetensors"), "an4 holds sentences, not single words"),
+        (("train", "nosuch", "--data", "tinywords", "--out", "m.safetensors"), "no model called 'nosuch'"),
+        (("train", "rnnt-digits", "--data", "nosuch", "--out", "m.safetensors"), "A transducer cannot learn from 'nosuch'"),
+        (("train", "rnnt-digits", "--data", "tinywords", "--out", "m.safetensors"), "'tinywords': choose one of connected-digits"),
+        (("train", "rnnt-an4", "--data", "an4", "--extra", "tinywords", "--out", "m.safetensors"), "There are no sentences in 'tinywords'"),
+        (("train", "rnnt-an4", "--data", "an4", "--hold-out", "ann", "--out", "m.safetensors"), "an4 has no hold out"),
+        (("prune", NAME, "--data", "librispeech", "--out", "m.safetensors"), "librispeech holds sentences"),
+        (("prune", "rnnt-digits", "--data", "an4", "--source", "tinywords", "--out", "m.safetensors"), "an4 has no source"),
+        (("evaluate", NAME, "--data", "an4"), "an4 holds sentences"),
+        (("evaluate", "rnnt-digits", "--data", "mnist"), "'mnist'"),
+        (("quantize", NAME, "--calibrate", "an4", "--out", "m.safetensors"), "an4 holds sentences"),
         (("run", "nowhere", "word.wav"), "nowhere"),
         (("export", NAME, "--target", "z80", "--out", "x"), "z80"),
         (("export", NAME, "--target", "host", "--as", "onnx", "--out", "x"), "leave out --target"),

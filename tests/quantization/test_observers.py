@@ -6,7 +6,7 @@ import torch
 
 from tinycourse.errors import TinycourseError
 from tinycourse.program.affine import affine_parameters, dequantize, quantize, symmetric_parameters
-from tinycourse.quantization.observers import MeanSquareError, MinMax, MovingAverage, Percentile, find_observer
+from tinycourse.quantization.observers import OBSERVERS, MeanSquareError, MinMax, MovingAverage, Percentile, find_observer
 
 
 def observed(observer, *batches):
@@ -79,3 +79,11 @@ def test_observers_by_name():
     assert find_observer("percentile") is Percentile and find_observer(MinMax) is MinMax
     with pytest.raises(TinycourseError, match="no observer called 'median'; choose one of min-max, "):
         find_observer("median")
+
+
+@pytest.mark.parametrize("name", OBSERVERS)
+@pytest.mark.parametrize("wrong", [np.inf, -np.inf, np.nan])
+def test_what_is_no_number_has_no_range(name, wrong):
+    """And ends: a histogram that doubles until an infinite value fits would never."""
+    with pytest.raises(TinycourseError, match="infinite numbers or nan.*give other recordings, or train again"):
+        observed(OBSERVERS[name](), torch.tensor([1.0, -1.0]), torch.tensor([0.0, wrong]))

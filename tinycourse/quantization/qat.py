@@ -84,9 +84,8 @@ class RoundedInput:
         """The layer's inputs, with the first one rounded; in training its range is observed."""
         x, *rest = inputs
         if layer.training:
+            must_be_finite(TRAINING, {"the smallest input of a layer": x.min(), "the largest": x.max()})
             self.observer.observe(x.detach())
-            low, high = self.observer.range()
-            must_be_finite(TRAINING, {"the smallest input of a layer": low, "the largest": high})
         if self.observer.low > self.observer.high:
             return inputs  # nothing seen yet
         return Straight.apply(x, *affine_parameters(*self.observer.range()), -128, 127), *rest

@@ -265,7 +265,8 @@ def transcribe(recogniser: Recogniser, audio: list[Tensor], limits: Limits | Non
 
 def evaluate(recogniser: Recogniser, speech: Speech, limits: Limits | None = None, beam: bool = False) -> Errors:
     """Word errors of a recogniser on recordings; on digits a word is a digit."""
-    return errors(speech.texts, transcribe(recogniser, speech.audio, limits, beam))
+    written = transcribe(recogniser, speech.audio, limits, beam)
+    return errors(speech.texts, written)
 
 
 def recipe(data: str, **given) -> SequenceConfig:
