@@ -141,11 +141,12 @@ def build(programs: list[Program], target: str, folder: Path, flags: list[str] =
 
 def write(programs: list[Program], folder: Path, dsp: bool = False) -> tuple[list[Path], list[str]]:
     """The C files of what `build` compiles, and the functions that the binary offers."""
-    names = [f"case{i}" for i in range(len(programs))]
+    names, sources = [f"case{i}" for i in range(len(programs))], {}
     for name, program in zip(names, programs):
-        for file, text in (sources := emitter.generate(program, name, dsp)).items():
-            (folder / file).write_text(text)
+        sources |= emitter.generate(program, name, dsp)
+    for file, text in sources.items():
+        (folder / file).write_text(text)
     (folder / "cases.c").write_text("".join(f'#include "{name}.c"\n' for name in names))
-    kernels = [folder / file for file in sources if file.endswith(".c") and file != f"{names[-1]}.c"]
+    kernels = [folder / file for file in sources if file.endswith(".c") and file.removesuffix(".c") not in names]
     exports = [f"{name}_{function}" for name, program in zip(names, programs) for function in functions(program)]
     return [folder / "cases.c", *kernels], exports

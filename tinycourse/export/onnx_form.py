@@ -18,7 +18,9 @@ from pathlib import Path
 import numpy as np
 
 from tinycourse.errors import TinycourseError
-from tinycourse.export import firmware, package
+from tinycourse.export import firmware
+from tinycourse.export.base import FORMAT, as_json
+from tinycourse.files import whole_folder
 from tinycourse.program.ops.base import Operation, Tensor
 from tinycourse.program.ops.qdq import channels_first, raised
 from tinycourse.program.program import Program
@@ -76,14 +78,17 @@ class Writer:
         return output
 
     def constant(self, array: np.ndarray) -> str:
+        """Add a constant; returns its name."""
         name = f"constant_{len(self.constants)}"
         self.constants.append(self.onnx.numpy_helper.from_array(np.array(array, order="C"), name))
         return name
 
     def floats(self, values) -> str:
+        """A float32 constant; returns its name."""
         return self.constant(np.asarray(values, np.float32))
 
     def ints(self, *values: int) -> str:
+        """An int64 constant [N]; returns its name."""
         return self.constant(np.array(values, np.int64))
 
     def steps(self, t: Tensor) -> tuple[str, str]:
@@ -93,6 +98,7 @@ class Writer:
         return self.floats(t.scale), self.constant(raised(t.zero_point))
 
     def quantize(self, x: str, t: Tensor) -> str:
+        """Real numbers on the steps of t; returns the name of the integers."""
         return self.node("QuantizeLinear", x, *self.steps(t))
 
     def real(self, op: Operation, t: Tensor, place: int = 0) -> str:
@@ -120,14 +126,14 @@ class Writer:
 
 
 def export(program: Program, out: str | Path) -> dict:
-    """Write `model.onnx` with README and licence into the folder `out`; returns a report. See `package.install` for the folder.
+    """Write `model.onnx` with README and licence into the folder `out`; returns a report. See `files.whole_folder` for the folder.
 
-    Raises TinycourseError as `to_onnx` and `package.install` do.
+    Raises TinycourseError as `to_onnx` and `files.whole_folder` do.
     """
     model = to_onnx(program)
     ends = zip(("input", "output"), ("features", "scores"), (program.tensors[program.input], program.tensors[program.output]))
     report = {
-        "format": package.FORMAT,
+        "format": FORMAT,
         "form": "onnx",
         **{
             end: {"name": name, "shape": list(channels_first(t.shape)), "scale": float(t.scale), "zero_point": t.zero_point}
@@ -139,13 +145,11 @@ def export(program: Program, out: str | Path) -> dict:
         "metadata": program.metadata,
     }
 
-    def fill(folder: Path) -> dict:
+    with whole_folder(out) as folder:
         (folder / "model.onnx").write_bytes(model.SerializeToString())
-        texts = {"README.md": readme(report), "LICENSE": firmware.licence(), "report.json": package.as_json(report)}
+        texts = {"README.md": readme(report), "LICENSE": firmware.licence(), "report.json": as_json(report)}
         binaries.save_texts(folder, texts)
-        return report
-
-    return package.install(out, fill)
+    return report
 
 
 def readme(report: dict) -> str:

@@ -30,6 +30,7 @@ class Library:
         return ctypes.string_at(self.call(place), count)
 
     def run(self, x: bytes, output_bytes: int) -> bytes:
+        """Bytes of the input tensor to those of the output tensor."""
         self.write("input", x)
         self.call("run")
         return self.read("output", output_bytes)
@@ -58,6 +59,7 @@ class WebAssembly:
         return bytes(self.memory.read(self.store, start, start + count))
 
     def run(self, x: bytes, output_bytes: int) -> bytes:
+        """See `Library.run`."""
         self.write("input", x)
         self.call("run")
         return self.read("output", output_bytes)

@@ -120,6 +120,7 @@ class Chip:
         return False
 
     def explain(self, error: unicorn.UcError) -> str:
+        """A sentence about a fault of the emulated program: what, where, in which layer."""
         where = f"at instruction {self.engine.reg_read(arm.UC_ARM_REG_PC):#010x}"
         what = f"touched address {self.fault:#010x}" if self.fault is not None else f"stopped ({error})"
         layer = f", layer {self.profile.current - 1}" if self.profile and self.profile.current else ""

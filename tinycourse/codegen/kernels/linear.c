@@ -8,27 +8,11 @@ void tc_dense(const tc_dense_params *p, int32_t first, int32_t last, const int8_
     const int8_t *w = p->weight + first * inputs;
     int32_t o = first;
 
-    /* Four outputs at a time: each input is loaded once for four products. */
+    /* Four outputs at a time. */
     for (; o + 4 <= last; o += 4, w += 4 * inputs) {
         const int8_t *w1 = w + inputs, *w2 = w1 + inputs, *w3 = w2 + inputs;
         int32_t sum0 = p->bias[o], sum1 = p->bias[o + 1], sum2 = p->bias[o + 2], sum3 = p->bias[o + 3];
-        int32_t i = 0;
-#if defined(__ARM_FEATURE_SIMD32)
-        for (; i + 4 <= inputs; i += 4) {
-            const four x = load_four(input + i);
-            sum0 = add_products(x, w + i, sum0);
-            sum1 = add_products(x, w1 + i, sum1);
-            sum2 = add_products(x, w2 + i, sum2);
-            sum3 = add_products(x, w3 + i, sum3);
-        }
-#endif
-        for (; i < inputs; i++) {
-            const int32_t x = input[i];
-            sum0 += x * w[i];
-            sum1 += x * w1[i];
-            sum2 += x * w2[i];
-            sum3 += x * w3[i];
-        }
+        TC_ADD_FOUR_ROWS(w, w1, w2, w3, input, inputs, sum0, sum1, sum2, sum3);
         output[o] = tc_dense_output(p, o, sum0);
         output[o + 1] = tc_dense_output(p, o + 1, sum1);
         output[o + 2] = tc_dense_output(p, o + 2, sum2);
