@@ -17,7 +17,7 @@ from tqdm.auto import tqdm
 
 from tinycourse import data
 from tinycourse.data import sentences
-from tinycourse.export import deploy, package, transducer_package
+from tinycourse.export import deploy, package
 from tinycourse.models import TRANSDUCERS
 from tinycourse.training import checkpoint
 
@@ -61,8 +61,8 @@ def transducers(recogniser, a) -> tuple[int, Callable[[str], int]]:
 
     def different(way: str) -> int:
         with tempfile.TemporaryDirectory() as folder:
-            transducer_package.export(program, WAYS[way][0], Path(folder, "t"))
-            transcriber, found = transducer_package.load(Path(folder, "t")), 0
+            package.export(program, WAYS[way][0], Path(folder, "t"))
+            transcriber, found = package.load(Path(folder, "t")), 0
             for rows, (labels, heard) in zip(tqdm(streams, desc=way, leave=False), expected):
                 said = transcriber.run(rows)
                 found += said[0] != labels or not np.array_equal(said[1], heard)

@@ -16,7 +16,7 @@ import torch
 from tqdm.auto import tqdm
 
 from tinycourse.data import sentences
-from tinycourse.export import deploy, transducer_package
+from tinycourse.export import deploy, package
 from tinycourse.features.audio import RATE
 from tinycourse.pruning import masks
 from tinycourse.training import checkpoint
@@ -51,8 +51,8 @@ print(f"{'gates':14}" + "".join(f"{c:>17}" for c in columns))
 for sparsity in (0.0, 0.5, 0.8):
     program = deploy.transducer_program_of(pruned(sparsity), calibration)
     with tempfile.TemporaryDirectory() as folder:
-        report = {target: transducer_package.export(program, target, f"{folder}/{target}") for target in ("host", "cortex-m4")}["cortex-m4"]
-        transcribers = [transducer_package.load(f"{folder}/{target}") for target in ("host", "cortex-m4")]
+        report = {target: package.export(program, target, f"{folder}/{target}") for target in ("host", "cortex-m4")}["cortex-m4"]
+        transcribers = [package.load(f"{folder}/{target}") for target in ("host", "cortex-m4")]
         instructions, worst, labels = 0, 0, 0
         for audio in tqdm(streams, desc=f"{sparsity:.0%}", leave=False, delay=2):
             frames = deploy.rows(program, audio)

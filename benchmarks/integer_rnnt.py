@@ -13,7 +13,7 @@ import torch
 from tqdm.auto import tqdm
 
 from tinycourse.data import sentences
-from tinycourse.export import deploy, transducer_package
+from tinycourse.export import deploy, package
 from tinycourse.quantization import integer_transducer
 from tinycourse.training import checkpoint, transducers
 
@@ -26,8 +26,8 @@ for name in sys.argv[1:] or checkpoint.shipped("transducers"):
     integers = integer_transducer.integer_recogniser(recogniser, calibration)
     program = deploy.transducer_program_of(recogniser, calibration)
     with tempfile.TemporaryDirectory() as folder:
-        transducer_package.export(program, "host", folder)
-        listener = transducer_package.load(folder)
+        package.export(program, "host", folder)
+        listener = package.load(folder)
         for split in ("validation", "testing"):
             speech = task.speech(split)
             rates = [transducers.evaluate(one, speech) for one in (recogniser, integers)]

@@ -268,7 +268,7 @@ def refuse(*_) -> None:
 
 DIRECTLY = {  # who may write without files.py, and why
     "is it": {"files"},
-    "inside of whole or whole_folder": {"data/bundle", "export/package", "targets/binaries", "export/onnx_form"},
+    "inside of whole or whole_folder": {"data/bundle", "export/base", "targets/binaries", "export/onnx_form"},
     "goes on where it stopped, and is verified": {"data/download"},
     "in a temporary folder": {
         "cli/doctor",

@@ -116,7 +116,7 @@ folded = op.arrays["bias"] - zero_point * weight.sum(1)
 written = emitter.translate(page)[0][1].arrays["bias"]
 print("the bias in C is the folded one:", (folded == written).all(), "\n")
 print(inline_c.excerpt(sources["kernels.h"], "int8_t tc_dense_output"), "\n")
-print(inline_c.excerpt(sources["kernels.h"], "int32_t tc_requantize"))
+print(inline_c.excerpt(sources["fixed_point.h"], "int32_t tc_requantize"))
 
 # %% [markdown]
 # That is all there is to read; convolutions, pools and additions are loops around such lines. Does it compute what the program says? On this computer, and on two emulated chips:
@@ -399,15 +399,14 @@ figures.memory(flash, 64 * 1024, "the course's limit for TinySpeech-M", "flash")
 
 # %%
 from tinycourse.data import sentences as sequences
-from tinycourse.export import transducer_package
 from tinycourse.transducer import Vocabulary
 
 writer = checkpoint.load("rnnt-digits-sparse")
 source = "spoken-digits" if data.find("spoken-digits") else "tinywords"  # people, or else the bundled synthetic voices
 task = sequences.open_task("connected-digits", source=source)
 sentences = deploy.transducer_program_of(writer, task.speech("validation").audio[:50], samples=True)
-bill = transducer_package.export(sentences, "cortex-m4", folder / "sentences")
-ear, strings = transducer_package.load(folder / "sentences"), task.speech("testing")
+bill = package.export(sentences, "cortex-m4", folder / "sentences")
+ear, strings = package.load(folder / "sentences"), task.speech("testing")
 for i in (0, 1, 3):
     rows = deploy.rows(sentences, strings.audio[i])  # [T, 160]
     truth, encoded = sentences.run(rows)
@@ -454,13 +453,12 @@ ArenaExplorer({"one page": page, "TinySpeech-M": program, "DS-CNN-S": other})
 # measured ours. It is our reading of that network, as lessons 00 and 03 tell, and has ten classes.
 
 # %%
-from tinycourse.export import spotter_package
 from tinycourse.program import Listener
 from tinycourse.quantization import with_samples
 
 tflm = {"conv", "linear", "max_pool", "average_pool", "add", "crop", "pad", "upsample", "reshape"}  # by other names
 foreign = sorted({op.kind for op in program.operations} - tflm)
-device = spotter_package.export(Listener(with_samples(program, recogniser.frontend)), "cortex-m4", folder / "device")
+device = package.export(Listener(with_samples(program, recogniser.frontend)), "cortex-m4", folder / "device")
 flash_bytes, ram_bytes = (device[memory]["total_bytes"] for memory in ("flash", "ram"))
 accuracy = recogniser.info["validation"]["accuracy"]
 size = {array.dtype.itemsize for op in program.operations if "weight" in op.arrays for array in [op.arrays["weight"]]}

@@ -442,7 +442,7 @@ print(f"test stream: {recording.hours:.2f} hours; misses {best.misses:.0%}, alar
 #
 # ## What comes next
 #
-# [The exercises](../exercises/10_capstone.ipynb), then your own words: record, run this notebook again, fill in the report, and let the class judge by [the rubric](../docs/capstone_rubric.md). Take `chip` with you: `spotter_package.export(chip, "cortex-m4", "Spotter", form="arduino")`
+# [The exercises](../exercises/10_capstone.ipynb), then your own words: record, run this notebook again, fill in the report, and let the class judge by [the rubric](../docs/capstone_rubric.md). Take `chip` with you: `package.export(chip, "cortex-m4", "Spotter", form="arduino")`
 # (from `tinycourse.export`) writes it for your board, threshold and all, and without `form` as C that `tinycourse run Spotter kitchen.wav` opens; `tinycourse export CHECKPOINT --listen` does the same with a checkpoint. And if one word at a time is not enough, lessons
 # [05](05_transducer.ipynb) and [06](06_cells.ipynb) have the other road: whole sentences.
 #

@@ -18,6 +18,7 @@ import unicorn
 from tests import fuzz, networks
 from tests.compilers import STRICT, cpp_accepts, gcc_accepts
 from tinycourse.codegen import emitter, planner
+from tinycourse.codegen.kernel_files import KERNELS, kernel_files
 from tinycourse.errors import TinycourseError
 from tinycourse.export import package
 from tinycourse.program.fixed_point import fixed_point
@@ -162,12 +163,13 @@ def test_no_undefined_behaviour(dsp, cases, tmp_path):
 
 @pytest.mark.parametrize("dsp", [False, True])
 def test_gcc_compiles_the_sources_too(dsp, tmp_path):
-    gcc_accepts(emitter.generate(small_program(), dsp=dsp), tmp_path)
+    gcc_accepts(emitter.generate(small_program(), dsp=dsp) | kernel_files(dsp), tmp_path)
 
 
 @pytest.mark.parametrize("target", ["host", "cortex-m4", "cortex-m0plus"])
 def test_headers_are_c_plus_plus_too(target, tmp_path):
-    binaries.save_texts(tmp_path, emitter.generate(small_program(), dsp=target != "cortex-m0plus"))
+    dsp = target != "cortex-m0plus"
+    binaries.save_texts(tmp_path, emitter.generate(small_program(), dsp=dsp) | kernel_files(dsp))
     flags = [flag for flag in toolchain.TARGETS[target] if not flag.startswith(("-Wl", "-shared"))]
     cpp_accepts(sorted(tmp_path.glob("*.h")), tmp_path, ["-ffreestanding", *flags])
 
@@ -177,7 +179,7 @@ def test_gcc_leaves_the_loops_of_the_runtime_loops(options, tmp_path):
     """It knows copying and filling when it sees them, and would call the function that it is compiling."""
     listing = tmp_path / "runtime.s"
     try:
-        subprocess.run(["gcc", *options, "-S", str(emitter.KERNELS / "runtime.c"), "-o", str(listing)], check=True)
+        subprocess.run(["gcc", *options, "-S", str(KERNELS / "runtime.c"), "-o", str(listing)], check=True)
     except FileNotFoundError:
         pytest.skip("gcc is not installed")
     for name in ("memcpy", "memmove", "memset"):
@@ -523,7 +525,7 @@ def test_an_export_runs_when_loaded_again(target, tmp_path):
     x = np.concatenate([fuzz.random_input(program, i) for i in range(3)])
     assert (runner.run(x) == program.run(x)).all()
     assert runner.run(x[:0]).shape == (0, 4)
-    assert runner.report == json.loads((tmp_path / "deep" / "m" / "report.json").read_text()) == report
+    assert package.checked(tmp_path / "deep" / "m") == json.loads((tmp_path / "deep" / "m" / "report.json").read_text()) == report
     assert runner.program.metadata == program.metadata == report["metadata"]
     assert report["multiply_adds"] == 24 * 6 * 9 + 24 * 6 * 9 + 24 * 36 + 24 == sum(r["multiply_adds"] for r in report["layers"])
     assert [r["kernel"] for r in report["layers"]] == ["conv", "depthwise", "pointwise", "add", "average_pool", "linear"]

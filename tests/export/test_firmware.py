@@ -18,8 +18,10 @@ from tests.codegen.test_keyword_spotter import SETTINGS, hearing, sound
 from tests.compilers import STRICT, cpp_accepts
 from tinycourse import data
 from tinycourse.codegen import emitter
+from tinycourse.codegen.kernel_files import kernel_files
 from tinycourse.errors import TinycourseError
-from tinycourse.export import deploy, firmware, package, spotter_package, transducer_package
+from tinycourse.export import deploy, firmware, package
+from tinycourse.export.firmware import Form, fields
 from tinycourse.features.frontend import Frontend, FrontendConfig
 from tinycourse.models.cells import CellConfig
 from tinycourse.models.rnnt import RNNTConfig, Transducer
@@ -32,8 +34,6 @@ from tinycourse.training import checkpoint
 
 RATE = 1600
 NAMES = {"features": "TinySpeech", "samples": "Ears", "transducer": "RnntSmall", "dictation": "RnntSmall", "listener": "Listener"}
-EXPORTERS = dict.fromkeys(("features", "samples"), package) | dict.fromkeys(("transducer", "dictation"), transducer_package)
-EXPORTERS["listener"] = spotter_package
 MODELS = tuple(NAMES)
 
 
@@ -85,8 +85,8 @@ MAKE = {"features": features, "samples": samples, "transducer": transducer, "dic
 
 
 def write(name, model, target, out, form="plain"):
-    """The exporter of a model; a listener's example hears sound in which it fires."""
-    return EXPORTERS[name].export(model, target, out, form=form, clip=sound(3) if name == "listener" else None)
+    """An export of a model; a listener's example hears sound in which it fires."""
+    return package.export(model, target, out, form=form, clip=sound(3) if name == "listener" else None)
 
 
 @pytest.fixture(scope="module")
@@ -144,7 +144,7 @@ def same_code(folder: Path, plain: Path, besides: set[str]) -> bool:
 def test_plain_c_hears_a_file(name, exported, objects, tmp_path):
     program, folder = exported(name, "plain")
     compiled(*STRICT, "-std=c99", folder / "main.c", *objects(name), "-o", tmp_path / "recognise.exe")
-    noise = EXPORTERS[name].noise(program)
+    noise = package.of(program).noise()
     loudest = np.iinfo(noise.dtype).max + 1
     clips = (
         np.random.default_rng(1).integers(-loudest, loudest, (3, *noise.shape)).astype(noise.dtype) if name != "listener" else sound(4.01)
@@ -182,7 +182,7 @@ def test_plain_c_is_read_by_the_compiler_of_arm(name, core, exported):
 
 
 def test_the_dsp_kernels_are_read_by_the_compiler_of_arm(tmp_path):
-    binaries.save_texts(tmp_path, emitter.generate(features(), dsp=True))
+    binaries.save_texts(tmp_path, emitter.generate(features(), dsp=True) | kernel_files(dsp=True))
     arm(tmp_path.iterdir(), "cortex-m4")
 
 
@@ -313,6 +313,42 @@ def test_the_zephyr_module_names_what_is_there(name, exported):
     named = re.search(r"target_sources\(app PRIVATE (\S+)\)", build)[1]
     assert (sample / named).is_file() and (sample / "../..").resolve() == folder.resolve() and "${CMAKE_CURRENT_SOURCE_DIR}/../.." in build
     assert "Apache License" in (folder / "LICENSE").read_text() and f"<{module['name']}/model.h>" in (folder / "README.md").read_text()
+
+
+# ------------------------------------------------------------------------------------------------ a form and a kind
+
+
+class Listing(Form):
+    """A form that lists what was made."""
+
+    name = "listing"
+
+    def files(self, made):
+        """See `Form.files`."""
+        return {"list.txt": "\n".join([fields(made)["title"], *made.sources, str(len(made.example[0]))])}
+
+
+@pytest.mark.parametrize("name", MODELS)
+def test_a_form_is_one_class(name, exported, tmp_path, monkeypatch):
+    program, _ = exported(name, "plain")
+    monkeypatch.setitem(firmware.FORMS, "listing", Listing())
+    report = write(name, program, "cortex-m4", tmp_path / "m", "listing")
+    title, *files, runs = (tmp_path / "m" / "list.txt").read_text().split("\n")
+    assert {p.name for p in (tmp_path / "m").iterdir()} == {"list.txt", "report.json", "files.sha256"} and report["form"] == "listing"
+    assert title.startswith("The speech recogniser") and {"model.c", "kernels.h"} < {*files} and int(runs) > 1
+    with pytest.raises(TinycourseError, match="exported as listing and holds nothing to run"):
+        package.load(tmp_path / "m")
+
+
+NOT_CALLED = {"features": "recurrent.c", "samples": "listener.c", "transducer": "conv.c", "dictation": "conv.c", "listener": "conv.c"}
+
+
+@pytest.mark.parametrize("name", MODELS)
+def test_a_package_has_only_kernels_that_its_model_calls(name, exported):
+    program, folder = exported(name, "plain")
+    files = {p.name for p in folder.iterdir()}
+    assert NOT_CALLED[name] not in files and {"kernels.h", "runtime.c", "fixed_point.c"} < files
+    assert type(package.of(program).open("host", folder / toolchain.BINARIES["host"])) is type(package.load(folder))
 
 
 # ------------------------------------------------------------------------------------------------ mistakes

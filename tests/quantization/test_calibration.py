@@ -12,7 +12,7 @@ from tests.recordings import tone, write
 from tinycourse import cli, data
 from tinycourse.data import sentences
 from tinycourse.errors import TinycourseError
-from tinycourse.export import deploy, onnx_form, package
+from tinycourse.export import deploy, network_package, onnx_form
 from tinycourse.models import TRANSDUCERS
 from tinycourse.program.program import Program
 from tinycourse.program.transducer import TransducerProgram
@@ -173,12 +173,12 @@ def test_quantized_without_data(name, capsys, data_root, tmp_path):
 
 @pytest.mark.parametrize("samples", [False, True])
 def test_an_evaluation_in_c_is_that_of_the_interpreter(samples, clips, monkeypatch):
-    monkeypatch.setattr(package, "PART", 7)
+    monkeypatch.setattr(network_package, "PART", 7)
     program = deploy.program_of(checkpoint.load(WORDS), samples=samples)
     expected = deploy.integer_logits(program, clips)
     assert torch.equal(deploy.compiled_logits(program, clips), expected)
     x = deploy.inputs(program, clips)
-    np.testing.assert_array_equal(package.run_on_host(program, x, threads=3), program.run(x))
+    np.testing.assert_array_equal(network_package.run_on_host(program, x, threads=3), program.run(x))
 
 
 @pytest.mark.parametrize("samples", [False, True])
@@ -189,7 +189,7 @@ def test_transcripts_in_c_are_those_of_the_interpreter(samples, strings):
 
 
 def test_c_that_differs_is_not_believed(clips, monkeypatch):
-    program, run = deploy.program_of(checkpoint.load(WORDS)), package.Runner.run
-    monkeypatch.setattr(package.Runner, "run", lambda self, x: run(self, x) ^ 1)
+    program, run = deploy.program_of(checkpoint.load(WORDS)), network_package.Runner.run
+    monkeypatch.setattr(network_package.Runner, "run", lambda self, x: run(self, x) ^ 1)
     with pytest.raises(TinycourseError, match="differs from the interpreter"):
         deploy.compiled_logits(program, clips)

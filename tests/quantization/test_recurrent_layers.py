@@ -10,6 +10,7 @@ import torch
 
 from tests import fuzz
 from tinycourse.codegen import emitter
+from tinycourse.codegen.kernel_files import KERNELS
 from tinycourse.errors import TinycourseError
 from tinycourse.export import package
 from tinycourse.host.products import HybridProduct
@@ -55,7 +56,7 @@ def test_curves_are_within_their_bounds_on_every_int16():
 
 
 def test_curves_in_c_are_the_same(tmp_path):
-    folder = emitter.KERNELS
+    folder = KERNELS
     library = ctypes.CDLL(str(toolchain.build([folder / "curves.c"], "host", tmp_path / toolchain.LIBRARY)))
     assert [library.tc_tanh(x) for x in EVERY.tolist()] == fixed_point.tanh(EVERY).tolist()
     assert [library.tc_sigmoid(x) for x in EVERY.tolist()] == fixed_point.sigmoid(EVERY).tolist()

@@ -20,7 +20,7 @@ from benchmarks.explore import leave_one_out
 from tests import zero_cost
 from tinycourse import cli, models
 from tinycourse.errors import TinycourseError
-from tinycourse.export import package
+from tinycourse.export.network_package import NetworkPackage
 from tinycourse.models import design as designs
 from tinycourse.models.condenser import TINYSPEECH, TinySpeech
 from tinycourse.models.design import TINYSPEECH_DESIGNS, Design, Designed
@@ -121,7 +121,7 @@ def test_mutation_reaches_every_channel():
 
 def test_costs_are_those_of_the_exporter():
     design = TINYSPEECH_DESIGNS["m"]
-    spent, report = costs.plan(design), package.describe(costs.program_of(design), "cortex-m4")
+    spent, report = costs.plan(design), NetworkPackage(costs.program_of(design)).described("cortex-m4")
     assert (spent.flash, spent.ram) == (report["flash"]["weight_bytes"], report["ram"]["arena_bytes"])
 
 

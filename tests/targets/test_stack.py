@@ -7,6 +7,7 @@ pytest.importorskip("unicorn")
 from tests import fuzz, networks
 from tinycourse.errors import TinycourseError
 from tinycourse.export import package
+from tinycourse.export.network_package import NetworkPackage
 from tinycourse.targets import emulator, stack, toolchain
 
 CHIPS = "cortex-m4", "cortex-m0plus"
@@ -84,5 +85,5 @@ def test_no_random_network_uses_more(target, tmp_path):
 def test_the_report_has_the_bound(dsp, tmp_path):
     report = package.export(networks.program("tinyspeech"), "cortex-m4", tmp_path / "m", dsp)
     runner = package.load(tmp_path / "m")
-    runner.run(package.noise(runner.program)[None])
+    runner.run(NetworkPackage(runner.program).noise()[None])
     assert runner.binary.stack <= report["ram"]["stack_bytes"] == runner.binary.stack_bound() < runner.binary.stack + 200

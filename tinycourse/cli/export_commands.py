@@ -22,26 +22,20 @@ def export(a) -> None:
 
 
 def export_c(a, named: dict) -> tuple[dict, str]:
-    """The report of C, as it is or as firmware, and the same in words; `named` are settings of a listener."""
-    from tinycourse.export import deploy, package, spotter_package, transducer_package
+    """The report of C, as it is or as firmware, and the same in words; `named` are settings of a keyword spotter."""
+    from tinycourse.export import deploy, package
     from tinycourse.models import TRANSDUCERS
-    from tinycourse.program.keyword_spotter import Listener, Settings
+    from tinycourse.program.keyword_spotter import Settings
     from tinycourse.training import checkpoint
 
     settings, recogniser, target = Settings(**named), checkpoint.load(a.checkpoint), a.target or "cortex-m4"
     package.need_target(target)
-    clip = deploy.example if a.form in package.FIRMWARE else lambda model: None
-    if recogniser.name in TRANSDUCERS:
-        if a.listen or a.kernels != "plain":
-            raise TinycourseError(f"{recogniser.name} takes a stream anyway and has plain kernels only; leave out --listen and --kernels.")
-        deploy.calibrate(recogniser, a.calibrate)
-        program = deploy.transducer_program_of(recogniser, samples=a.samples)
-        report = transducer_package.export(program, target, a.out, a.form, clip(program))
-    else:
-        deploy.calibrate(recogniser, a.calibrate)
-        program = deploy.program_of(recogniser, samples=a.samples or a.listen)
-        model, exporter = (Listener(program, settings), spotter_package) if a.listen else (program, package)
-        report = exporter.export(model, target, a.out, a.kernels == "dsp", a.form, clip(model))
+    if recogniser.name in TRANSDUCERS and (a.listen or a.kernels != "plain"):
+        raise TinycourseError(f"{recogniser.name} takes a stream anyway and has plain kernels only; leave out --listen and --kernels.")
+    deploy.calibrate(recogniser, a.calibrate)
+    model = deploy.model_of(recogniser, a.samples, settings if a.listen else None)
+    clip = None if a.form == "plain" else deploy.example(model)
+    report = package.export(model, target, a.out, a.kernels == "dsp", a.form, clip)
     return report, deploy.summary(report)
 
 

@@ -11,9 +11,8 @@ from pathlib import Path
 import numpy as np
 
 from tinycourse.codegen import emitter, frontend_writer
-from tinycourse.program.keyword_spotter import (
-    Listener,
-)
+from tinycourse.codegen.kernel_files import kernels_of
+from tinycourse.program.keyword_spotter import Listener
 from tinycourse.targets import binaries
 
 FUNCTIONS = ["run", "input", "output", "reset", "features", "frames", "row", "scores"]  # of the generated C
@@ -80,7 +79,8 @@ const int16_t *{name}_scores(void) {{ return mean; }}
     sizes = {k: getattr(listener, k) for k in ("rate", "chunk", "history")}
     sizes |= {"bands": listener.ears.bands, "classes": len(listener.keywords)}
     header = HEADER.format(name=name, upper=name.upper(), begin=emitter.BEGIN_C, end=emitter.END_C, **sizes)
-    return emitter.generate(listener.alone, network, dsp) | {f"{name}.h": header, f"{name}.c": body}
+    own, alone = {f"{name}.h": header, f"{name}.c": body}, emitter.model(listener.alone, network, dsp)
+    return own | kernels_of(own | alone, dsp) | alone
 
 
 def build(listener: Listener, target: str, folder: Path, **options) -> "Compiled":
@@ -102,7 +102,7 @@ def built(sources: tuple[tuple[str, str], ...]) -> bytes:
 
 
 class Compiled:
-    """What was built of a listener, in a binary of `package` (`Library`, `WebAssembly`, or a chip): bit for bit what `Listener` does.
+    """What was built of a listener, in a binary (`Library`, `WebAssembly`, or a chip): bit for bit what `Listener` does.
 
     On an emulated chip `instructions` has their count since the reset, `worst` that of the dearest chunk; elsewhere they are None.
     """

@@ -4,6 +4,7 @@ import re
 from pathlib import Path
 
 from tinycourse.codegen import emitter, frontend_writer
+from tinycourse.codegen.kernel_files import kernels_of
 from tinycourse.program.transducer import BLANK, PARTS, TransducerProgram
 
 KEPT = 64  # labels that the chip remembers
@@ -17,16 +18,17 @@ def generate(transducer: TransducerProgram, name: str = "model") -> dict[str, st
 
     Raises TinycourseError where the kernels cannot compute a program, or the name is none for C.
     """
-    sources = {}
+    networks = {}
     for part in PARTS:
-        sources |= emitter.generate(transducer.programs[part], f"{name}_{part}")
+        networks |= emitter.model(transducer.programs[part], f"{name}_{part}")
     text = Path(__file__).with_name("transducer.c").read_text(encoding="utf-8")
     text = re.sub(r"\bmodel(?=[_.])", name, re.sub(r"\bMODEL(?=_)", name.upper(), text))
     if transducer.ears:
         text = text.replace(
             "/* The front end comes here: tables, parameters, buffers. */\n", frontend_writer.generate(transducer.ears, f"{name}_ears")
         )
-    return {f"{name}.h": header(transducer, name), f"{name}.c": text} | sources
+    own = {f"{name}.h": header(transducer, name), f"{name}.c": text}
+    return own | kernels_of(own | networks) | networks
 
 
 def functions(transducer: TransducerProgram) -> list[str]:

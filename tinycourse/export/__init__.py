@@ -1,5 +1,5 @@
 """From a trained recogniser to a folder that somebody else can build.
 
 Lessons 09 and 10 teach it.
-Add a form beside `firmware.py`, its templates in `forms/`.
+A form is a class in `firmware.py`, its templates lie in `forms/`; a kind of model is a `Package`, listed in `package.py`.
 """

@@ -13,13 +13,17 @@ from torch import Tensor
 from tqdm.auto import tqdm
 
 from tinycourse import data
+from tinycourse.codegen.spotter_writer import Compiled
 from tinycourse.data import sentences
 from tinycourse.errors import TinycourseError
-from tinycourse.export import firmware, package, spotter_package, transducer_package
+from tinycourse.export import firmware, network_package, package, transducer_package
+from tinycourse.export.base import must_agree
+from tinycourse.export.network_package import Runner
+from tinycourse.export.transducer_package import Transcriber
 from tinycourse.features.audio import fit_length, read_audio, to_int16
 from tinycourse.features.frontend import Frontend, FrontendConfig
 from tinycourse.models.rnnt import Transducer
-from tinycourse.program.keyword_spotter import BITS, Listener, between_pauses, chunks, hear, takes_samples
+from tinycourse.program.keyword_spotter import BITS, Listener, Settings, between_pauses, chunks, hear, takes_samples
 from tinycourse.program.program import Program
 from tinycourse.program.transducer import TransducerProgram
 from tinycourse.progress import stage
@@ -37,12 +41,13 @@ def program_of(recogniser: Recogniser, audio: Tensor | None = None, observer: st
 
     With `samples` the front end is in the program too, in integers.
     """
+    metadata = about(recogniser)
     if audio is None:
         calibrate(recogniser, observer=observer)
         stage("tracing the network")
-        program = calibration.program_of(recogniser, about(recogniser))
+        program = calibration.program_of(recogniser, metadata)
     else:
-        program = to_program(recogniser.network, in_batches(recogniser.frontend, audio), about(recogniser), observer)
+        program = to_program(recogniser.network, in_batches(recogniser.frontend, audio), metadata, observer)
     return with_samples(program, recogniser.frontend) if samples else program
 
 
@@ -59,6 +64,16 @@ def transducer_program_of(
     config = recogniser.frontend.config
     program = network.to_program(rate=config.rate / config.hop, metadata=about(recogniser))
     return with_ears(program, recogniser.frontend) if samples else program
+
+
+def model_of(recogniser: Recogniser, samples: bool = False, settings: Settings | None = None) -> Program | Listener | TransducerProgram:
+    """What `package.export` takes: a recogniser as integers, by the ranges that it has; with `samples` from its front end on, with
+    `settings` a listener that decides so."""
+    if isinstance(recogniser.network, Transducer):
+        return transducer_program_of(recogniser, samples=samples)
+    if settings is None:
+        return program_of(recogniser, samples=samples)
+    return Listener(program_of(recogniser, samples=True), settings)
 
 
 def about(recogniser: Recogniser) -> dict:
@@ -192,8 +207,8 @@ def compiled_logits(program: Program, audio: Tensor) -> Tensor:
     Raises TinycourseError where the two differ, or there is no compiler.
     """
     x = inputs(program, audio)
-    y = package.run_on_host(program, x, torch.get_num_threads())
-    package.must_agree(y[:COMPARED], program.run(x[:COMPARED]), "host")
+    y = network_package.run_on_host(program, x, torch.get_num_threads())
+    must_agree(y[:COMPARED], program.run(x[:COMPARED]), "host")
     return torch.from_numpy(program.dequantize_output(y))
 
 
@@ -206,8 +221,8 @@ def compiled_texts(program: TransducerProgram, audio: Sequence[Tensor]) -> list[
             labels, heard = transcriber.run(x := rows(program, one))
             if number < COMPARED:
                 expected, encoded = program.run(x)
-                package.must_agree(heard, encoded, "host")
-                package.must_agree(labels, expected, "host")
+                must_agree(heard, encoded, "host")
+                must_agree(labels, expected, "host")
             texts.append(vocabulary.decode(labels))
     return texts
 
@@ -222,52 +237,42 @@ def in_integers(recogniser: Recogniser, samples: bool = False) -> Recogniser:
 
 
 def recognise(folder: str | Path, files: list[Path]) -> list[dict]:
-    """What the exported network in `folder` says to each recording: file, label, scores by class, instructions; see `write_down` for
-    a transducer, `listen_to` for a listener.
+    """What the exported model in `folder` says to each recording: file; what `decide`, `write_down` or `listen_to` gives; instructions.
 
     Instructions are those of an emulated chip, None elsewhere. Raises TinycourseError on a bad folder or recording.
     """
-    others = {"transducer": write_down, "listener": listen_to}
-    if (kind := package.checked(folder)["kind"]) in others:
-        return others[kind](folder, files)
-    runner = package.load(folder)
-    program, results = runner.program, []
-    for file in files:
-        audio = torch.from_numpy(fit_length(read_audio(file)))[None]  # [1, 16000]
-        logits = torch.from_numpy(program.dequantize_output(runner.run(inputs(program, audio))))[0]
-        scores = dict(zip(program.metadata["classes"], logits.softmax(0).tolist(), strict=True))
-        results.append({"file": str(file), "label": max(scores, key=scores.get), "scores": scores, "instructions": runner.instructions})
-    return results
+    built = package.load(folder)
+    say = {Runner: decide, Transcriber: write_down, Compiled: listen_to}[type(built)]
+    return [{"file": str(file), **say(built, file), "instructions": built.instructions} for file in files]
 
 
-def write_down(folder: str | Path, files: list[Path]) -> list[dict]:
-    """What the exported transducer in `folder` hears in each recording: file, text, seconds, instructions of an emulated chip."""
-    transcriber, results = transducer_package.load(folder), []
-    vocabulary = Vocabulary(tuple(transcriber.program.metadata["classes"]))
-    for file in files:
-        audio = read_audio(file)
-        labels, _ = transcriber.run(rows(transcriber.program, torch.from_numpy(audio)))
-        text = vocabulary.decode(labels)
-        results.append({"file": str(file), "text": text, "seconds": len(audio) / data.RATE, "instructions": transcriber.instructions})
-    return results
+def decide(runner: Runner, file: Path) -> dict:
+    """What a network says to a recording: the label, and scores from 0 to 1 by class."""
+    program, audio = runner.program, torch.from_numpy(fit_length(read_audio(file)))[None]  # [1, 16000]
+    logits = torch.from_numpy(program.dequantize_output(runner.run(inputs(program, audio))))[0]
+    scores = dict(zip(program.metadata["classes"], logits.softmax(0).tolist(), strict=True))
+    return {"label": max(scores, key=scores.get), "scores": scores}
 
 
-def listen_to(folder: str | Path, files: list[Path]) -> list[dict]:
-    """What the exported listener in `folder` reports in each recording: file, seconds, instructions of an emulated chip, and detections,
-    each the time in seconds when the word fired, the word, and its score from 0 to 1. Raises TinycourseError on a recording too short.
+def write_down(transcriber: Transcriber, file: Path) -> dict:
+    """What a transducer writes down of a recording: text, and how many seconds that was."""
+    program, audio = transcriber.program, read_audio(file)
+    labels, _ = transcriber.run(rows(program, torch.from_numpy(audio)))
+    return {"text": Vocabulary(tuple(program.metadata["classes"])).decode(labels), "seconds": len(audio) / data.RATE}
+
+
+def listen_to(compiled: Compiled, file: Path) -> dict:
+    """What a listener reports in a recording: detections, each the time in seconds when the word fired, the word, and its score from 0
+    to 1; and seconds. Raises TinycourseError on a recording too short.
     """
-    compiled, results = spotter_package.load(folder), []
     listening = compiled.listener
     rate, chunk, classes = listening.rate, compiled.chunk, listening.program.metadata["classes"]
-    for file in files:
-        samples = to_int16(read_audio(file, rate))
-        if len(samples) // chunk * chunk < listening.ready(0):
-            shortest = math.ceil(listening.ready(0) / chunk) * chunk / rate
-            raise TinycourseError(f"{file} is over before the listener has judged anything: give it at least {shortest:g} s of sound.")
-        found = [{"time": (i + 1) * chunk / rate, "word": classes[c], "score": s / 2**BITS} for i, c, s in hear(compiled, samples)]
-        seconds = len(samples) / rate
-        results.append({"file": str(file), "detections": found, "seconds": seconds, "instructions": compiled.instructions})
-    return results
+    samples = to_int16(read_audio(file, rate))
+    if len(samples) // chunk * chunk < listening.ready(0):
+        shortest = math.ceil(listening.ready(0) / chunk) * chunk / rate
+        raise TinycourseError(f"{file} is over before the listener has judged anything: give it at least {shortest:g} s of sound.")
+    found = [{"time": (i + 1) * chunk / rate, "word": classes[c], "score": s / 2**BITS} for i, c, s in hear(compiled, samples)]
+    return {"detections": found, "seconds": len(samples) / rate}
 
 
 def summary(report: dict) -> str:

@@ -1,69 +1,142 @@
-"""An exported model as others build firmware: beside plain C, a library for Arduino and a module for Zephyr, from the templates in forms/.
+"""The forms of an exported model: plain C, a library for Arduino, a module for Zephyr, from the templates in forms/.
 
-Either has an example that hears a clip, which lies in flash, and says whether every number is the one that the interpreter found.
+A form is a class that says which files it has. Those for boards have an example that hears a clip, which lies in flash, and says whether
+every number is the one that the interpreter found.
 Arduino: library specification 1.5, revision 2.2. Zephyr: the keys of zephyr/module.yml and of Twister's sample.yaml.
 """
 
 import re
+from collections.abc import Callable
+from dataclasses import dataclass
+from functools import cached_property
 from importlib import metadata
 from pathlib import Path
 from string import Template
+from typing import ClassVar
 
 import numpy as np
 
 from tinycourse.codegen import emitter
+from tinycourse.codegen.kernel_files import RUNTIME
 from tinycourse.errors import TinycourseError
 
-FORMS = Path(__file__).parent / "forms"
-OWN = "runtime.c"  # for programs without a C library; others bring one
-COUNTED = {"network": "one input", "listener": "a second of sound"}
+TEMPLATES = Path(__file__).parent / "forms"
 SYSTEM = {"flash": 32, "ram": 8}  # kilobytes that a small Zephyr application takes by itself, about
 
 
-def plain(report: dict, header: str) -> dict[str, str]:
-    """What a folder of C sources has beside them, {path: text}: a program for a computer, the words, the licence."""
-    asked = fields(report, header)
-    return {"main.c": fill("main.c", asked), "words.h": words(report), "LICENSE": licence()}
+@dataclass(frozen=True)
+class Made:
+    """What an export made of a model, for a form to lay out: C `sources`, {file name: text}, and their `report`.
+
+    What depends on the kind of model: what its instructions are `counted` for, its `own` fields for templates, and how to `draw` the
+    example.
+    """
+
+    sources: dict[str, str]
+    report: dict
+    counted: str
+    own: dict[str, str]
+    draw: Callable[[], tuple[np.ndarray, np.ndarray]]
+
+    @cached_property
+    def example(self) -> tuple[np.ndarray, np.ndarray]:
+        """A clip as the model takes it (one row for each run of a transducer or a listener), and the scores, labels or detections to
+        expect."""
+        return self.draw()
+
+    @property
+    def header(self) -> str:
+        """model.h."""
+        return self.sources["model.h"]
+
+    @property
+    def portable(self) -> dict[str, str]:
+        """The sources for whoever brings a C library."""
+        return {file: text for file, text in self.sources.items() if file != RUNTIME}
 
 
-def arduino(sources: dict[str, str], report: dict, clip: np.ndarray, expected: np.ndarray) -> dict[str, str]:
-    """The files of an Arduino library, {path: text}. See `example` for the clip."""
-    asked = fields(report, sources["model.h"])
-    name, sketch = asked["name"], "examples/Recognise/"
-    asked["include"] = f"{name}.h"
-    files = {f"src/{file}": text for file, text in sources.items() if file != OWN}
-    files |= {f"src/{name}.h": fill("arduino/umbrella.h", asked), "keywords.txt": keywords(sources["model.h"]), "LICENSE": licence()}
-    files |= {file: fill(f"arduino/{file}", asked) for file in ("library.properties", "README.md")}
-    return files | {f"{sketch}Recognise.ino": fill("arduino/Recognise.ino", asked)} | example(sketch, report, asked, clip, expected)
+class Form:
+    """How an exported model lies in a folder."""
+
+    name: ClassVar[str]
+    runs: ClassVar[bool] = False  # C, binary and model lie in the folder too, so that `package.load` opens it
+    on_chip: ClassVar[bool] = True  # it tells sizes that are measured on a chip only, and has an example
+
+    def files(self, made: Made) -> dict[str, str]:
+        """What is in the folder, {path: text}, beside report.json and what `runs` says."""
+        raise NotImplementedError
 
 
-def zephyr(sources: dict[str, str], report: dict, clip: np.ndarray, expected: np.ndarray) -> dict[str, str]:
-    """The files of a Zephyr module, {path: text}. See `example` for the clip."""
-    code = [file for file in sources if file.endswith(".c") and file != OWN]
-    asked = fields(report, sources["model.h"]) | {"sources": "\n".join(f"    src/{file}" for file in code)}
-    flash, ram = report["flash"]["total_bytes"] + clip.nbytes, report["ram"]["total_bytes"]
-    asked |= {"flash_kilobytes": SYSTEM["flash"] + -(-flash // 1024), "ram_kilobytes": SYSTEM["ram"] + -(-ram // 1024)}
-    asked["include"] = f"{asked['symbol']}/model.h"
-    asked["stack"] = 512 * -(-(report["ram"]["stack_bytes"] + 2048) // 512)  # the model's, and printk's
-    files = {f"src/{file}": text for file, text in sources.items() if file not in (OWN, "model.h")}
-    files |= {f"include/{asked['symbol']}/model.h": sources["model.h"], "LICENSE": licence()}
-    files |= {file: fill(f"zephyr/{file}", asked) for file in ("CMakeLists.txt", "Kconfig", "README.md")}
-    files["zephyr/module.yml"] = fill("zephyr/module.yml", asked)
-    sample = "samples/recognise/"
-    files |= {f"{sample}{file}": fill(f"zephyr/{file}", asked) for file in ("prj.conf", "sample.yaml")}
-    files[f"{sample}CMakeLists.txt"] = fill("zephyr/sample_CMakeLists.txt", asked)
-    files[f"{sample}src/main.c"] = fill("zephyr/main.c", asked)
-    return files | example(f"{sample}src/", report, asked, clip, expected)
+class Plain(Form):
+    """C for any target, with a program for a computer."""
+
+    name, runs, on_chip = "plain", True, False
+
+    def files(self, made: Made) -> dict[str, str]:
+        """See `Form.files`."""
+        asked = fields(made) | {"binary": made.report["binary"]}
+        asked["folder"] = fill("folder.md", asked)
+        return {file: fill(file, asked) for file in ("main.c", "README.md")} | {"words.h": words(made.report), "LICENSE": licence()}
 
 
-def example(folder: str, report: dict, asked: dict, clip: np.ndarray, expected: np.ndarray) -> dict[str, str]:
-    """The headers of an example: a clip as the model takes it (one row for each run of a transducer or a listener), and the scores,
-    labels or detections to expect."""
+class Arduino(Form):
+    """A library."""
+
+    name = "arduino"
+
+    def files(self, made: Made) -> dict[str, str]:
+        """See `Form.files`."""
+        asked, sketch = fields(made), "examples/Recognise/"
+        name = asked["name"]
+        asked["include"] = f"{name}.h"
+        files = {f"src/{file}": text for file, text in made.portable.items()}
+        files |= {f"src/{name}.h": fill("arduino/umbrella.h", asked), "keywords.txt": keywords(made.header), "LICENSE": licence()}
+        files |= {file: fill(f"arduino/{file}", asked) for file in ("library.properties", "README.md")}
+        return files | {f"{sketch}Recognise.ino": fill("arduino/Recognise.ino", asked)} | example(sketch, made, asked)
+
+
+class Zephyr(Form):
+    """A module, with a sample that Twister runs too."""
+
+    name = "zephyr"
+
+    def files(self, made: Made) -> dict[str, str]:
+        """See `Form.files`."""
+        asked, sample = fields(made) | self.sizes(made), "samples/recognise/"
+        code, header = dict(made.portable), f"{asked['symbol']}/model.h"
+        asked |= {"sources": "\n".join(f"    src/{file}" for file in code if file.endswith(".c")), "include": header}
+        files = {f"include/{header}": code.pop("model.h"), "LICENSE": licence()} | {f"src/{file}": text for file, text in code.items()}
+        files |= {file: fill(f"zephyr/{file}", asked) for file in ("CMakeLists.txt", "Kconfig", "README.md")}
+        files["zephyr/module.yml"] = fill("zephyr/module.yml", asked)
+        files |= {f"{sample}{file}": fill(f"zephyr/{file}", asked) for file in ("prj.conf", "sample.yaml")}
+        files[f"{sample}CMakeLists.txt"] = fill("zephyr/sample_CMakeLists.txt", asked)
+        files[f"{sample}src/main.c"] = fill("zephyr/main.c", asked)
+        return files | example(f"{sample}src/", made, asked)
+
+    def sizes(self, made: Made) -> dict[str, int]:
+        """What the sample needs of a board, and its stack, for templates."""
+        clip, flash, ram = made.example[0].nbytes, made.report["flash"], made.report["ram"]
+        return {
+            "flash_kilobytes": SYSTEM["flash"] + -(-(flash["total_bytes"] + clip) // 1024),
+            "ram_kilobytes": SYSTEM["ram"] + -(-ram["total_bytes"] // 1024),
+            "stack": 512 * -(-(ram["stack_bytes"] + 2048) // 512),  # the model's, and printk's
+        }
+
+
+FORMS = {form.name: form for form in (Plain(), Arduino(), Zephyr())}
+
+
+# ------------------------------------------------------------------------------------------------ what forms share
+
+
+def example(folder: str, made: Made, asked: dict) -> dict[str, str]:
+    """The headers of an example: clip and numbers to expect, words, and the loop around the model."""
+    clip, expected = made.example
     labels = expected if expected.size else np.zeros(1, np.int16)  # C knows no empty array
     arrays = emitter.constant("clip", clip.reshape(len(clip), -1)) + emitter.constant("expected", labels.reshape(1, -1))
     text = f"{emitter.NOTICE}#ifndef CLIP_H\n#define CLIP_H\n\n#include <stdint.h>\n\n{arrays}\n#endif\n"
     hear = fill("hear.h", asked | {"labels": expected.size})
-    return {f"{folder}clip.h": text, f"{folder}words.h": words(report), f"{folder}hear.h": hear}
+    return {f"{folder}clip.h": text, f"{folder}words.h": words(made.report), f"{folder}hear.h": hear}
 
 
 def home() -> str:
@@ -72,53 +145,26 @@ def home() -> str:
     return urls.get("Repository", "")
 
 
-def fields(report: dict, header: str) -> dict:
-    """What the templates ask for, from the report of an export and its model.h."""
-    x, y, about, kind = report["input"], report["output"], report["metadata"], report["kind"]
-    model = about.get("model", "model")
+def fields(made: Made) -> dict:
+    """What the templates ask for, whatever the form."""
+    report = made.report
+    model = report["metadata"].get("model", "model")
     symbol = re.sub(r"\W+", "_", model).lower()
     symbol = symbol if symbol[0].isalpha() else f"m{symbol}"
-    if kind == "transducer":
-        what, gives = takes(report), "labels, which are pieces of words"
-        microphone = f", put {row(report)} into model_input(), call model_run(), and so on."
-    elif kind == "listener":
-        what, gives = f"chunks of {x['shape'][0]} samples, int16, {report['rate']:,} a second", "a word when it recognises one"
-        microphone = ", put the newest MODEL_CHUNK samples into model_input(), call model_run(), look at model_output(), and so on."
-    elif x["type"] == "int16":
-        what, gives = f"a second of sound, {x['shape'][0]:,} samples, int16", f"{y['shape'][0]} scores, int8"
-        microphone = f", put the newest {x['shape'][0]} samples into model_input(), and call model_run()."
-    else:
-        what, gives = f"a map of features, {x['type']} {x['shape']}", f"{y['shape'][0]} scores, int8"
-        microphone = ", compute features; or export the model with --samples, which takes sound."
-    return {
+    return made.own | {
         "model": model,
         "home": home(),
-        "kind": kind,
+        "kind": report["kind"],
         "symbol": symbol,
         "option": f"TINYCOURSE_{symbol.upper()}",
         "name": "".join(part.capitalize() for part in symbol.split("_"))[:16],  # as long as the library manager recommends
         "guard": f"{symbol.upper()}_LIBRARY_H",
         "title": f"The speech recogniser {model}",
-        "what": what,
-        "gives": gives,
-        "microphone": microphone,
-        "scores": y["shape"][0],
-        "reset": "\n    model_reset();" if "model_reset(" in header else "",
-        "sizes": ", ".join(sizes(report)),
+        "scores": report["output"]["shape"][0],
+        "reset": "\n    model_reset();" if "model_reset(" in made.header else "",
+        "sizes": ", ".join(sizes(report, made.counted)),
         "chip": report["target"],
     }
-
-
-def takes(report: dict) -> str:
-    """What a transducer takes in one run after the other, in words."""
-    (size,), rate = report["input"]["shape"], f"{report['rate']:,g}"
-    return f"samples, int16, mono, {rate} a second" if "ears" in report["parts"] else f"frames of {size} features, int8, {rate} a second"
-
-
-def row(report: dict) -> str:
-    """What it takes in one of them."""
-    (size,) = report["input"]["shape"]
-    return f"the next {size} samples" if "ears" in report["parts"] else "a frame of features"
 
 
 def constants(flash: dict) -> int:
@@ -126,21 +172,20 @@ def constants(flash: dict) -> int:
     return flash["weight_bytes"] if flash["total_bytes"] is None else flash["total_bytes"] - flash["code_bytes"]
 
 
-def sizes(report: dict) -> list[str]:
-    """What a model needs, in words: of flash, of RAM, and on a chip of code, stack and instructions."""
+def sizes(report: dict, counted: str) -> list[str]:
+    """What a model needs, in words: of flash, of RAM, and on a chip of code, stack and instructions, which are `counted` for something."""
     flash, ram = report["flash"], report["ram"]
     found = [f"weights and constants {constants(flash):,} bytes", f"arena {ram['arena_bytes']:,} bytes"]
     found += [f"buffers {ram['buffer_bytes']:,} bytes"] if "buffer_bytes" in ram else []
     if report["instructions"]:
         found += [f"code {flash['code_bytes']:,} bytes", f"stack {ram['stack_bytes']:,} bytes"]
-    if report["instructions"] and report["kind"] in COUNTED:
-        found.append(f"{report['instructions']:,} instructions for {COUNTED[report['kind']]}")
+        found += [f"{report['instructions']:,} instructions for {counted}"] if counted else []
     return found
 
 
 def fill(template: str, asked: dict) -> str:
     """A template of forms/ with its ${...} filled in; where this kind of model has one of its own, that one."""
-    path = FORMS / template
+    path = TEMPLATES / template
     own = path.with_stem(f"{path.stem}_{asked['kind']}")
     text = (own if own.is_file() else path).read_text(encoding="utf-8")
     return Template(text).substitute(asked)

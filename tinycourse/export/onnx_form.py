@@ -18,7 +18,9 @@ from pathlib import Path
 import numpy as np
 
 from tinycourse.errors import TinycourseError
-from tinycourse.export import firmware, package
+from tinycourse.export import firmware
+from tinycourse.export.base import FORMAT, as_json
+from tinycourse.files import whole_folder
 from tinycourse.program.ops.base import Operation, Tensor
 from tinycourse.program.ops.qdq import channels_first, raised
 from tinycourse.program.program import Program
@@ -124,14 +126,14 @@ class Writer:
 
 
 def export(program: Program, out: str | Path) -> dict:
-    """Write `model.onnx` with README and licence into the folder `out`; returns a report. See `package.install` for the folder.
+    """Write `model.onnx` with README and licence into the folder `out`; returns a report. See `files.whole_folder` for the folder.
 
-    Raises TinycourseError as `to_onnx` and `package.install` do.
+    Raises TinycourseError as `to_onnx` and `files.whole_folder` do.
     """
     model = to_onnx(program)
     ends = zip(("input", "output"), ("features", "scores"), (program.tensors[program.input], program.tensors[program.output]))
     report = {
-        "format": package.FORMAT,
+        "format": FORMAT,
         "form": "onnx",
         **{
             end: {"name": name, "shape": list(channels_first(t.shape)), "scale": float(t.scale), "zero_point": t.zero_point}
@@ -143,13 +145,11 @@ def export(program: Program, out: str | Path) -> dict:
         "metadata": program.metadata,
     }
 
-    def fill(folder: Path) -> dict:
+    with whole_folder(out) as folder:
         (folder / "model.onnx").write_bytes(model.SerializeToString())
-        texts = {"README.md": readme(report), "LICENSE": firmware.licence(), "report.json": package.as_json(report)}
+        texts = {"README.md": readme(report), "LICENSE": firmware.licence(), "report.json": as_json(report)}
         binaries.save_texts(folder, texts)
-        return report
-
-    return package.install(out, fill)
+    return report
 
 
 def readme(report: dict) -> str:

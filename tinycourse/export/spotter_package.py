@@ -1,8 +1,7 @@
-"""A folder that holds a listener ready to run, as package.py makes one of a single network: `export` writes it, `load` opens it."""
+"""A keyword spotter as a package: chunks of samples in, now and then a word out."""
 
 import math
 from dataclasses import asdict, replace
-from functools import partial
 from pathlib import Path
 
 import numpy as np
@@ -10,13 +9,118 @@ import numpy as np
 from tinycourse.codegen import emitter, frontend_writer, spotter_writer
 from tinycourse.codegen.spotter_writer import Compiled
 from tinycourse.errors import TinycourseError
-from tinycourse.export import firmware, package
+from tinycourse.export.base import COUNTER, Package
+from tinycourse.export.network_package import NetworkPackage
 from tinycourse.program import keyword_spotter
 from tinycourse.program.keyword_spotter import BITS, Listener, Settings
 from tinycourse.program.program import Program
 from tinycourse.targets import binaries
 
-COUNTER = package.COUNTER + "; for one second of sound, noise in which the network runs as often as ever"
+A_SECOND = COUNTER + "; for one second of sound, noise in which the network runs as often as ever"
+
+
+class SpotterPackage(Package):
+    """A Listener, which travels as its program, its settings among the metadata."""
+
+    kind, model_type, counted = "listener", Listener, "a second of sound"
+
+    def __init__(self, model: Listener):
+        """Settings are kept as JSON has them."""
+        settings = asdict(model.settings) | {"deaf_to": list(model.settings.deaf_to)}
+        super().__init__(Listener(replace(model.program, metadata=model.program.metadata | {"listener": settings}), model.settings))
+
+    def sources(self, dsp: bool) -> dict[str, str]:
+        """See `Package.sources`."""
+        return spotter_writer.generate(self.model, dsp=dsp)
+
+    def functions(self) -> list[str]:
+        """See `Package.functions`."""
+        return spotter_writer.FUNCTIONS
+
+    def noise(self) -> np.ndarray:
+        """Seeded noise, int16 [S]: the second that fills the ring, and then another, or as much more as the last hop needs."""
+        listener = self.model
+        rate, hop, chunk = listener.rate, listener.stride * listener.ears.hop, listener.chunk
+        samples = rate + math.ceil(rate / hop) * hop
+        return np.random.default_rng(0).integers(-(2**15), 2**15, math.ceil(samples / chunk) * chunk, np.int16)
+
+    def measured(self, target: str, dsp: bool, binary: Path) -> dict:
+        """See `Package.measured`; what a second of sound costs, and what of it is the network's."""
+        listener = self.model
+        network = NetworkPackage(listener.alone, "model_network").measured(target, dsp, binary)
+        costs, x = compare(self.open(target, binary), self.noise()), listener.program.tensors[listener.program.input]
+        arrays = *spotter_writer.tables(listener).values(), *frontend_writer.kernel(listener.ears).arrays.values()
+        tables = sum(array.nbytes for array in arrays)
+        buffers = emitter.bytes_of(frontend_writer.buffers(listener.ears) | spotter_writer.buffers(listener))
+        parts = self.parts(network, tables, costs["instructions"])
+        return network | {
+            "kind": self.kind,
+            "input": {"shape": [listener.chunk], "type": x.dtype.name, "scale": float(x.scale), "zero_point": x.zero_point},
+            "output": {"shape": [2], "type": "int16", "scale": 2.0**-BITS, "zero_point": 0},
+            "rate": listener.rate,
+            "flash": network["flash"] | {"weight_bytes": network["flash"]["weight_bytes"] + tables},
+            "ram": {k: network["ram"][k] for k in ("arena_bytes", "lower_bound_bytes")}
+            | {"buffer_bytes": buffers, "stack_bytes": costs["stack"], "total_bytes": costs["ram"]},
+            "multiply_adds": round(parts["network"]["calls_per_second"] * network["multiply_adds"]),
+            "counter": A_SECOND,
+            "instructions": costs["instructions"],
+            "worst_chunk": costs["worst"],
+            "parts": parts,
+            "metadata": listener.program.metadata,
+        }
+
+    def parts(self, network: dict, tables: int, instructions: int | None) -> dict:
+        """What is the network's, whose own report this is, and what is left of a second's instructions and of all constants."""
+        listener = self.model
+        runs = listener.rate / (listener.stride * listener.ears.hop)
+        rest = instructions and instructions - round(runs * network["instructions"])
+        alone = {
+            "calls_per_second": runs,
+            "weight_bytes": network["flash"]["weight_bytes"],
+            "multiply_adds": network["multiply_adds"],
+            "instructions": network["instructions"],
+        }
+        others = {
+            "calls_per_second": listener.rate / listener.chunk,
+            "weight_bytes": tables,
+            "multiply_adds": 0,
+            "instructions": rest and round(rest * listener.chunk / listener.rate),
+        }
+        return {"network": alone, "front end, posteriors, decision": others}
+
+    def example(self, clip: np.ndarray) -> tuple[np.ndarray, np.ndarray]:
+        """See `Package.example`; of int16 [S] its whole chunks, and (chunk, word, score) of each detection."""
+        return keyword_spotter.chunks(clip, self.model.chunk), np.array(keyword_spotter.hear(self.model, clip), np.int16)
+
+    def fields(self, report: dict) -> dict[str, str]:
+        """See `Package.fields`."""
+        s, rate = self.model.settings, report["rate"]
+        return {
+            "what": f"chunks of {report['input']['shape'][0]} samples, int16, {rate:,} a second",
+            "gives": "a word when it recognises one",
+            "microphone": ", put the newest MODEL_CHUNK samples into model_input(), call model_run(), look at model_output(), and so on.",
+            "rate": str(rate),
+            "windows": str(s.windows),
+            "hop": f"{s.hop:g}",
+            "threshold": f"{s.threshold:g}",
+            "refractory": f"{s.refractory:g}",
+            "bits": str(BITS),
+        }
+
+    def save(self, path: Path) -> None:
+        """See `Package.save`."""
+        self.model.program.save(path)
+
+    @classmethod
+    def load(cls, path: Path) -> "SpotterPackage":
+        """See `Package.load`."""
+        program = Program.load(path)
+        kept = program.metadata["listener"]
+        return cls(Listener(program, Settings(**kept | {"deaf_to": tuple(kept["deaf_to"])})))
+
+    def open(self, target: str, binary: Path) -> Compiled:
+        """See `Package.open`."""
+        return Compiled(self.model, binaries.open_binary(target, binary))
 
 
 def compare(compiled: Compiled, samples: np.ndarray) -> dict:
@@ -35,109 +139,10 @@ def compare(compiled: Compiled, samples: np.ndarray) -> dict:
         if (found := compiled.step(chunk)) != reference.step(chunk):
             raise TinycourseError(f"What was built of the listener differs from the interpreter in chunk {i}; please report it.")
         heard += [(i, *found)] if found else []
-    bill = {"heard": heard, "flash": None, "ram": None, "stack": None, "instructions": None, "worst": compiled.worst}
+    costs = {"heard": heard, "flash": None, "ram": None, "stack": None, "instructions": None, "worst": compiled.worst}
     if compiled.emulated:
         sections, seconds = compiled.binary.sections, (len(rows) - begin) * reference.chunk / reference.rate
         most = compiled.binary.stack_bound(["network_run", "network_input", "network_output"])
-        bill |= {"flash": sections[".text"] + sections[".rodata"], "ram": sections[".bss"] + most, "stack": most}
-        bill["instructions"] = round((compiled.instructions - first) / seconds)
-    return bill
-
-
-def export(
-    listening: Listener, target: str, out: str | Path, dsp: bool = False, form: str = "plain", clip: np.ndarray | None = None
-) -> dict:
-    """Write a listener for `target` into the folder `out`, as `package.export` does; returns the report.
-
-    The binary hears noise, and has to do what `Listener` does in every chunk. `clip` is int16 [S].
-    """
-    package.need_target(target)
-    return package.install(out, partial(write, listening, target, dsp, form, noise(listening) if clip is None else clip))
-
-
-def noise(listening: Listener) -> np.ndarray:
-    """Seeded noise, int16 [S]: the second that fills the ring, and then another, or as much more as the last hop needs."""
-    rate, hop, chunk = listening.rate, listening.stride * listening.ears.hop, listening.chunk
-    samples = rate + math.ceil(rate / hop) * hop
-    return np.random.default_rng(0).integers(-(2**15), 2**15, math.ceil(samples / chunk) * chunk, np.int16)
-
-
-def write(listening: Listener, target: str, dsp: bool, form: str, clip: np.ndarray, folder: Path) -> dict:
-    """Fill an empty folder."""
-    settings = asdict(listening.settings) | {"deaf_to": list(listening.settings.deaf_to)}  # as JSON has them
-    about = listening.program.metadata | {"listener": settings}
-    listening = Listener(replace(listening.program, metadata=about), listening.settings)
-    if form == "plain":
-        listening.program.save(folder / "program.safetensors")
-
-    def example() -> tuple[np.ndarray, np.ndarray]:
-        return keyword_spotter.chunks(clip, listening.chunk), np.array(keyword_spotter.hear(listening, clip), np.int16)
-
-    sources, report_of = spotter_writer.generate(listening, dsp=dsp), partial(measured, listening, target, dsp)
-    return package.put(form, folder, target, sources, spotter_writer.FUNCTIONS, report_of, example, readme)
-
-
-def measured(listening: Listener, target: str, dsp: bool, binary: Path) -> dict:
-    """The report: sizes, what a second of sound costs, and what of it is the network's. Raises TinycourseError where a bit differs."""
-    network = package.describe(listening.alone, target, dsp)
-    package.measure(listening.alone, target, binary, network, "model_network")
-    compiled = Compiled(listening, binaries.open_binary(target, binary))
-    bill, x = compare(compiled, noise(listening)), listening.program.tensors[listening.program.input]
-    runs = listening.rate / (listening.stride * listening.ears.hop)
-    tables = sum(a.nbytes for a in (*spotter_writer.tables(listening).values(), *frontend_writer.kernel(listening.ears).arrays.values()))
-    buffers = emitter.bytes_of(frontend_writer.buffers(listening.ears) | spotter_writer.buffers(listening))
-    rest = bill["instructions"] and bill["instructions"] - round(runs * network["instructions"])
-    return network | {
-        "kind": "listener",
-        "input": {"shape": [listening.chunk], "type": x.dtype.name, "scale": float(x.scale), "zero_point": x.zero_point},
-        "output": {"shape": [2], "type": "int16", "scale": 2.0**-BITS, "zero_point": 0},
-        "rate": listening.rate,
-        "flash": network["flash"] | {"weight_bytes": network["flash"]["weight_bytes"] + tables},
-        "ram": {k: network["ram"][k] for k in ("arena_bytes", "lower_bound_bytes")}
-        | {"buffer_bytes": buffers, "stack_bytes": bill["stack"], "total_bytes": bill["ram"]},
-        "multiply_adds": round(runs * network["multiply_adds"]),
-        "counter": COUNTER,
-        "instructions": bill["instructions"],
-        "worst_chunk": bill["worst"],
-        "parts": {
-            "network": {
-                "calls_per_second": runs,
-                "weight_bytes": network["flash"]["weight_bytes"],
-                "multiply_adds": network["multiply_adds"],
-                "instructions": network["instructions"],
-            },
-            "front end, posteriors, decision": {
-                "calls_per_second": listening.rate / listening.chunk,
-                "weight_bytes": tables,
-                "multiply_adds": 0,
-                "instructions": rest and round(rest * listening.chunk / listening.rate),
-            },
-        },
-        "metadata": listening.program.metadata,
-    }
-
-
-def readme(report: dict) -> str:
-    """What the folder holds, for somebody who finds it."""
-    s = Settings(**report["metadata"]["listener"])
-    return f"""# A keyword spotter (front end, int8 network, detector) in C, for {report["target"]}
-
-Made by tinycourse. Takes chunks of {report["input"]["shape"][0]} samples, int16, {report["rate"]:,} a second, and says when it recognises
-a word. It needs: {", ".join(firmware.sizes(report))}.
-
-A word fires where its posterior, averaged over {s.windows} runs of the network, one every {s.hop:g} s, reaches {s.threshold:g}; then
-nothing fires for {s.refractory:g} s.
-
-- `model.h`, `model.c`: the spotter. Call `model_reset()`; then for every chunk fill `model_input()`, which moves, and call `model_run()`.
-  `model_output()[0]` is the word that fired (`words.h`), or -1, `model_output()[1]` its mean posterior with {BITS} bits after the point.
-- `model_network`: its network.
-- The FILE below holds samples and nothing else: `ffmpeg -i WAV -f s16le -ac 1 -ar {report["rate"]} FILE`.
-{package.rest_of_folder(report)}"""
-
-
-def load(folder: str | Path) -> Compiled:
-    """Open what `export` wrote. Raises TinycourseError as `package.load` does."""
-    report, program = package.checked(folder, "listener"), Program.load(Path(folder, "program.safetensors"))
-    kept = program.metadata["listener"]
-    listening = Listener(program, Settings(**kept | {"deaf_to": tuple(kept["deaf_to"])}))
-    return Compiled(listening, binaries.open_binary(report["target"], Path(folder, report["binary"])))
+        costs |= {"flash": sections[".text"] + sections[".rodata"], "ram": sections[".bss"] + most, "stack": most}
+        costs["instructions"] = round((compiled.instructions - first) / seconds)
+    return costs

@@ -1,7 +1,6 @@
-"""A folder that holds a transducer ready to run, as package.py makes one of a single network: `export` writes it, `load` opens it."""
+"""A transducer as a package: a frame of features, or the samples between two frames, in; labels out."""
 
 from collections import Counter
-from functools import partial
 from pathlib import Path
 
 import numpy as np
@@ -9,17 +8,128 @@ import numpy as np
 from tinycourse.codegen import emitter, frontend_writer, transducer_writer
 from tinycourse.codegen.transducer_writer import KEPT
 from tinycourse.errors import TinycourseError
-from tinycourse.export import firmware, package
+from tinycourse.export.base import COUNTER, FORMAT, Package, must_agree
+from tinycourse.export.network_package import NetworkPackage
+from tinycourse.program.streaming_frontend import Ears
 from tinycourse.program.transducer import EARS, PARTS, TransducerProgram
-from tinycourse.targets import binaries
+from tinycourse.targets import binaries, toolchain
 
-COUNTER = package.COUNTER + "; for one second of sound in which nothing is said"
+A_SECOND = COUNTER + "; for one second of sound in which nothing is said"
+SAMPLES_README = """
+- `model_ears.h`: its front end, from samples to features.
+- The FILE below holds samples and nothing else: `ffmpeg -i WAV -f s16le -ac 1 -ar {rate:g} FILE`."""
 
 
-def calls(program: TransducerProgram) -> dict[str, float]:
-    """How often each network runs in a second of sound in which nothing is said; a label costs one more of prediction and joint."""
-    heard = program.rate / program.hop / program.reduction
-    return {"front": program.rate / program.hop, "back": heard, "prediction": 0.0, "joint": heard}
+class TransducerPackage(Package):
+    """A TransducerProgram."""
+
+    kind, model_type = "transducer", TransducerProgram
+
+    def sources(self, dsp: bool) -> dict[str, str]:
+        """See `Package.sources`."""
+        if dsp:
+            raise TinycourseError("A transducer has plain kernels only; leave out those for DSP instructions.")
+        return transducer_writer.generate(self.model)
+
+    def functions(self) -> list[str]:
+        """See `Package.functions`."""
+        return transducer_writer.functions(self.model)
+
+    def noise(self) -> np.ndarray:
+        """A second of seeded noise, as `TransducerProgram.run` takes it."""
+        (kind, size), rows = self.model.row, round(self.model.rate)
+        return np.random.default_rng(0).integers(np.iinfo(kind).min, np.iinfo(kind).max + 1, (rows, size), kind)
+
+    def measured(self, target: str, dsp: bool, binary: Path) -> dict:
+        """See `Package.measured`; what each network costs, and what a second of noise costs."""
+        networks = {part: NetworkPackage(self.model.programs[part], f"model_{part}") for part in PARTS}
+        reports = {part: network.measured(target, dsp, binary) for part, network in networks.items()}
+        transcriber, noise = self.open(target, binary), self.noise()
+        (labels, outputs), (expected, encoded) = transcriber.run(noise), self.model.run(noise)
+        must_agree(outputs, encoded, target)
+        must_agree(labels, expected, target)
+        rates = calls(self.model)
+        return {
+            "format": FORMAT,
+            "kind": self.kind,
+            "target": target,
+            "machine": reports["front"]["machine"],
+            **self.ends(reports),
+            **self.memory(reports, transcriber),
+            "multiply_adds": round(sum(rates[part] * r["multiply_adds"] for part, r in reports.items())),
+            "counter": A_SECOND,
+            "instructions": transcriber.instructions,
+            "worst_frame": transcriber.worst,
+            "labels": len(labels),
+            "parts": self.parts(reports, transcriber, len(outputs)),
+            "layers": [layer | {"part": part, "path": f"{part}.{layer['path']}"} for part, r in reports.items() for layer in r["layers"]],
+            "metadata": self.model.metadata,
+        }
+
+    def ends(self, reports: dict[str, dict]) -> dict:
+        """Input, output and rate for a report, from those of the networks."""
+        program, ears, (kind, size) = self.model, self.model.ears, self.model.row
+        takes, rate = reports["front"]["input"] | {"shape": [size]}, program.rate
+        if ears:
+            takes |= {"type": kind.name, "scale": ears.samples.scale, "zero_point": ears.samples.zero_point}
+            rate *= size
+        return {"input": takes, "output": reports["back"]["output"], "rate": rate}
+
+    def memory(self, reports: dict[str, dict], transcriber: "Transcriber") -> dict:
+        """Flash and RAM for a report: those of the networks and what lies beside them. Code and totals are those of the one binary."""
+        flash, ram = ({k: add(r[area][k] for r in reports.values()) for k in reports["front"][area]} for area in ("flash", "ram"))
+        flash |= {k: reports["front"]["flash"][k] for k in ("code_bytes", "total_bytes")}
+        buffers, ears = self.model.stack * self.model.features + 2 * KEPT, self.model.ears
+        if ears:
+            buffers += emitter.bytes_of(frontend_writer.buffers(ears))
+            flash["weight_bytes"] += tables(ears)
+        ram |= {"buffer_bytes": buffers, "stack_bytes": None, "total_bytes": None}
+        if transcriber.emulated:
+            stack = transcriber.binary.stack_bound()
+            ram |= {"stack_bytes": stack, "total_bytes": transcriber.binary.sections[".bss"] + stack}
+        return {"flash": flash, "ram": ram}
+
+    def parts(self, reports: dict[str, dict], transcriber: "Transcriber", outputs: int) -> dict:
+        """What each network needs and costs, and the ears; the encoder gave so many `outputs` of the last recording."""
+        rates = calls(self.model)
+        found = {
+            part: {
+                "calls_per_second": rates[part],
+                "weight_bytes": r["flash"]["weight_bytes"],
+                "arena_bytes": r["ram"]["arena_bytes"],
+                "multiply_adds": r["multiply_adds"],
+                "instructions": r["instructions"],
+            }
+            for part, r in reports.items()
+        }
+        if ears := self.model.ears:
+            cost = of_ears(transcriber, reports, outputs) if transcriber.emulated else None
+            own = {"weight_bytes": tables(ears), "arena_bytes": 0, "multiply_adds": 0, "instructions": cost}
+            found[EARS] = {"calls_per_second": self.model.rate} | own
+        return found
+
+    def example(self, clip: np.ndarray) -> tuple[np.ndarray, np.ndarray]:
+        """See `Package.example`; what `TransducerProgram.run` takes, and its labels."""
+        return clip, np.array(self.model.run(clip)[0], np.int16)
+
+    def fields(self, report: dict) -> dict[str, str]:
+        """See `Package.fields`."""
+        (size,), rate = report["input"]["shape"], f"{report['rate']:,g}"
+        what, row, own = f"frames of {size} features, int8, {rate} a second", "a frame of features", ""
+        if self.model.ears:
+            what, row = f"samples, int16, mono, {rate} a second", f"the next {size} samples"
+            own = SAMPLES_README.format(rate=report["rate"])
+        return {
+            "what": what,
+            "gives": "labels, which are pieces of words",
+            "microphone": f", put {row} into model_input(), call model_run(), and so on.",
+            "row": row,
+            "samples": own,
+        }
+
+    def open(self, target: str, binary: Path) -> "Transcriber":
+        """See `Package.open`."""
+        return Transcriber(self.model, target, binary)
 
 
 class Transcriber:
@@ -30,8 +140,9 @@ class Transcriber:
     """
 
     def __init__(self, program: TransducerProgram, target: str, binary: Path):
+        """`binary` was built of `program` for `target`."""
         self.program, self.binary = program, binaries.open_binary(target, binary)
-        self.emulated = target.startswith("cortex")
+        self.emulated = target in toolchain.CHIPS
         self.when, self.instructions, self.costs, self.worst = [], None, None, None
 
     def run(self, rows: np.ndarray) -> tuple[list[int], np.ndarray]:
@@ -64,85 +175,15 @@ def on_host(program: TransducerProgram, folder: Path) -> Transcriber:
     return Transcriber(program, "host", binary)
 
 
-def export(program: TransducerProgram, target: str, out: str | Path, form: str = "plain", clip: np.ndarray | None = None) -> dict:
-    """Write a transducer for `target` into the folder `out`, as `package.export` does; returns the report.
-
-    The binary hears a second of noise, and has to say what the interpreter says. `clip` is what `TransducerProgram.run` takes.
-    """
-    package.need_target(target)
-    return package.install(out, partial(write, program, target, form, noise(program) if clip is None else clip))
+def calls(program: TransducerProgram) -> dict[str, float]:
+    """How often each network runs in a second of sound in which nothing is said; a label costs one more of prediction and joint."""
+    outputs = program.rate / program.hop / program.reduction
+    return {"front": program.rate / program.hop, "back": outputs, "prediction": 0.0, "joint": outputs}
 
 
-def noise(program: TransducerProgram) -> np.ndarray:
-    """A second of seeded noise, as `TransducerProgram.run` takes it."""
-    (kind, size), rows = program.row, round(program.rate)
-    return np.random.default_rng(0).integers(np.iinfo(kind).min, np.iinfo(kind).max + 1, (rows, size), kind)
-
-
-def write(program: TransducerProgram, target: str, form: str, clip: np.ndarray, folder: Path) -> dict:
-    """Fill an empty folder."""
-    if form == "plain":
-        program.save(folder / "program.safetensors")
-    sources, functions = transducer_writer.generate(program), transducer_writer.functions(program)
-    report_of = partial(measured, program, target)
-    return package.put(
-        form, folder, target, sources, functions, report_of, lambda: (clip, np.array(program.run(clip)[0], np.int16)), readme
-    )
-
-
-def measured(program: TransducerProgram, target: str, binary: Path) -> dict:
-    """The report: sizes, what each network costs, and what a second of noise costs. Raises TinycourseError where a bit differs."""
-    parts = {part: package.describe(program.programs[part], target) for part in PARTS}
-    for part, report in parts.items():
-        package.measure(program.programs[part], target, binary, report, f"model_{part}")
-    transcriber, x = Transcriber(program, target, binary), noise(program)
-    (labels, heard), (expected, encoded) = transcriber.run(x), program.run(x)
-    if labels != expected or not np.array_equal(heard, encoded):
-        raise TinycourseError(f"The transducer built for {target} differs from the interpreter; please report it.")
-    rates = calls(program)
-    front, back = parts["front"], parts["back"]
-    flash, ram = ({k: add(r[area][k] for r in parts.values()) for k in front[area]} for area in ("flash", "ram"))
-    buffers, ears, (kind, size) = program.stack * program.features + 2 * KEPT, program.ears, program.row
-    takes = front["input"] | {"shape": [size]}
-    if ears:
-        buffers += emitter.bytes_of(frontend_writer.buffers(ears))
-        flash["weight_bytes"] += (tables := sum(a.nbytes for a in frontend_writer.kernel(ears).arrays.values()))
-        takes |= {"type": kind.name, "scale": ears.samples.scale, "zero_point": ears.samples.zero_point}
-    found = {
-        "format": package.FORMAT,
-        "kind": "transducer",
-        "target": target,
-        "machine": front["machine"],
-        "input": takes,
-        "output": back["output"],
-        "rate": program.rate * size if ears else program.rate,
-        "flash": flash | {k: front["flash"][k] for k in ("code_bytes", "total_bytes")},  # those of the binary, in every report
-        "ram": ram | {"buffer_bytes": buffers, "stack_bytes": None, "total_bytes": None},
-        "multiply_adds": round(sum(rates[part] * r["multiply_adds"] for part, r in parts.items())),
-        "counter": COUNTER,
-        "instructions": transcriber.instructions,
-        "worst_frame": transcriber.worst,
-        "labels": len(labels),
-        "parts": {
-            part: {
-                "calls_per_second": rates[part],
-                "weight_bytes": r["flash"]["weight_bytes"],
-                "arena_bytes": r["ram"]["arena_bytes"],
-                "multiply_adds": r["multiply_adds"],
-                "instructions": r["instructions"],
-            }
-            for part, r in parts.items()
-        },
-        "layers": [layer | {"part": part, "path": f"{part}.{layer['path']}"} for part, r in parts.items() for layer in r["layers"]],
-        "metadata": program.metadata,
-    }
-    if ears:
-        found["parts"][EARS] = {"calls_per_second": program.rate, "weight_bytes": tables, "arena_bytes": 0, "multiply_adds": 0}
-        found["parts"][EARS]["instructions"] = of_ears(transcriber, parts, len(heard)) if transcriber.emulated else None
-    if transcriber.emulated:
-        most = transcriber.binary.stack_bound()
-        found["ram"] |= {"stack_bytes": most, "total_bytes": transcriber.binary.sections[".bss"] + most}
-    return found
+def tables(ears: Ears) -> int:
+    """Bytes of the constants of a front end."""
+    return sum(a.nbytes for a in frontend_writer.kernel(ears).arrays.values())
 
 
 def of_ears(transcriber: Transcriber, parts: dict[str, dict], heard: int) -> int:
@@ -159,30 +200,3 @@ def add(numbers) -> int | None:
     """The sum, None where one is not known."""
     numbers = list(numbers)
     return None if None in numbers else sum(numbers)
-
-
-EARS_README = """\
-- `model_ears.h`: its front end, from samples to features.
-- The FILE below holds samples and nothing else: `ffmpeg -i WAV -f s16le -ac 1 -ar {rate:g} FILE`.
-"""
-
-
-def readme(report: dict) -> str:
-    """What the folder holds, for somebody who finds it."""
-    ears = EARS_README.format(rate=report["rate"]) if EARS in report["parts"] else ""
-    return f"""# A speech recogniser (RNN transducer, int8) in C, for {report["target"]}
-
-Made by tinycourse. Takes {firmware.takes(report)}, and gives labels. It needs:
-{", ".join(firmware.sizes(report))}.
-
-- `model.h`, `model.c`: the recogniser. Call `model_reset()`; then fill `model_input()`, which moves, with {firmware.row(report)}, call
-  `model_run()`, and so on. `model_count()` is how many labels were written so far, `model_labels()[i % MODEL_KEPT]` is label i, and
-  `words.h` has what each writes.
-- `model_front`, `model_back` (the encoder before and behind the joining of frames), `model_prediction`, `model_joint`: its networks.
-{ears}{package.rest_of_folder(report)}"""
-
-
-def load(folder: str | Path) -> Transcriber:
-    """Open what `export` wrote. Raises TinycourseError as `package.load` does."""
-    report = package.checked(folder, "transducer")
-    return Transcriber(TransducerProgram.load(Path(folder, "program.safetensors")), report["target"], Path(folder, report["binary"]))

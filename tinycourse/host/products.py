@@ -12,7 +12,7 @@ from pathlib import Path
 
 import numpy as np
 
-from tinycourse.codegen.emitter import KERNELS
+from tinycourse.codegen.kernel_files import KERNELS
 from tinycourse.errors import TinycourseError
 from tinycourse.program.affine import quantize
 from tinycourse.program.block_sparse import PANEL, panels

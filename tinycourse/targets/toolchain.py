@@ -26,6 +26,7 @@ TARGETS = {
     "cortex-m0plus": [*CHIP, "-mcpu=cortex_m0plus"],
     "wasm": ["-target", "wasm32-freestanding", "-O3", "-Wl,--no-entry"],
 }
+CHIPS = "cortex-m4", "cortex-m0plus"  # what emulator.py runs
 LIBRARY = {"win32": "model.dll", "darwin": "libmodel.dylib"}.get(sys.platform, "libmodel.so")
 BINARIES = {"host": LIBRARY, "cortex-m4": "model.elf", "cortex-m0plus": "model.elf", "wasm": "model.wasm"}  # usual names
 
@@ -65,7 +66,7 @@ def build(sources: list[Path], target: str, out: Path, exports: list[str] = (), 
     if target == "wasm":
         options += [f"-Wl,--export={name}" for name in exports]
     with tempfile.TemporaryDirectory() as folder:
-        if target.startswith("cortex"):
+        if target in CHIPS:
             script = Path(folder, "link.ld")
             script.write_text(LINKER_SCRIPT)
             options += [f"-Wl,-T,{script}", f"-Wl,-e,{exports[0]}", *(f"-Wl,-u,{name}" for name in exports)]

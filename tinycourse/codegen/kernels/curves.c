@@ -1,7 +1,7 @@
 /* SPDX-License-Identifier: Apache-2.0
  * Sigmoid and tanh in integers: int16 with 12 bits after the point in, int16 with 15 out. One table serves both, since
  * sigmoid(x) = (1 + tanh(x / 2)) / 2, and tanh(-x) = -tanh(x). */
-#include "kernels.h"
+#include "fixed_point.h"
 
 /* tanh of 0, 1/64, 2/64, ... 8, with 15 bits after the point. */
 static const int16_t tanh_table[513] = {

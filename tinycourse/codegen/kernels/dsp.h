@@ -24,8 +24,7 @@ TC_INLINE int32_t tc_pack(int32_t low, int32_t high) { return (int32_t)(((uint32
 /* tc_even, tc_odd   bytes 0 and 2, or 1 and 3, of a word as its halves (SXTB16)
  * tc_add_even, odd  the same added to the halves of another word (SXTAB16)
  * tc_dot            sum + both products of halves (SMLAD)
- * tc_largest        byte by byte the larger of two (SSUB8, SEL)
- * tc_saturate       to the range of int8 (SSAT) */
+ * tc_largest        byte by byte the larger of two (SSUB8, SEL) */
 #if defined(__ARM_FEATURE_DSP)
 #include <arm_acle.h>
 
@@ -35,7 +34,6 @@ TC_INLINE int32_t tc_odd(int32_t word) { return (int32_t)__sxtb16((int8x4_t)tc_t
 TC_INLINE int32_t tc_add_even(int32_t halves, int32_t word) { return (int32_t)__sxtab16((int16x2_t)halves, (int8x4_t)word); }
 TC_INLINE int32_t tc_add_odd(int32_t halves, int32_t word) { return tc_add_even(halves, tc_turned(word)); }
 TC_INLINE int32_t tc_dot(int32_t a, int32_t b, int32_t sum) { return __smlad((int16x2_t)a, (int16x2_t)b, sum); }
-TC_INLINE int32_t tc_saturate(int32_t x) { return (int32_t)__ssat(x, 8); }
 
 TC_INLINE int32_t tc_largest(int32_t a, int32_t b)
 {
@@ -64,8 +62,6 @@ TC_INLINE int32_t tc_dot(int32_t a, int32_t b, int32_t sum)
     return sum + tc_low(a) * tc_low(b) + tc_high(a) * tc_high(b);
 }
 
-TC_INLINE int32_t tc_saturate(int32_t x) { return x < -128 ? -128 : x > 127 ? 127 : x; }
-
 TC_INLINE int32_t tc_largest(int32_t a, int32_t b)
 {
     uint32_t word = 0;
@@ -75,6 +71,9 @@ TC_INLINE int32_t tc_largest(int32_t a, int32_t b)
 }
 
 #endif
+
+/* To the range of int8; a compiler for the chip finds SSAT for it. */
+TC_INLINE int32_t tc_saturate(int32_t x) { return x < -128 ? -128 : x > 127 ? 127 : x; }
 
 /* To the range of an activation; `full` says that it is all of int8, as most are, which takes one instruction (SSAT). */
 TC_INLINE int8_t tc_limit(int32_t value, const tc_activation *a, int32_t full)

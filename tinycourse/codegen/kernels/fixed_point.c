@@ -1,6 +1,6 @@
 /* SPDX-License-Identifier: Apache-2.0
  * Rounding, as the definition has it: add half, arithmetic shift right. */
-#include "kernels.h"
+#include "fixed_point.h"
 
 int32_t tc_round_shift_64(int64_t value, int32_t shift)
 {
