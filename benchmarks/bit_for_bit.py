@@ -63,9 +63,9 @@ def transducers(recogniser, a) -> tuple[int, Callable[[str], int]]:
         with tempfile.TemporaryDirectory() as folder:
             package.export(program, WAYS[way][0], Path(folder, "t"))
             transcriber, found = package.load(Path(folder, "t")), 0
-            for rows, (labels, heard) in zip(tqdm(streams, desc=way, leave=False), expected):
+            for rows, (labels, encoder_out) in zip(tqdm(streams, desc=way, leave=False), expected):
                 said = transcriber.run(rows)
-                found += said[0] != labels or not np.array_equal(said[1], heard)
+                found += said[0] != labels or not np.array_equal(said[1], encoder_out)
         return found
 
     return len(streams), different

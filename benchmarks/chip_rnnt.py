@@ -56,10 +56,10 @@ for sparsity in (0.0, 0.5, 0.8):
         instructions, worst, labels = 0, 0, 0
         for audio in tqdm(streams, desc=f"{sparsity:.0%}", leave=False, delay=2):
             frames = deploy.rows(program, audio)
-            said, heard = program.run(frames)
+            said, encoder_out = program.run(frames)
             for transcriber in transcribers:
                 found = transcriber.run(frames)
-                assert found[0] == said and np.array_equal(found[1], heard), "C differs from the interpreter"
+                assert found[0] == said and np.array_equal(found[1], encoder_out), "C differs from the interpreter"
             instructions, worst, labels = instructions + transcriber.instructions, max(worst, transcriber.worst), labels + len(said)
     flash, ram = report["flash"], report["ram"]
     cells = [f"{n:,}" for n in (flash["weight_bytes"], flash["code_bytes"], ram["total_bytes"], report["multiply_adds"])]

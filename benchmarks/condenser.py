@@ -27,7 +27,7 @@ clips = {split: source.clips(split) for split in SPLITS}
 if short:
     clips = {split: part.subset(torch.arange(0, len(part), max(1, len(part) // 256))) for split, part in clips.items()}
 clips["training"] = clips["training"].subset(torch.arange(0, len(clips["training"]), 2))
-sounds = study.hear(clips, classifiers.noise_of(source))
+sounds = study.mel_energies(clips, classifiers.noise_of(source))
 about = {
     "command": "python benchmarks/condenser.py",
     "data": f"speech-commands, {CLASSES} classes: " + ", ".join(f"{len(part)} {split} clips" for split, part in clips.items()),

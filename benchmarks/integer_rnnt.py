@@ -33,8 +33,8 @@ for name in sys.argv[1:] or checkpoint.shipped("transducers"):
             rates = [transducers.evaluate(one, speech) for one in (recogniser, integers)]
             for audio in tqdm(speech.audio, desc=f"{name} {split}", leave=False, delay=2):
                 frames = deploy.rows(program, audio)
-                said, heard = program.run(frames)
+                said, encoder_out = program.run(frames)
                 found = listener.run(frames)
-                assert found[0] == said and np.array_equal(found[1], heard), "C differs from the interpreter"
+                assert found[0] == said and np.array_equal(found[1], encoder_out), "C differs from the interpreter"
             cells = f"{rates[0].words:7,}{rates[0].rate:9.2%}{rates[1].rate:9.2%}{len(speech.audio):13,} recordings"
             print(f"{name:16}{task.name:18}{split:12}{cells}", flush=True)

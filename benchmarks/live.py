@@ -33,7 +33,7 @@ def trace(listening: Listener | Compiled, samples: np.ndarray) -> list[bytes]:
     for i, chunk in enumerate(chunks):
         seen.append(str(listening.step(chunk)).encode())
         if i * listening.chunk >= 1.1 * data.RATE and i % (len(chunks) // 10) == 0:  # the first second of features is complete
-            seen += [listening.heard.tobytes(), listening.scores.tobytes()]
+            seen += [listening.newest.tobytes(), listening.scores.tobytes()]
     return seen
 
 

@@ -17,8 +17,8 @@ def test_the_table_says_what_the_checkpoints_say(name):
     recogniser = checkpoint.load(name)
     row = next(line for line in README.splitlines() if line.startswith(f"| `{name}` |"))
     cells = [cell.strip() for cell in row.strip("|").split("|")]
-    ear = recogniser.frontend.config
-    cost = profiling.profile(recogniser.network, torch.zeros(1, 1, ear.frames(ear.rate), ear.bands))
+    frontend = recogniser.frontend.config
+    cost = profiling.profile(recogniser.network, torch.zeros(1, 1, frontend.frames(frontend.rate), frontend.bands))
     assert cells[1:3] == [f"{cost.parameters:,}", f"{cost.multiply_adds:,}"]
     assert [cells[3], cells[5]] == [f"{recogniser.info[split]['accuracy']:.2%}" for split in ("validation", "testing")]
 

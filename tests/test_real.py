@@ -77,8 +77,8 @@ def test_the_listener_in_webassembly_hears_what_the_interpreter_hears(source, te
     for chunk in samples.reshape(-1, listening.chunk):
         assert compiled.step(chunk) == listening.step(chunk)
         if listening.runs and listening.frames % listening.stride < 2:
-            np.testing.assert_array_equal(compiled.heard, listening.heard)
+            np.testing.assert_array_equal(compiled.newest, listening.newest)
             np.testing.assert_array_equal(compiled.scores, listening.scores)
     whole = listening.decide(listening.posteriors(samples))
     assert len(whole) >= 12
-    assert [((listening.ready(run) - 1) // listening.chunk, *found) for run, *found in whole] == keyword_spotter.hear(compiled, samples)
+    assert [((listening.ready(run) - 1) // listening.chunk, *found) for run, *found in whole] == keyword_spotter.spot(compiled, samples)

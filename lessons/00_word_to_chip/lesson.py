@@ -107,11 +107,11 @@ plots.waveform(audio[0], title="yes");
 from tinycourse.training import checkpoint
 
 recogniser = checkpoint.load("tinyspeech-m")
-ear = recogniser.frontend
-window, hop = (1000 * n / ear.config.rate for n in (ear.config.window, ear.config.hop))
+frontend = recogniser.frontend
+window, hop = (1000 * n / frontend.config.rate for n in (frontend.config.window, frontend.config.hop))
 print(f"windows of {window:.0f} ms, one every {hop:.0f} ms")
-print(f"{ear.config.mels} bands from {ear.config.low:.0f} to {ear.config.high:.0f} Hz")
-features = ear(audio)  # [1, 1, frames, bands]
+print(f"{frontend.config.mels} bands from {frontend.config.low:.0f} to {frontend.config.high:.0f} Hz")
+features = frontend(audio)  # [1, 1, frames, bands]
 print(f"{audio.numel()} samples became {features.shape[2]} x {features.shape[3]} = {features.numel()} numbers")
 
 # %% alt="A log-mel picture of the word: bright bands that bend for the vowel, then a pale smear at the top for the hiss of the s."

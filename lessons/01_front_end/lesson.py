@@ -289,9 +289,9 @@ from tinycourse.features import add_noise, shift, spec_augment
 random = torch.Generator().manual_seed(1255)  # a seed that shows all three well
 clean = word[None].float()  # [1, 16000]
 kitchen = torch.from_numpy(data.open_dataset("tinywords").noise("training")[1][:16_000])[None]
-ear = Frontend(FrontendConfig(kind="log-mel")).fit(words.waveforms())
+frontend = Frontend(FrontendConfig(kind="log-mel")).fit(words.waveforms())
 moved, drowned = shift(clean, 4_000, random), add_noise(clean, kitchen, torch.tensor([5.0]))
-maps = {"as it is": ear(clean), "moved": ear(moved), "noise, 5 dB": ear(drowned)}
+maps = {"as it is": frontend(clean), "moved": frontend(moved), "noise, 5 dB": frontend(drowned)}
 maps["masked"] = spec_augment(maps["as it is"], 25, 12, random)
 figures.maps({"mel band": {name: x[0, 0] for name, x in maps.items()}})
 for snr in (20.0, 5.0, -5.0):
@@ -311,15 +311,15 @@ for snr in (20.0, 5.0, -5.0):
 # %% alt="A bar of samples, the older ones gone, the newer ones kept; below, three complete frames and one that is not."
 from tinycourse.features import streaming
 
-ear = Frontend(FrontendConfig()).fit(words.waveforms())
+frontend = Frontend(FrontendConfig()).fit(words.waveforms())
 state, maps, most, audio = streaming.start(), [], 0, clean[0]
 while len(audio):
     size = int(torch.randint(1, 1_000, (), generator=random))  # chunks come as they like
-    features, state = streaming.step(ear, audio[:size], state)  # [none or more frames, 40]
+    features, state = streaming.step(frontend, audio[:size], state)  # [none or more frames, 40]
     maps.append(features)
     most, audio = max(most, len(state.kept)), audio[size:]
-maps.append(streaming.finish(ear, state))
-compare("stream", torch.cat(maps), ear(clean)[0, 0], bound=1e-4)
+maps.append(streaming.finish(frontend, state))
+compare("stream", torch.cat(maps), frontend(clean)[0, 0], bound=1e-4)
 print(f"{len(maps) - 1} chunks; at most {most} samples kept, {most / data.RATE * 1000:.0f} ms of sound")
 figures.stream(fft, hop, arrived=910, frames=3, kept=910 - 3 * hop);
 # %% [markdown]
@@ -349,7 +349,7 @@ compare("PCEN", Frontend(FrontendConfig(kind="pcen")).features(clean)[0], pcen, 
 
 heard = {"as it is": clean, "noise, 5 dB": drowned, "20 dB softer": clean / 10}
 kinds = {name: Frontend(FrontendConfig(kind=name.lower())) for name in ("log-mel", "PCEN")}
-grid = {kind: {name: ear.features(x)[0] for name, x in heard.items()} for kind, ear in kinds.items()}
+grid = {kind: {name: frontend.features(x)[0] for name, x in heard.items()} for kind, frontend in kinds.items()}
 figures.maps(grid, together=True);
 
 # %% [markdown]

@@ -93,8 +93,8 @@ from tinycourse import models
 def made(name, batch=1):
     """A fresh network for twelve classes, and noise in the shape of its features."""
     torch.manual_seed(0)
-    ear = models.frontend(name)
-    return models.build(name, 12), torch.randn(batch, 1, ear.frames(ear.rate), ear.bands)
+    frontend = models.frontend(name)
+    return models.build(name, 12), torch.randn(batch, 1, frontend.frames(frontend.rate), frontend.bands)
 
 
 for count in profiling.COUNTS:
@@ -244,9 +244,9 @@ names = ("trad-fpool13", "tdnn", "res8-narrow", "ds-cnn-s", "tc-resnet8", "bc-re
 views = {name: study.seen(*made(name, batch=8)) for name in names}
 print(f"{'':14}{'parameters':>11}{'multiply-adds':>15}{'largest maps':>14}{'one unit sees':>18}")
 for name, view in views.items():
-    p, ear = profiling.profile(*made(name)), models.frontend(name)
+    p, frontend = profiling.profile(*made(name)), models.frontend(name)
     frames, bands = (int((view.sum(axis) > 0).sum()) for axis in (1, 0))
-    said = f"{frames * ear.hop / ear.rate:.2f} s, {bands} of {ear.bands}"
+    said = f"{frames * frontend.hop / frontend.rate:.2f} s, {bands} of {frontend.bands}"
     print(f"{name:14}{p.parameters:11,}{p.multiply_adds:15,}{p.activation_bytes / 1e3:11.0f} kB{said:>18}")
 draw.seen(views);
 

@@ -30,7 +30,7 @@ from torch.nn import functional as F
 
 from tinycourse import check, data
 from tinycourse.models import TINYSPEECH
-from tinycourse.models import look_aside as aside
+from tinycourse.models import shift_channels as aside
 from tinycourse.plots import lesson03 as figures
 from tinycourse.studies import lesson03 as study
 from tinycourse.training import checkpoint

@@ -109,10 +109,10 @@ for name in ("first", "second"):
 # side, its twin to the other. Section 7 tells why.
 
 # %%
-from tinycourse.models import look_aside, unpool
+from tinycourse.models import shift_channels, unpool
 
 q = F.max_pool2d(v, condenser.pool, ceil_mode=True)  # [1, 9, 13, 10]
-copies = look_aside(q, condenser.offsets)  # [1, 18, 13, 10]
+copies = shift_channels(q, condenser.offsets)  # [1, 18, 13, 10]
 grouped = condenser.grouped_norm(condenser.grouped(copies)).relu()
 k = condenser.pointwise_norm(condenser.pointwise(grouped))  # [1, 6, 13, 10]
 weights = {name: getattr(condenser, name).weight.numel() for name in ("grouped", "pointwise")}
@@ -235,7 +235,7 @@ suspects = sorted(study.READINGS, key=study.worst)
 print(f"{len(suspects)} readings; the best six, and how far they miss at worst:")
 for reading in suspects[:6]:
     numbers = "".join(f"{n:8,}" for n in study.counts(reading).values())
-    odd = [name for name in ("halves", "bias", "norm", "again") if getattr(reading, name)]
+    odd = [name for name in ("halves", "bias", "norm", "expand_back") if getattr(reading, name)]
     print(f"{numbers}  {study.worst(reading):6.1%}  {reading.kernel}x{reading.kernel} {' '.join(odd)}")
 print("".join(f"{p.parameters:8,.0f}" for p in study.PUBLISHED.values()), "  published")
 ratios = {str(i): [1 + miss for miss in study.misses(r).values()] for i, r in enumerate(suspects)}
@@ -300,7 +300,7 @@ for name in ("straight: nobody looks aside", "ours"):
 # %% tags=["nbval-check-output"]
 digits = torch.arange(1.0, 6).view(1, 1, 5, 1)  # one channel, five frames, one band
 print("one channel over time:", digits.flatten().tolist())
-for i, copy in enumerate(look_aside(digits, [((-1, 0), (1, 0))])[0]):
+for i, copy in enumerate(shift_channels(digits, [((-1, 0), (1, 0))])[0]):
     print(f"copy {i}:               ", copy.flatten().tolist())
 literal, ours = (study.VARIANTS[name].build(12) for name in ("straight: nobody looks aside", "ours"))
 for name, candidate in (("to the letter", literal), ("looking aside", ours)):
@@ -331,7 +331,7 @@ figures.reaches(seen, place=(13, 5));
 from tinycourse import training
 
 tinywords = data.open_dataset("tinywords")
-sounds = study.hear({split: tinywords.clips(split) for split in ("training", "testing")}, training.noise_of(tinywords))
+sounds = study.mel_energies({split: tinywords.clips(split) for split in ("training", "testing")}, training.noise_of(tinywords))
 recipe = training.TrainConfig(epochs=1 if session.fast else 8)
 print(f"{len(sounds.labels['training'])} clips, {recipe.epochs} epochs                weights  loss  testing")
 for name in ("straight: nobody looks aside", "straight, grouped 3x3", "ours"):

@@ -106,11 +106,11 @@ figures.networks();
 
 # %% tags=["nbval-check-output"]
 words = ("(blank)", "two", "six")
-heard = torch.tensor([[2.5, 0.0, 0.0], [0.5, 2.5, 0.0], [0.5, 0.0, 2.5], [2.5, 0.0, 0.0]])  # [T, V]: pause, two, six, pause
-expected = torch.tensor([[0.0, 0.0, 0.0], [1.0, -3.0, 0.0], [1.0, 0.0, -3.0]])  # [V, V]: after nothing, after two, after six
+encoder_out = torch.tensor([[2.5, 0.0, 0.0], [0.5, 2.5, 0.0], [0.5, 0.0, 2.5], [2.5, 0.0, 0.0]])  # [T, V]: pause, two, six, pause
+prediction_out = torch.tensor([[0.0, 0.0, 0.0], [1.0, -3.0, 0.0], [1.0, 0.0, -3.0]])  # [V, V]: after nothing, after two, after six
 target = torch.tensor([1, 2])
 before = torch.tensor([0, 1, 2])  # the label behind us in each row u: none, two, six
-logits = heard[:, None] + expected[before]  # [T, U + 1, V] = [4, 3, 3]
+logits = encoder_out[:, None] + prediction_out[before]  # [T, U + 1, V] = [4, 3, 3]
 log_probs = logits.log_softmax(-1)
 for t, u in ((1, 0), (1, 1)):
     shares = ", ".join(f"{word} {p:.2f}" for word, p in zip(words, log_probs[t, u].exp().tolist()))
@@ -298,9 +298,9 @@ spoken = study.draw(recordings, count=60, longest=3, seed=3)
 one = next(s for s in spoken if len(s.words) == 3)  # an utterance of three digits
 said, vocabulary = tuple(word for *_, word in one.words), Vocabulary(mine.classes)
 target = torch.tensor(vocabulary.encode(" ".join(said)))
-mel, heard = study.hear(mine, one.audio)
+mel, encoder_out = study.encode(mine, one.audio)
 with torch.no_grad():
-    after = mine.network.lattice(heard, target[None])[0].log_softmax(-1)  # [T, U + 1, 11]
+    after = mine.network.lattice(encoder_out, target[None])[0].log_softmax(-1)  # [T, U + 1, 11]
     fog = untrained.lattice(untrained.encoder(mel[None])[0], target[None])[0].log_softmax(-1)
 lattices = {"before training": fog, "after training": after}
 occupied = {name: study.occupancy(x, target, 0)[0] for name, x in lattices.items()}
@@ -343,13 +343,13 @@ longer.counts = {"testing": 150}
 strings = longer.speech("testing")
 some = sentences.Speech(strings.audio[:40], strings.texts[:40])
 for name, recogniser in (("yours", mine), ("shipped", shipped)):
-    heard = transducers.transcribe(recogniser, strings.audio)
+    transcripts = transducers.transcribe(recogniser, strings.audio)
     rates = [transducers.evaluate(recogniser, some, Limits(beam=width), beam=width > 1).rate for width in (1, 2, 6)]
-    print(f"{name:8} {errors(strings.texts, heard).rate:6.1%} of all", end="; of some: ")
+    print(f"{name:8} {errors(strings.texts, transcripts).rate:6.1%} of all", end="; of some: ")
     print("greedy {:.1%}, beam of two {:.1%}, of six {:.1%}".format(*rates))
-    for text, wrong in [pair for pair in zip(strings.texts, heard) if pair[0] != pair[1]][:4]:
+    for text, wrong in [pair for pair in zip(strings.texts, transcripts) if pair[0] != pair[1]][:4]:
         print(f"         {text:40} heard as  {wrong}")
-best, second = Beam(shipped.network, Limits(beam=6)).push(study.hear(shipped, one.audio)[1][0]).best()[:2]
+best, second = Beam(shipped.network, Limits(beam=6)).push(study.encode(shipped, one.audio)[1][0]).best()[:2]
 for hypothesis in (best, second):
     print(f"{torch.tensor(hypothesis.score).exp():8.2g}  {vocabulary.decode(hypothesis.labels)}")
 
@@ -367,13 +367,13 @@ for hypothesis in (best, second):
 # %% tags=["nbval-check-output"]
 from tinycourse.transducer import Greedy
 
-whole = Greedy(shipped.network).push(study.hear(shipped, one.audio)[1])
+whole = Greedy(shipped.network).push(study.encode(shipped, one.audio)[1])
 for size in (1, 7, 50):
     state, stream = None, Greedy(shipped.network)
-    for chunk in study.hear(shipped, one.audio)[0][None].split(size, dim=1):  # [1, size, bands]
+    for chunk in study.encode(shipped, one.audio)[0][None].split(size, dim=1):  # [1, size, bands]
         with torch.no_grad():
-            heard, state = shipped.network.encoder(chunk, state)
-        stream.push(heard)
+            encoder_out, state = shipped.network.encoder(chunk, state)
+        stream.push(encoder_out)
     same = (stream.labels, stream.frames) == (whole.labels, whole.frames) and torch.allclose(stream.scores, whole.scores)
     print(f"chunks of {size:2} frames: the same labels, at the same frames, with the same score: {same}")
 
@@ -399,8 +399,8 @@ figures.delays({word: late[word] for word in data.DIGITS if word in late});
 # %% tags=["widget", "nbval-ignore-output"] alt="Sliders for each word above three panels: the features, the lattice with one alignment drawn through it, and the log-probability of each of its steps."
 from tinycourse.widgets.lesson05 import AlignmentExplorer
 
-own = {f"your digits, {name}": study.Heard(x, target, said, mel) for name, x in reversed(lattices.items())}
-AlignmentExplorer(own | {"two six, by hand": study.Heard(log_probs, torch.tensor([1, 2]), words[1:])})
+own = {f"your digits, {name}": study.Lattice(x, target, said, mel) for name, x in reversed(lattices.items())}
+AlignmentExplorer(own | {"two six, by hand": study.Lattice(log_probs, torch.tensor([1, 2]), words[1:])})
 
 # %% [markdown]
 # ## An honest comparison

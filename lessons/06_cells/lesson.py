@@ -119,7 +119,7 @@ source = "spoken-digits" if data.find("spoken-digits") else "tinywords"
 recordings = sentences.ConnectedDigits(source).recordings("testing")
 spoken = next(s for s in study05.draw(recordings, count=20, longest=3, seed=1) if len(s.words) == 3)
 encoder = recogniser.network.encoder
-features, _ = study05.hear(recogniser, spoken.audio)  # [frames, 40]
+features, _ = study05.encode(recogniser, spoken.audio)  # [frames, 40]
 x = study03.given(encoder, encoder.layers[0], features[None])  # three frames each, [1, T, 120]
 seen = {name: values[0] for name, values in study06.watch(encoder.layers[0], x).items()}  # [T, 128] each
 rank = seen["f"].mean(0).argsort()

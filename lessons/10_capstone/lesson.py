@@ -85,9 +85,9 @@ for split, some in clips.items():
 from tinycourse.plots import lesson10 as figures
 from tinycourse.training import checkpoint
 
-ear, heard = checkpoint.load("found-337").frontend, clips["validation"]
+frontend, heard = checkpoint.load("found-337").frontend, clips["validation"]
 first = {word: (heard.labels == heard.classes.index(word)).nonzero()[0] for word in WORDS}
-figures.words({word: ear(heard.subset(row).waveforms())[0, 0].numpy() for word, row in first.items()});
+figures.words({word: frontend(heard.subset(row).waveforms())[0, 0].numpy() for word, row in first.items()});
 
 # %% [markdown]
 # ### Record, upload, or synthesize
@@ -163,11 +163,11 @@ figures.learning(curves);
 # %%
 from tinycourse.search import explore, proxy, records
 
-taught = {"found-337": adopted}
+trained = {"found-337": adopted}
 for name in ("tinyspeech-z",):  # add others: `tinycourse checkpoints` lists them
-    taught[name] = wake_word.adopt(name, mine.classes)
-    teach(taught[name])
-sounds = proxy.hear({split: clips[split] for split in ("training", "validation")}, noise)
+    trained[name] = wake_word.adopt(name, mine.classes)
+    teach(trained[name])
+sounds = proxy.mel_energies({split: clips[split] for split in ("training", "validation")}, noise)
 settings = explore.Settings(limits="ladder", proxy=proxy.Proxy(epochs=3))
 designs = records.trained_rows(records.record(explore.live(settings, sounds, 1 if session.fast else 3)))
 
@@ -179,8 +179,8 @@ from tinycourse.search import on_front
 from tinycourse.training import profiling
 
 points = np.array([(row["error"], row["costs"]["parameters"]) for row in designs])
-errors = {name: 1 - one.info["validation"]["accuracy"] for name, one in taught.items()}
-rivals = {name: (errors[name], profiling.weights(one.network)) for name, one in taught.items()}
+errors = {name: 1 - one.info["validation"]["accuracy"] for name, one in trained.items()}
+rivals = {name: (errors[name], profiling.weights(one.network)) for name, one in trained.items()}
 chosen = min(errors, key=errors.get)
 print(f"best of {len(points)} designs: error {points[:, 0].min():.1%}; best adopted: {chosen}, {errors[chosen]:.1%}")
 figures04.front(points, on_front(points), rivals);
@@ -200,7 +200,7 @@ from tinycourse import pruning
 from tinycourse.export import deploy
 from tinycourse.pruning import recipes
 
-taught[f"{chosen}, half pruned"] = thin = copy.deepcopy(taught[chosen])
+trained[f"{chosen}, half pruned"] = thin = copy.deepcopy(trained[chosen])
 recipe = training.TrainConfig(epochs=2 if session.fast else 3, batch=32, learning_rate=0.005, seed=session.seed)
 half = pruning.PruneConfig(0.5, (1, 1), "lamp")
 _, pruner = recipes.prune(thin, clips["training"], clips["validation"], noise, recipe, half)
@@ -221,7 +221,7 @@ from tinycourse.features import to_int16
 from tinycourse.program import Listener, Settings, without_samples
 
 calibration = clips["training"].audio[::8]
-listeners = {name: Listener(deploy.program_of(one, calibration, samples=True), Settings()) for name, one in taught.items()}
+listeners = {name: Listener(deploy.program_of(one, calibration, samples=True), Settings()) for name, one in trained.items()}
 listener = listeners[chosen]
 s = listener.settings
 print(f"chunks of {s.chunk * 1000:.0f} ms, judged every {s.hop * 1000:.0f} ms, mean of {s.windows} windows")
@@ -231,15 +231,15 @@ from tinycourse.plots import lesson09 as figures09
 from tinycourse.studies import lesson10 as study
 
 sound = to_int16(heard.subset([int(row) for row in first.values()]).waveforms().flatten().numpy())
-bill = wake_word.on_chip(listener, sound, "cortex-m4", RESULTS / "listener")
+report = wake_word.on_chip(listener, sound, "cortex-m4", RESULTS / "listener")
 shots = {
     "network alone": package.export(without_samples(listener.program), "cortex-m4", RESULTS / "network"),
     "a second of samples, and the network": package.export(listener.program, "cortex-m4", RESULTS / "samples"),
 }
 ways = {name: {"arena": r["ram"]["arena_bytes"], "stack": r["ram"]["stack_bytes"]} for name, r in shots.items()}
-ways["the listener"] = {"arena": bill["ram"] - bill["stack"], "stack": bill["stack"]}
-print(f"listener: flash {bill['flash']:,} bytes, RAM {bill['ram']:,} bytes, {bill['instructions']:,} instructions a second")
-print(f"busiest chunk: {bill['worst']:,} instructions; a chip that does 80 million a second takes {bill['worst'] / 80e3:.0f} ms")
+ways["the listener"] = {"arena": report["ram"] - report["stack"], "stack": report["stack"]}
+print(f"listener: flash {report['flash']:,} bytes, RAM {report['ram']:,} bytes, {report['instructions']:,} instructions a second")
+print(f"busiest chunk: {report['worst']:,} instructions; a chip that does 80 million a second takes {report['worst'] / 80e3:.0f} ms")
 figures09.memory(ways, study.LIMITS["ram"], "the limit of the board");
 
 # %% [markdown]
@@ -318,8 +318,8 @@ def entry(name: str, listener: Listener) -> study.Entry:
     hits, alarms = operating_curves.judge(found, streams["testing"].spoken)
     logits = deploy.integer_logits(listener.program, clips["testing"].audio)
     right = metrics.report(logits, clips["testing"].labels, mine.classes).accuracy
-    bill = wake_word.on_chip(listener, sound[:32_000], "cortex-m4", RESULTS / name)
-    costs = (bill[key] for key in ("flash", "ram", "instructions"))
+    report = wake_word.on_chip(listener, sound[:32_000], "cortex-m4", RESULTS / name)
+    costs = (report[key] for key in ("flash", "ram", "instructions"))
     missed, limit = 1 - len(hits) / len(streams["testing"].spoken), wake_word.at_most(len(alarms), streams["testing"].hours)
     return study.Entry(f"{TEAM}: {name}", WORDS, str(FOLDER or "tinywords"), right, missed, limit, *costs)
 

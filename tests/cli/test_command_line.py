@@ -16,7 +16,7 @@ from tinycourse.cli import trainings
 from tinycourse.cli.command_line import VERBS
 from tinycourse.cli.options import Group, Verb
 from tinycourse.features.audio import read_audio, to_int16
-from tinycourse.program.keyword_spotter import BITS, Listener, Settings, hear
+from tinycourse.program.keyword_spotter import BITS, Listener, Settings, spot
 from tinycourse.program.program import Program
 from tinycourse.quantization import calibration
 from tinycourse.training import checkpoint, classifiers, resume
@@ -236,7 +236,7 @@ def test_a_listener_hears_what_the_interpreter_hears(capsys, small, tmp_path):
     reference = Listener(program, Settings(threshold=0.1, hop=0.1, windows=3, refractory=0.5))
     found = [
         {"time": 0.02 * (i + 1), "word": program.metadata["classes"][word], "score": score / 2**BITS}
-        for i, word, score in hear(reference, to_int16(read_audio(tmp_path / "words.wav")))
+        for i, word, score in spot(reference, to_int16(read_audio(tmp_path / "words.wav")))
     ]
     assert answers["host"] == answers["cortex-m4"] and answers["host"]["seconds"] == 3
     assert len(found) >= 2 and answers["host"]["detections"] == [one | {"time": pytest.approx(one["time"])} for one in found]

@@ -20,8 +20,8 @@ from tinycourse.program.fixed_point import fixed_point
 from tinycourse.program.keyword_spotter import Listener, Settings, without_samples
 from tinycourse.program.ops.base import OPS, Tensor
 from tinycourse.program.program import Program
-from tinycourse.program.streaming_frontend import Ears
-from tinycourse.quantization.integer_frontend import ears_program, with_samples
+from tinycourse.program.streaming_frontend import StreamingFrontend
+from tinycourse.quantization.integer_frontend import frontend_program, with_samples
 from tinycourse.spotting import detector
 from tinycourse.targets import binaries
 
@@ -68,7 +68,7 @@ def test_a_stream_equals_the_recording(name):
     posteriors = listening.posteriors(x)
     whole = listening.decide(posteriors)
     assert len(whole) >= 2 and {word for _, word, _ in whole} <= {1, 3}  # silence and unknown never fire
-    assert [((listening.ready(run) - 1) // listening.chunk, *found) for run, *found in whole] == keyword_spotter.hear(listening, x)
+    assert [((listening.ready(run) - 1) // listening.chunk, *found) for run, *found in whole] == keyword_spotter.spot(listening, x)
 
 
 @pytest.mark.parametrize("name", SHAPES)
@@ -89,14 +89,14 @@ def test_decisions_are_those_of_the_float_definitions(name):
 def test_samples_never_outgrow_their_buffer(centred):
     for window in range(1, 33):
         front = Frontend(FrontendConfig("log-mel", RATE, window, window, 64, 4, 4, high=700.0, centred=centred))
-        program = ears_program(front, Tensor("x", (1, 4, 1), 0.03, 5))
+        program = frontend_program(front, Tensor("x", (1, 4, 1), 0.03, 5))
         for chunk in range(1, 40):
-            ears, most = Ears(program, chunk), 0
+            frontend, most = StreamingFrontend(program, chunk), 0
             for _ in range(2 + 2 * window // chunk):
-                count = len(ears.kept) + chunk  # as tc_ears_hear has it
-                most = max(most, count + ears.lead * (not ears.begun and count > ears.lead))
-                ears.hear(np.zeros(chunk, np.int16))
-            assert most <= buffers(ears)["kept"][1] <= most + window
+                count = len(frontend.kept) + chunk  # as tc_ears_hear has it
+                most = max(most, count + frontend.lead * (not frontend.begun and count > frontend.lead))
+                frontend.take(np.zeros(chunk, np.int16))
+            assert most <= buffers(frontend)["kept"][1] <= most + window
 
 
 def test_softmax_in_integers():
@@ -119,7 +119,7 @@ def test_c_hears_what_python_does(target, tmp_path):
             for chunk in x.reshape(-1, listening.chunk):
                 assert model.step(chunk) == listening.step(chunk)
                 if listening.runs:
-                    np.testing.assert_array_equal(model.heard, listening.heard)
+                    np.testing.assert_array_equal(model.newest, listening.newest)
                     np.testing.assert_array_equal(model.scores, listening.scores)
 
 
@@ -146,12 +146,12 @@ def test_an_exported_listener_hears_the_same_when_loaded(target, dsp, tmp_path):
     assert report == json.loads((tmp_path / "m" / "report.json").read_text()) and report["kernels"] == ("dsp" if dsp else "plain")
     compiled = package.load(tmp_path / "m")
     assert compiled.listener.settings == listening.settings
-    assert keyword_spotter.hear(compiled, x) == keyword_spotter.hear(listening, x) != []
+    assert keyword_spotter.spot(compiled, x) == keyword_spotter.spot(listening, x) != []
     network, rest = report["parts"].values()
     assert network["calls_per_second"] == 10 and rest["calls_per_second"] == 50
     assert report["multiply_adds"] == 10 * network["multiply_adds"] == 10 * 4 * listening.ring.size
     assert report["flash"]["weight_bytes"] == network["weight_bytes"] + rest["weight_bytes"]
-    held = listening.ring.size + 2 * (listening.ears.size + listening.chunk)  # features, samples
+    held = listening.ring.size + 2 * (listening.frontend.size + listening.chunk)  # features, samples
     assert held < report["ram"]["buffer_bytes"] < held + 2_000
     readme = (tmp_path / "m" / "README.md").read_text()
     assert "reaches 0.4" in readme and f"{report['ram']['buffer_bytes']:,}" in readme

@@ -29,7 +29,7 @@ from tinycourse.program.ops.base import OPS, Tensor
 from tinycourse.program.ops.products import stored
 from tinycourse.program.program import Program
 from tinycourse.program.transducer import PARTS, TransducerProgram
-from tinycourse.quantization.integer_frontend import IntegerFrontend, with_ears
+from tinycourse.quantization.integer_frontend import IntegerFrontend, with_frontend
 from tinycourse.quantization.integer_transducer import quantize_transducer
 from tinycourse.targets import toolchain
 from tinycourse.training import checkpoint, transducers
@@ -60,7 +60,7 @@ def hearing(said):
     t = torch.arange(4000) / 1600
     audio = torch.sin(torch.tensor([900.0, 1700.0, 3000.0])[:, None] * t + 5 * torch.sin(7 * t)) * torch.sin(2 * t) * 0.6
     front.fit(audio)
-    program = with_ears(said[0], front)
+    program = with_frontend(said[0], front)
     rows = [chunks(to_int16(one.numpy()), 16) for one in audio]
     return front, program, rows, [program.run(one) for one in rows]
 
@@ -106,26 +106,26 @@ def test_the_smaller_form_is_chosen(kept, sparse):
 def test_the_program_says_what_greedy_search_says(encoder, prediction, layers):
     features = torch.randn(3, 37, 6)
     integers = quantize_transducer(random_transducer(encoder, prediction, layers), list(features[:2, :20]), "min-max")
-    heard, _ = integers.encoder(features)
+    encoder_out, _ = integers.encoder(features)
     for limits in (Limits(), LIMITS, Limits(symbols=1, blank_penalty=-1.0)):
         program = integers.to_program(limits)
         labels, encoded = zip(*(program.run(program.quantize_input(one.numpy())) for one in features))
-        assert np.array_equal(np.stack(encoded), heard.numpy()) and heard.shape[1] == program.heard_after(37)
-        assert list(labels) == Greedy(integers, 3, limits).push(heard).labels
+        assert np.array_equal(np.stack(encoded), encoder_out.numpy()) and encoder_out.shape[1] == program.outputs_after(37)
+        assert list(labels) == Greedy(integers, 3, limits).push(encoder_out).labels
 
 
 def test_some_frames_say_something_and_some_do_not(said):
     program, frames, expected = said
     counts = [len(labels) for labels, _ in expected]
-    assert 0 < sum(counts) < sum(program.symbols * program.heard_after(len(one)) for one in frames)
+    assert 0 < sum(counts) < sum(program.symbols * program.outputs_after(len(one)) for one in frames)
 
 
 def test_a_saved_program_says_the_same(said, tmp_path):
-    program, frames, ((labels, heard), *_) = said
+    program, frames, ((labels, encoder_out), *_) = said
     program.save(tmp_path / "t.safetensors")
     loaded = TransducerProgram.load(tmp_path / "t.safetensors")
     again = loaded.run(frames[0])
-    assert again[0] == labels and np.array_equal(again[1], heard) and loaded.symbols == LIMITS.symbols
+    assert again[0] == labels and np.array_equal(again[1], encoder_out) and loaded.symbols == LIMITS.symbols
     with pytest.raises(TinycourseError, match="not a tinycourse-program-2"):
         Program.load(tmp_path / "t.safetensors")
 
@@ -138,9 +138,9 @@ def test_c_says_what_the_interpreter_says(target, said, tmp_path):
     program, frames, expected = said
     report = package.export(program, target, tmp_path / "t")
     transcriber = package.load(tmp_path / "t")
-    for one, (labels, heard) in zip(frames, expected):
+    for one, (labels, encoder_out) in zip(frames, expected):
         found = transcriber.run(one)
-        assert found[0] == labels and np.array_equal(found[1], heard)
+        assert found[0] == labels and np.array_equal(found[1], encoder_out)
     assert report == json.loads((tmp_path / "t" / "report.json").read_text())
     assert sum("sparse" in layer["kernel"] for layer in report["layers"]) == 3
     assert report["flash"]["weight_bytes"] == sum(layer["weight_bytes"] for layer in report["layers"])
@@ -156,15 +156,15 @@ def test_c_says_what_the_interpreter_says(target, said, tmp_path):
 def test_ears_give_the_network_the_frames_of_their_front_end(said, hearing):
     """The recording as a whole, and chunk by chunk; real numbers that are within a step or two of the float front end's."""
     front, program, rows, expected = hearing
-    assert len({tuple(labels) for labels, _ in expected}) > 1 and program.heard_after(len(rows[0])) == len(expected[0][1])
-    for one, (labels, heard) in zip(rows, expected):
-        ears, samples = program.ears, one.reshape(-1)
-        frames = ears.recording(samples)
-        assert np.array_equal(np.concatenate([ears.hear(chunk) for chunk in one]), frames) and len(frames) == ears.frames_after(
+    assert len({tuple(labels) for labels, _ in expected}) > 1 and program.outputs_after(len(rows[0])) == len(expected[0][1])
+    for one, (labels, encoder_out) in zip(rows, expected):
+        frontend, samples = program.frontend, one.reshape(-1)
+        frames = frontend.recording(samples)
+        assert np.array_equal(np.concatenate([frontend.take(chunk) for chunk in one]), frames) and len(frames) == frontend.frames_after(
             len(samples)
         )
         found = said[0].run(frames)
-        assert found[0] == labels and np.array_equal(found[1], heard)
+        assert found[0] == labels and np.array_equal(found[1], encoder_out)
         audio = torch.from_numpy(samples)[None] / 32768
         near = said[0].quantize_input(front(audio)[0, 0].numpy())[3 : len(frames)]  # the first frames are mirrored and faint
         assert np.abs(frames[3:].astype(int) - near).max() <= 2
@@ -178,24 +178,24 @@ def test_c_hears_samples_as_the_interpreter_does(target, hearing, tmp_path):
     _, program, rows, expected = hearing
     report = package.export(program, target, tmp_path / "t")
     transcriber = package.load(tmp_path / "t")
-    for one, (labels, heard) in zip(rows, expected):
+    for one, (labels, encoder_out) in zip(rows, expected):
         found = transcriber.run(one)
-        assert found[0] == labels and np.array_equal(found[1], heard)
+        assert found[0] == labels and np.array_equal(found[1], encoder_out)
         assert len(transcriber.when) == len(labels)
         for said in range(0, len(labels), 10):  # a label is there after its row, and was not before
             before, after = (len(program.run(one[: transcriber.when[said] + i])[0]) for i in (0, 1))
             assert before <= said < after
-    ears, networks = report["parts"].pop("ears"), report["parts"].values()
+    frontend, networks = report["parts"].pop("ears"), report["parts"].values()
     assert report["input"] == {"shape": [16], "type": "int16", "scale": 2.0**-15, "zero_point": 0} and report["rate"] == 1600
-    assert report["flash"]["weight_bytes"] == sum(part["weight_bytes"] for part in (*networks, ears))
+    assert report["flash"]["weight_bytes"] == sum(part["weight_bytes"] for part in (*networks, frontend))
     assert report["ram"]["buffer_bytes"] > 2 * (100 + 16)
-    assert report["ram"]["arena_bytes"] == sum(part["arena_bytes"] for part in (*networks, ears))
+    assert report["ram"]["arena_bytes"] == sum(part["arena_bytes"] for part in (*networks, frontend))
     header, readme = ((tmp_path / "t" / file).read_text() for file in ("model.h", "README.md"))
     assert "the next 16 samples, int16, 1600 a second" in header and "the next 16 samples" in readme and "-ar 1600 FILE" in readme
     if target.startswith("cortex"):
         assert len(transcriber.costs) == len(rows[-1]) and sum(transcriber.costs) == transcriber.instructions
         # most runs complete a frame that the encoder does not take yet
-        assert ears["instructions"] == pytest.approx(sorted(transcriber.costs)[len(rows[-1]) // 3], rel=0.02)
+        assert frontend["instructions"] == pytest.approx(sorted(transcriber.costs)[len(rows[-1]) // 3], rel=0.02)
         slack = report["ram"]["total_bytes"] - report["ram"]["arena_bytes"] - report["ram"]["buffer_bytes"] - report["ram"]["stack_bytes"]
         assert 0 <= slack < 64
 
@@ -206,7 +206,7 @@ def test_ears_cost_the_same_however_much_is_said(hearing, tmp_path):
         report = package.export(replace(program, blank_penalty=penalty), "cortex-m4", tmp_path / str(penalty))
         found.append((report["labels"], report["parts"]["ears"]["instructions"]))
     (few, cost), (many, same) = found
-    assert few == 0 and many == program.symbols * program.heard_after(100) and same == pytest.approx(cost, rel=0.02)
+    assert few == 0 and many == program.symbols * program.outputs_after(100) and same == pytest.approx(cost, rel=0.02)
 
 
 @pytest.mark.parametrize("layers, stack, hop, reduction", [(0, 4, 3, 1), (1, 5, 2, 3)])
@@ -223,9 +223,9 @@ def test_frames_overlap_and_labels_leave(layers, stack, hop, reduction, tmp_path
     program = quantize_transducer(network, [features]).to_program()
     package.export(program, "host", tmp_path / "t")
     frames = program.quantize_input(features.numpy())
-    (labels, heard), (found, encoded) = program.run(frames), package.load(tmp_path / "t").run(frames)
-    assert labels == found and np.array_equal(encoded, heard) and len(labels) > KEPT
-    assert len(heard) == 200 // hop // reduction
+    (labels, encoder_out), (found, encoded) = program.run(frames), package.load(tmp_path / "t").run(frames)
+    assert labels == found and np.array_equal(encoded, encoder_out) and len(labels) > KEPT
+    assert len(encoder_out) == 200 // hop // reduction
 
 
 def test_gcc_compiles_the_sources_too(said, hearing, tmp_path):
@@ -243,7 +243,7 @@ def test_a_transducer_that_differs_is_not_exported(said, tmp_path, monkeypatch):
 
 def test_a_front_end_of_another_network_is_refused(said):
     with pytest.raises(TinycourseError, match="takes 6 features, not the 40"):
-        with_ears(said[0], Frontend(FrontendConfig()))
+        with_frontend(said[0], Frontend(FrontendConfig()))
 
 
 @pytest.mark.parametrize("window, hop, refused", [(128, 64, True), (127, 64, True), (126, 64, False), (64, 64, False)])
@@ -254,12 +254,12 @@ def test_no_run_may_complete_two_outputs_of_the_encoder(window, hop, refused, tm
     front = Frontend(FrontendConfig("log-mel", 1600, window, hop, 128, 6, 6, high=700.0)).fit(torch.randn(2, 1600))
     if refused:
         with pytest.raises(TinycourseError, match="come two at a time"):
-            with_ears(program, front)
+            with_frontend(program, front)
     else:
-        program = with_ears(program, front)
+        program = with_frontend(program, front)
         package.export(program, "host", tmp_path / "t")
         rows = TransducerPackage(program).noise()
-        assert program.rate == 25 and len(package.load(tmp_path / "t").run(rows)[1]) == program.heard_after(len(rows)) > 20
+        assert program.rate == 25 and len(package.load(tmp_path / "t").run(rows)[1]) == program.outputs_after(len(rows)) > 20
 
 
 def test_frames_of_another_kind_are_refused(said, tmp_path):
@@ -307,8 +307,8 @@ def test_real_streams(real_set, tmp_path):
         transcriber = package.load(tmp_path / target)
         for audio in speech.audio[:count]:
             rows = deploy.rows(program, audio)
-            (labels, heard), (found, encoded) = program.run(rows), transcriber.run(rows)
-            assert labels == found and np.array_equal(heard, encoded)
+            (labels, encoder_out), (found, encoded) = program.run(rows), transcriber.run(rows)
+            assert labels == found and np.array_equal(encoder_out, encoded)
             texts.append(Vocabulary(tuple(program.metadata["classes"])).decode(labels))
     assert sum(text == said for text, said in zip(texts[:5], speech.texts)) >= 4
     assert transcriber.instructions < 0.5 * 80e6 * len(audio) / RATE  # half of the time at 80 MHz, one instruction per cycle

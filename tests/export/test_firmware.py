@@ -25,8 +25,8 @@ from tinycourse.export.firmware import Form, fields
 from tinycourse.features.frontend import Frontend, FrontendConfig
 from tinycourse.models.cells import CellConfig
 from tinycourse.models.rnnt import RNNTConfig, Transducer
-from tinycourse.program.keyword_spotter import BITS, Listener, Settings, hear
-from tinycourse.quantization.integer_frontend import with_ears, with_samples
+from tinycourse.program.keyword_spotter import BITS, Listener, Settings, spot
+from tinycourse.quantization.integer_frontend import with_frontend, with_samples
 from tinycourse.quantization.integer_transducer import quantize_transducer
 from tinycourse.quantization.post_training import to_program
 from tinycourse.targets import binaries, toolchain
@@ -47,13 +47,13 @@ def features():
     return about(networks.program("tinyspeech"), "tiny-speech")
 
 
-def ears(mels=6):
+def frontend(mels=6):
     front = Frontend(FrontendConfig("log-mel", RATE, 128, 64, 128, mels, 4, high=700.0))
     return front.fit(torch.randn(4, RATE, generator=torch.Generator().manual_seed(0)))
 
 
 def samples():
-    front = ears()
+    front = frontend()
     torch.manual_seed(0)
     shape = front.config.shape  # (1, frames, bands)
     network = torch.nn.Sequential(torch.nn.Conv2d(1, 3, 3, padding=1), torch.nn.Flatten(), torch.nn.Linear(3 * shape[1] * shape[2], 4))
@@ -74,7 +74,7 @@ def transducer():
 
 def dictation():
     """The transducer, which takes samples."""
-    return with_ears(transducer(), ears(5))
+    return with_frontend(transducer(), frontend(5))
 
 
 def listener():
@@ -153,8 +153,8 @@ def test_plain_c_hears_a_file(name, exported, objects, tmp_path):
     said = said_by(tmp_path / "recognise.exe", tmp_path / "clips")
     names = (program.program if name == "listener" else program).metadata["classes"]
     if name == "listener":
-        found = [f"{(i + 1) * program.chunk / RATE:.2f} {names[word]} {score / 2**BITS:.5f}" for i, word, score in hear(program, clips)]
-        assert said.splitlines() == found and len({word for _, word, _ in hear(program, clips)}) > 1
+        found = [f"{(i + 1) * program.chunk / RATE:.2f} {names[word]} {score / 2**BITS:.5f}" for i, word, score in spot(program, clips)]
+        assert said.splitlines() == found and len({word for _, word, _ in spot(program, clips)}) > 1
     elif name in ("transducer", "dictation"):
         labels, _ = program.run(clips.reshape(-1, noise.shape[1]))
         assert said.splitlines() == ["".join(names[label].replace("▁", " ") for label in labels).removeprefix(" ")] and len(labels) > 5
@@ -374,12 +374,12 @@ def test_examples_are_synthetic_speech():
     assert clip.dtype == np.int8 and clip.shape == program.tensors[program.input].shape
     assert recogniser.classes[program.run(clip[None])[0].argmax()] not in (data.SILENCE, data.UNKNOWN)
     listening = Listener(with_samples(program, recogniser.frontend), Settings(threshold=0.5))
-    ((_, word, _),) = hear(listening, deploy.example(listening))
+    ((_, word, _),) = spot(listening, deploy.example(listening))
     assert listening.keywords[word]
     program = deploy.transducer_program_of(recogniser := checkpoint.load("rnnt-digits"), list(audio[:4]))
     clip = deploy.example(program)
     assert clip.dtype == np.int8 and clip.shape[1:] == (program.features,) and len(clip) > 50
-    dictation = with_ears(program, recogniser.frontend)
+    dictation = with_frontend(program, recogniser.frontend)
     assert deploy.example(dictation).dtype == np.int16 and deploy.example(dictation).shape[1:] == (160,)
     assert deploy.example(replace(program, metadata=program.metadata | {"classes": ["<blank>", "▁ja"]})) is None
 

@@ -49,8 +49,8 @@ MULTIPLY_ADDS = {  # published, where the counter is known; half the operations 
 
 
 def cost(name: str) -> profiling.Profile:
-    ear = models.frontend(name)
-    return profiling.profile(models.build(name, 12), torch.zeros(1, 1, ear.frames(ear.rate), ear.bands))
+    frontend = models.frontend(name)
+    return profiling.profile(models.build(name, 12), torch.zeros(1, 1, frontend.frames(frontend.rate), frontend.bands))
 
 
 def test_every_baseline_is_here():
@@ -157,12 +157,12 @@ def test_front_ends_give_the_papers_maps(name, size):
 
 
 def test_windows_that_lie_within_the_clip():
-    ear = Frontend(models.frontend("ds-cnn-s")).double()
+    frontend = Frontend(models.frontend("ds-cnn-s")).double()
     audio = torch.randn(1, 16_000, dtype=torch.float64)
-    x = ear.features(audio)
-    window = ear.config.window
-    torch.testing.assert_close(x[:, :1], ear.features(audio[:, :window]))
-    torch.testing.assert_close(x[:, -1:], ear.features(audio[:, 48 * 320 : 48 * 320 + window]))
+    x = frontend.features(audio)
+    window = frontend.config.window
+    torch.testing.assert_close(x[:, :1], frontend.features(audio[:, :window]))
+    torch.testing.assert_close(x[:, -1:], frontend.features(audio[:, 48 * 320 : 48 * 320 + window]))
 
 
 def test_tdnn_hears_most_of_a_word_at_once():

@@ -12,7 +12,7 @@ from torch import nn
 
 from tinycourse import models
 from tinycourse.errors import TinycourseError
-from tinycourse.models.condenser import AttentionCondenser, look_aside, match_channels, unpool
+from tinycourse.models.condenser import AttentionCondenser, match_channels, shift_channels, unpool
 from tinycourse.models.design import FORMS, TINYSPEECH_DESIGNS, Designed, SearchedCondenser
 from tinycourse.studies import lesson03
 from tinycourse.training import checkpoint, profiling
@@ -28,9 +28,9 @@ def test_parameter_counts(name, weights):
 @pytest.mark.parametrize("name", models.MODELS)
 def test_every_network_answers_and_every_weight_learns(name):
     torch.manual_seed(0)
-    network, ear = models.build(name, 10), models.frontend(name)
+    network, frontend = models.build(name, 10), models.frontend(name)
     network.eval()  # a bias in front of batch norm learns nothing while the norm takes the mean away
-    logits = network(torch.randn(2, 1, ear.frames(ear.rate), ear.bands))
+    logits = network(torch.randn(2, 1, frontend.frames(frontend.rate), frontend.bands))
     assert logits.shape == (2, 10)
     logits.square().sum().backward()
     assert all(p.grad is not None and p.grad.abs().sum() > 0 for p in network.parameters())
@@ -43,7 +43,7 @@ def test_as_the_scale_goes_to_zero_attention_is_all_that_is_left():
     condenser = AttentionCondenser(18, 6, (2, 2), LOOKS).eval()
     v = torch.randn(2, 9, 26, 10)
     condenser.scale.data.zero_()
-    q = look_aside(nn.functional.max_pool2d(v, 2), LOOKS)
+    q = shift_channels(nn.functional.max_pool2d(v, 2), LOOKS)
     k = condenser.pointwise_norm(condenser.pointwise(torch.relu(condenser.grouped_norm(condenser.grouped(q)))))
     torch.testing.assert_close(condenser(v), condenser.norm(k.repeat_interleave(2, 2).repeat_interleave(2, 3)))
 
@@ -69,7 +69,7 @@ def test_a_searched_condenser_against_its_steps_written_out(pool, keeps, copies,
     v = torch.randn(2, 4, 7, 6, dtype=torch.float64)
     q = {(1, 1): v, (2, 3): nn.functional.max_pool2d(v, (2, 3), ceil_mode=True)}.get(pool)
     q = q if pool[1] else v.max(3, keepdim=True).values if keeps == "max" else v.sum(3, keepdim=True) / 6
-    x = nn.functional.pad(look_aside(q, LOOKS) if copies == 2 else q, (0, 0, 2, 2))  # two frames more on either side
+    x = nn.functional.pad(shift_channels(q, LOOKS) if copies == 2 else q, (0, 0, 2, 2))  # two frames more on either side
     h = q.shape[2]
     x = sum(condenser.grouped.weight[:, :, i] * x[:, :, 2 * i : 2 * i + h] for i in range(3))
     k = condenser.pointwise_norm(condenser.pointwise(nn.functional.silu(condenser.grouped_norm(x))))
@@ -117,7 +117,7 @@ def test_the_limit_tells_the_forms_apart(form, limit):
 
 def test_looking_aside_against_a_slow_reference():
     x = torch.randn(2, 5, 7, 6)
-    y, channel = look_aside(x, LOOKS), 0
+    y, channel = shift_channels(x, LOOKS), 0
     assert y.shape == (2, 10, 7, 6)
     for (start, stop), pair in zip([(0, 2), (2, 5)], LOOKS):
         for frames, bands in pair:
@@ -132,7 +132,7 @@ def test_looking_aside_against_a_slow_reference():
 
 def test_fewer_channels_than_pairs():
     pairs = [((-n, 0), (n, 0)) for n in (1, 2, 4)]
-    assert look_aside(torch.ones(1, 2, 9, 3), pairs).shape == (1, 4, 9, 3)
+    assert shift_channels(torch.ones(1, 2, 9, 3), pairs).shape == (1, 4, 9, 3)
 
 
 @pytest.mark.parametrize("size", [(6, 4), (5, 3), (7, 1)])

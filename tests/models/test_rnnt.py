@@ -78,14 +78,14 @@ def test_streaming_is_the_batch_for_every_chunk_size(kinds):
     config = replace(SMALL, cell=sized(encoder, 8), prediction_layers=int(prediction != "none"))
     config = replace(config, prediction=sized(prediction, 6, 5)) if config.prediction_layers else config
     made, features = network(replace(config, stack=4)).double(), torch.randn(1, 100, 5, dtype=torch.float64)
-    heard, _ = made.encoder(features)
-    assert heard.shape[1] == made.encoder.lengths(torch.tensor(100)) == 16
+    encoder_out, _ = made.encoder(features)
+    assert encoder_out.shape[1] == made.encoder.lengths(torch.tensor(100)) == 16
     limits = Limits(blank_penalty=4.0)  # random networks say little
-    greedy, beam = Greedy(made, 1, limits).push(heard), Beam(made, limits).push(heard[0])
+    greedy, beam = Greedy(made, 1, limits).push(encoder_out), Beam(made, limits).push(encoder_out[0])
     assert len(greedy.labels[0]) > 3
     for size in range(1, 51):
         parts = in_chunks(made, features, size)
-        torch.testing.assert_close(torch.cat(parts, 1), heard, rtol=BOUND, atol=BOUND)
+        torch.testing.assert_close(torch.cat(parts, 1), encoder_out, rtol=BOUND, atol=BOUND)
         if size % 7 == 1:  # searching takes longer
             streaming, beams = Greedy(made, 1, limits), Beam(made, limits)
             for part in parts:
@@ -100,54 +100,54 @@ def test_streaming_is_the_batch_for_every_chunk_size(kinds):
 @torch.no_grad()
 def test_a_padded_batch_is_its_utterances_one_by_one():
     made, features, frames = network().double(), torch.randn(3, 90, 5, dtype=torch.float64), torch.tensor([90, 40, 3])
-    heard, _ = made.encoder(features)
-    together = Greedy(made, 3).push(heard, made.encoder.lengths(frames))
+    encoder_out, _ = made.encoder(features)
+    together = Greedy(made, 3).push(encoder_out, made.encoder.lengths(frames))
     for i, n in enumerate(frames):
         alone = Greedy(made).push(made.encoder(features[i : i + 1, :n])[0])
         assert together.labels[i] == alone.labels[0]
         torch.testing.assert_close(together.scores[i], alone.scores[0], rtol=BOUND, atol=BOUND)
 
 
-def loss_of(made: Transducer, heard, labels) -> float:
+def loss_of(made: Transducer, encoder_out, labels) -> float:
     """The transducer's loss of one utterance heard [1, T, outputs]."""
     y = torch.tensor([labels], dtype=torch.int64).view(1, -1)
-    t, u = torch.tensor([heard.shape[1]]), torch.tensor([len(labels)])
-    return float(rnnt_loss(made.lattice(heard, y).double(), y, t, u, blank=0))
+    t, u = torch.tensor([encoder_out.shape[1]]), torch.tensor([len(labels)])
+    return float(rnnt_loss(made.lattice(encoder_out, y).double(), y, t, u, blank=0))
 
 
 @torch.no_grad()
 def test_a_beam_that_holds_everything_finds_the_exact_probabilities():
     made = network(labels=3, loud=2.0).double()
-    heard = torch.randn(1, 3, 8, dtype=torch.float64)
-    found = Beam(made, Limits(symbols=5, beam=10_000)).push(heard[0]).best()
+    encoder_out = torch.randn(1, 3, 8, dtype=torch.float64)
+    found = Beam(made, Limits(symbols=5, beam=10_000)).push(encoder_out[0]).best()
     assert [h.score for h in found] == sorted((h.score for h in found), reverse=True)
     for h in found:
         if len(h.labels) <= 5:  # longer ones have alignments with more labels in a frame than the limit
-            assert h.score == pytest.approx(-loss_of(made, heard, h.labels), rel=BOUND)
+            assert h.score == pytest.approx(-loss_of(made, encoder_out, h.labels), rel=BOUND)
     assert len({h.labels for h in found}) == len(found) and sum(len(h.labels) <= 5 for h in found) == 2**6 - 1
 
 
 @torch.no_grad()
 def test_a_beam_never_invents_probability_and_wider_is_better():
-    made, heard = network(labels=6).double(), torch.randn(1, 12, 8, dtype=torch.float64)
-    narrow, wide = (Beam(made, Limits(beam=n)).push(heard[0]).best() for n in (1, 16))
+    made, encoder_out = network(labels=6).double(), torch.randn(1, 12, 8, dtype=torch.float64)
+    narrow, wide = (Beam(made, Limits(beam=n)).push(encoder_out[0]).best() for n in (1, 16))
     assert wide[0].score >= narrow[0].score and len(wide) == 16
-    assert all(h.score <= -loss_of(made, heard, h.labels) + BOUND for h in wide)
-    greedy = Greedy(made).push(heard)
-    assert greedy.scores[0] <= -loss_of(made, heard, greedy.labels[0]) + BOUND
+    assert all(h.score <= -loss_of(made, encoder_out, h.labels) + BOUND for h in wide)
+    greedy = Greedy(made).push(encoder_out)
+    assert greedy.scores[0] <= -loss_of(made, encoder_out, greedy.labels[0]) + BOUND
 
 
 @torch.no_grad()
 def test_limits():
-    made, heard = network(), torch.randn(1, 9, 8)
+    made, encoder_out = network(), torch.randn(1, 9, 8)
     made.joint.output.bias[1] += 1e3  # says label 1 for ever
     for symbols in (0, 1, 4):
         limits = Limits(symbols=symbols)
-        assert Greedy(made, limits=limits).push(heard).labels == [[1] * 9 * symbols]
-        assert Greedy(made, limits=limits).push(heard).frames == [[t for t in range(9) for _ in range(symbols)]]
-        assert max(len(h.labels) for h in Beam(made, limits).push(heard[0]).best()) <= 9 * symbols
+        assert Greedy(made, limits=limits).push(encoder_out).labels == [[1] * 9 * symbols]
+        assert Greedy(made, limits=limits).push(encoder_out).frames == [[t for t in range(9) for _ in range(symbols)]]
+        assert max(len(h.labels) for h in Beam(made, limits).push(encoder_out[0]).best()) <= 9 * symbols
     made = network()
-    said = [len(Greedy(made, limits=Limits(blank_penalty=p)).push(heard).labels[0]) for p in (-100.0, 0.0, 100.0)]
+    said = [len(Greedy(made, limits=Limits(blank_penalty=p)).push(encoder_out).labels[0]) for p in (-100.0, 0.0, 100.0)]
     assert said[0] == 0 <= said[1] <= said[2] == 27
 
 

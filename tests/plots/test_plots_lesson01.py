@@ -38,12 +38,12 @@ def word():
 
 
 def test_stages_follow_one_frame_to_the_maps(word):
-    ear = Frontend(FrontendConfig())
+    frontend = Frontend(FrontendConfig())
     frames = frame(word[None], 512, 160, 256)[0]
-    power = torch.fft.rfft(frames[50] * ear.window).abs().square()
-    log_mel, mfcc = (ear.mel(frames) + 1e-6).log(), ear.features(word[None])[0]
-    bank = torch.nn.functional.pad(ear.bank, (0, 0, 0, 257 - len(ear.bank)))
-    figure = figures.stages(word, 50, frames[50] * ear.window, power, bank, log_mel, mfcc, 0.01)
+    power = torch.fft.rfft(frames[50] * frontend.window).abs().square()
+    log_mel, mfcc = (frontend.mel(frames) + 1e-6).log(), frontend.features(word[None])[0]
+    bank = torch.nn.functional.pad(frontend.bank, (0, 0, 0, 257 - len(frontend.bank)))
+    figure = figures.stages(word, 50, frames[50] * frontend.window, power, bank, log_mel, mfcc, 0.01)
     assert [title[0] for title in titles(figure)] == list("123456")
     shown, cepstrum = images(figure)
     np.testing.assert_allclose(shown, log_mel.T)
@@ -79,11 +79,11 @@ def test_bars_of_frames_and_of_the_stream_stand_where_they_belong(word):
 
 
 def test_filters_leakage_cosines_and_correlations_are_drawn(word):
-    ear = Frontend(FrontendConfig())
-    bands = figures.filter_bank(ear.bank).axes[1].lines
-    assert len(bands) == 40 and max(bands[7].get_ydata()) == float(ear.bank[:, 7].max())
-    assert len(figures.leakage(word[:512], ear.window, word[:257] ** 2, word[:257] ** 2).axes[1].lines) == 2
-    assert images(figures.cosines(ear.dct))[0].shape == (40, 40)
+    frontend = Frontend(FrontendConfig())
+    bands = figures.filter_bank(frontend.bank).axes[1].lines
+    assert len(bands) == 40 and max(bands[7].get_ydata()) == float(frontend.bank[:, 7].max())
+    assert len(figures.leakage(word[:512], frontend.window, word[:257] ** 2, word[:257] ** 2).axes[1].lines) == 2
+    assert images(figures.cosines(frontend.dct))[0].shape == (40, 40)
     assert len(images(figures.correlations({"a": torch.eye(4), "b": torch.eye(4)}))) == 2
 
 

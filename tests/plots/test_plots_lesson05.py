@@ -94,8 +94,8 @@ def explorer(log_probs):
     other = torch.randn(6, 2, 4).log_softmax(-1)
     return lesson05.AlignmentExplorer(
         {
-            "first": study.Heard(log_probs, torch.tensor([1, 2]), WORDS, torch.rand(20, 40)),
-            "second": study.Heard(other, torch.tensor([3]), WORDS[1:]),
+            "first": study.Lattice(log_probs, torch.tensor([1, 2]), WORDS, torch.rand(20, 40)),
+            "second": study.Lattice(other, torch.tensor([3]), WORDS[1:]),
         }
     )
 
@@ -139,6 +139,6 @@ def test_another_lattice_and_back_to_the_best(explorer):
 
 
 def test_too_many_labels_are_refused():
-    long = study.Heard(torch.zeros(3, 9, 10).log_softmax(-1), torch.arange(1, 9), tuple("abcdefgh"))
+    long = study.Lattice(torch.zeros(3, 9, 10).log_softmax(-1), torch.arange(1, 9), tuple("abcdefgh"))
     with pytest.raises(TinycourseError, match="more than 7 labels"):
         lesson05.AlignmentExplorer({"long": long})

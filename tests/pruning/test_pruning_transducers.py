@@ -80,9 +80,7 @@ def test_the_verb(small_task, tmp_path, capsys):
     options = ["--sparsity", "0.75", "--block", "8x1", "--layers", "prediction.*=0.5", "--packed", str(small), "--out", str(out)]
     assert cli.main(["prune", str(dense), *options, *common]) == 0
     figures, recogniser = json.loads(capsys.readouterr().out), checkpoint.load(out)
-    assert (
-        figures["testing"]["count"] == 12 and figures["testing"] == recogniser.info["testing"] and not resume.state_file(out).exists()
-    )
+    assert figures["testing"]["count"] == 12 and figures["testing"] == recogniser.info["testing"] and not resume.state_file(out).exists()
     assert recogniser.info["data_options"] == {"hold_out": "cid"} and " && tinycourse " in recogniser.info["command"]
     weights = {name: p.detach().numpy() for name, p in masks.prunable(recogniser.network).items()}
     gone = {name: (w == 0).mean() for name, w in weights.items()}

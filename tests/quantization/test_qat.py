@@ -37,7 +37,7 @@ def test_rounding_is_torchs_own_and_so_is_its_gradient(zero_point, low, high):
     random = torch.Generator().manual_seed(0)
     x, slope = torch.randn(500, generator=random) * 4, torch.randn(500, generator=random)
     scale, results = 0.0371 if low < -100 else 0.9, []
-    for f in (lambda x: qat.Straight.apply(x, scale, zero_point, low, high),
+    for f in (lambda x: qat.StraightThrough.apply(x, scale, zero_point, low, high),
               lambda x: torch.fake_quantize_per_tensor_affine(x, scale, zero_point, low, high)):  # fmt: skip
         leaf = x.clone().requires_grad_()
         y = f(leaf)

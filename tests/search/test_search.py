@@ -164,7 +164,7 @@ def test_the_cost_model_foretells_what_it_has_not_seen():
     program = costs.program_of(drawn(99))
     counted = sum(row[2] for row in instruction_model.measure(program, "cortex-m4"))
     worst = max(map(abs, instruction_model.measured()["cortex-m4"]["errors"].values()))
-    assert instruction_model.foretell(program) == pytest.approx(counted, rel=1.5 * worst)
+    assert instruction_model.predict(program) == pytest.approx(counted, rel=1.5 * worst)
 
 
 # ------------------------------------------------------------------------------------------------------- a candidate
@@ -267,7 +267,7 @@ def test_the_point_of_a_dead_worker_is_tried_again(place):
     gone, alive = study.ask(), study.ask()
     point = space.suggest(gone)
     gone.set_user_attr("worker", f"{explore.socket.gethostname()}:1:0.00")  # process 1 began at another time
-    alive.set_user_attr("worker", explore.me())
+    alive.set_user_attr("worker", explore.worker_id())
     assert explore.retry_lost(study) == 1
     assert explore.retry_lost(study) == 0
     again = explore.open_study("s", place).ask()  # anybody's next point

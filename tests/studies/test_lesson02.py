@@ -35,8 +35,8 @@ def test_published_networks_have_the_size_of_those_that_are_built():
     both = [p for p in published_results.PUBLISHED if p.name in models.MODELS]
     assert len(both) >= 15
     for p in both:
-        ear = models.frontend(p.name)
-        cost = profiling.profile(models.build(p.name, 12), torch.zeros(1, 1, ear.frames(ear.rate), ear.bands))
+        frontend = models.frontend(p.name)
+        cost = profiling.profile(models.build(p.name, 12), torch.zeros(1, 1, frontend.frames(frontend.rate), frontend.bands))
         assert cost.parameters == pytest.approx(p.parameters, rel=0.02), p.name
 
 

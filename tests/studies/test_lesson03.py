@@ -108,7 +108,7 @@ def test_every_variant_differs_from_ours(name):
 
 
 def test_fixed_scales_stay_and_learned_ones_move(clips):
-    sounds = study.hear({"training": clips, "testing": clips}, torch.randn(32_000) / 100)
+    sounds = study.mel_energies({"training": clips, "testing": clips}, torch.randn(32_000) / 100)
     config = TrainConfig(epochs=1, batch=4)
     row = study.run("S = 0, fixed: V' = A", sounds, config)
     assert row["weights"] == 4_729 - 8 * 40 and 0 <= row["testing"] <= 1 and "training" not in row

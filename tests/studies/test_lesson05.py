@@ -125,7 +125,7 @@ def recogniser():
 
 
 def test_a_frame_of_the_encoder_is_all_that_was_joined(recogniser):
-    features, heard = study.hear(recogniser, torch.randn(32_000) / 10)
+    features, heard = study.encode(recogniser, torch.randn(32_000) / 10)
     assert study.frame_seconds(recogniser) == pytest.approx(0.06)
     assert heard.shape[1] == len(features) // 6
 
@@ -153,7 +153,7 @@ def test_followed_search_climbs_where_words_are_written_and_is_sure_of_blank_els
     with torch.no_grad():
         recogniser.network.joint.output.bias.copy_(torch.tensor([0.0, 0.3, -9.0]))
     found = study.follow(recogniser, spoken)
-    heard = study.hear(recogniser, spoken.audio)[1]
+    heard = study.encode(recogniser, spoken.audio)[1]
     search = Greedy(recogniser.network).push(heard)
     assert found.text.split() == [word for _, word in found.said] and len(found.said) == len(search.labels[0])
     assert len(found.blank) == heard.shape[1] and all(0 < p < 1 for p in found.blank)

@@ -17,7 +17,7 @@ from tinycourse.data import SPLITS, synthesis, user_recordings
 from tinycourse.data.user_recordings import OwnWords
 from tinycourse.errors import TinycourseError
 from tinycourse.plots import lesson10 as figures
-from tinycourse.program.keyword_spotter import hear
+from tinycourse.program.keyword_spotter import spot
 from tinycourse.spotting import wake_word
 from tinycourse.spotting.operating_curves import Detection, Operating
 from tinycourse.studies import lesson10 as study
@@ -205,18 +205,18 @@ def test_detections_at_another_threshold_are_those_of_another_listener():
         found = wake_word.detections(listening, said, threshold)
         chunks = [round(d.time * LISTENER_RATE - 1) // other.chunk for d in found]
         assert found and list(zip(chunks, (d.word for d in found))) == [
-            (chunk, other.program.metadata["classes"][word]) for chunk, word, _ in hear(other, x)
+            (chunk, other.program.metadata["classes"][word]) for chunk, word, _ in spot(other, x)
         ]
 
 
 def test_the_whole_listener_is_counted_on_the_chip(tmp_path):
     listening, x = hearing("centred"), sound(3)
-    bill = wake_word.on_chip(listening, x, "cortex-m4", tmp_path)
+    cost_report = wake_word.on_chip(listening, x, "cortex-m4", tmp_path)
     names = listening.program.metadata["classes"]
-    assert [(i, word) for i, word, _ in bill["heard"]] == [(i, names[word]) for i, word, _ in hear(listening, x)]
-    held = listening.ring.size + 2 * (listening.ears.size + listening.chunk)  # features, samples
-    assert bill["ram"] > held + bill["stack"] > held and bill["flash"] > 1_000
-    assert bill["worst"] < bill["instructions"] < bill["worst"] * LISTENER_RATE / listening.chunk
+    assert [(i, word) for i, word, _ in cost_report["heard"]] == [(i, names[word]) for i, word, _ in spot(listening, x)]
+    held = listening.ring.size + 2 * (listening.frontend.size + listening.chunk)  # features, samples
+    assert cost_report["ram"] > held + cost_report["stack"] > held and cost_report["flash"] > 1_000
+    assert cost_report["worst"] < cost_report["instructions"] < cost_report["worst"] * LISTENER_RATE / listening.chunk
 
 
 # ------------------------------------------------------------------------------------------------- the board

@@ -11,7 +11,7 @@ from tinycourse.studies import lesson03 as study
 from tinycourse.studies.lesson03 import Reading
 from tinycourse.training import profiling
 
-FITS = Reading(kernel=1, halves=False, bias=False, norm=False, again=False)
+FITS = Reading(kernel=1, halves=False, bias=False, norm=False, expand_back=False)
 
 
 def test_one_reading_of_32_gives_all_published_counts():
@@ -31,11 +31,11 @@ def test_each_question_adds_what_its_layer_has():
     """On M's first condenser and stem alone, counted by hand: 9 -> 18 -> 6 channels."""
     small = replace(TINYSPEECH["m"], blocks=(((18, 6), (12, 9)),))
     base = study.count(small, FITS)
-    extra = {name: study.count(small, replace(FITS, **{name: True})) - base for name in ("halves", "bias", "norm", "again")}
+    extra = {name: study.count(small, replace(FITS, **{name: True})) - base for name in ("halves", "bias", "norm", "expand_back")}
     assert extra["halves"] == 18 * (9 // 2 - 1) + 12 * (6 // 2 - 1)
     assert extra["bias"] == 9 + (18 + 6) + (12 + 9) + 40 + 12
     assert extra["norm"] == 2 * 6 + 2 * 9
-    assert extra["again"] == 6 * 9 + 9 * 9
+    assert extra["expand_back"] == 6 * 9 + 9 * 9
     assert study.count(small, replace(FITS, norm=True), norm=False) == base
 
 

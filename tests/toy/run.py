@@ -1,6 +1,6 @@
 """Run by test_operation.py on a copy of the library that has `maximum`: every executor, and whoever asks an operation something.
 
-    python tests/toy/run.py FOLDER      an empty folder for what is built
+python tests/toy/run.py FOLDER      an empty folder for what is built
 """
 
 import sys
@@ -90,7 +90,7 @@ def main(folder: Path) -> None:
     assert all(row["instructions"] for row in report["layers"])
     last = program.operations[-1]
     assert "maximum" in OPS and refusal(last.onnx, None, [], None).startswith(f"{last.describe()} has no ONNX form here")
-    assert refusal(instruction_model.foretell, program).startswith("What the kernel maximum takes has never been measured")
+    assert refusal(instruction_model.predict, program).startswith("What the kernel maximum takes has never been measured")
 
 
 if __name__ == "__main__":

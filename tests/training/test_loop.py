@@ -95,8 +95,8 @@ def test_processes_share_every_batch_and_none_draws_a_clip_twice():
 
 def test_an_epoch_is_its_seeds():
     ours = batches(8, 4)
-    (x, labels, taught), (again, *_), (other, *_) = (next(ours.epoch(number)) for number in (0, 0, 1))
-    assert torch.equal(x, again) and not torch.equal(x, other) and taught is None and x.shape == (4, 1, *FRONT.config.shape[1:])
+    (x, labels, teacher_logits), (again, *_), (other, *_) = (next(ours.epoch(number)) for number in (0, 0, 1))
+    assert torch.equal(x, again) and not torch.equal(x, other) and teacher_logits is None and x.shape == (4, 1, *FRONT.config.shape[1:])
 
 
 def test_batches_that_cannot_be():

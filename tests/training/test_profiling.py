@@ -56,8 +56,8 @@ def test_what_runs_twice_never_or_outside_of_layers():
 
 @pytest.mark.parametrize("name", ["tinyspeech-x", "res8-narrow", "ds-cnn-s", "bc-resnet-1", "tc-resnet8"])
 def test_rows_add_up(name):
-    network, ear = models.build(name, 12), models.frontend(name)
-    rows = profiling.layers(network, torch.zeros(1, 1, ear.frames(ear.rate), ear.bands))
+    network, frontend = models.build(name, 12), models.frontend(name)
+    rows = profiling.layers(network, torch.zeros(1, 1, frontend.frames(frontend.rate), frontend.bands))
     assert sum(row.parameters for row in rows) == sum(p.numel() for p in network.parameters())
     assert len({row.path for row in rows}) == len(rows)
     assert all(type(network.get_submodule(row.path)).__name__ == row.kind for row in rows)

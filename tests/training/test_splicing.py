@@ -23,7 +23,7 @@ def recording(text: str) -> torch.Tensor:
     return torch.cat([gap, *(part for word in text.split() for part in (torch.full((WORD, BANDS), 1.0 + LETTERS.index(word[0])), gap))])
 
 
-class Ear:
+class FrontEnd:
     """A recogniser that says every label one output after its word has ended; a word of two letters has two labels."""
 
     classes = ("<blank>", *(BEGIN + letter for letter in LETTERS), "X")
@@ -59,13 +59,13 @@ def whole(texts: list[str], speakers: list[str]):
 
 @pytest.mark.parametrize("text", ["A", "A B", "C A AX B", "E E E E"])
 def test_cuts_lie_in_the_middle_of_the_gaps(text):
-    places = splicing.cuts(Ear(), recording(text), text)
+    places = splicing.cuts(FrontEnd(), recording(text), text)
     gaps = [(WORD + GAP) * number + GAP / 2 for number in range(len(text.split()) + 1)]
     assert places[0] <= GAP and np.abs(np.array(places[1:]) - gaps[1:]).max() <= 1
 
 
 def test_new_sentences_say_what_they_sound_like_in_one_voice():
-    supply = splicing.Spliced(whole(["A B C", "D E", "E A"], ["ann", "ann", "bob"]), Ear(), share=1.0, longest=6)
+    supply = splicing.Spliced(whole(["A B C", "D E", "E A"], ["ann", "ann", "bob"]), FrontEnd(), share=1.0, longest=6)
     assert {who: [word for word, _ in parts] for who, parts in supply.words.items()} == {"ann": list("ABCDE"), "bob": ["E", "A"]}
     chance, texts = np.random.RandomState(0), []
     for _ in range(50):
@@ -79,7 +79,7 @@ def test_new_sentences_say_what_they_sound_like_in_one_voice():
 
 def test_a_share_is_new():
     texts = ["A B C", "D E"] * 200
-    supply = splicing.Spliced(whole(texts, ["ann"] * 400), Ear(), share=0.25)
+    supply = splicing.Spliced(whole(texts, ["ann"] * 400), FrontEnd(), share=0.25)
     supply.whole.epoch = lambda *given: iter([(None, "as it was")] * 400)
     said = [text for _, text in supply.epoch(lambda x, noise, chance: x, np.random.RandomState(0))]
     assert 0.65 < said.count("as it was") / 400 < 0.85
@@ -96,4 +96,4 @@ def test_what_cannot_be_cut(capsys, tmp_path):
     with pytest.raises(TinycourseError, match="one word at a time"):
         splicing.cutter("tinyspeech-m", task)
     with pytest.raises(TinycourseError, match="cannot write"):
-        splicing.cuts(Ear(), recording("A"), "Z")
+        splicing.cuts(FrontEnd(), recording("A"), "Z")

@@ -204,12 +204,12 @@ def test_the_learning_rate_climbs_and_falls():
 
 def test_a_teacher_that_is_copied_exactly_leaves_nothing_to_learn():
     config = classifiers.TrainConfig(distillation=1.0)
-    taught = torch.randn(8, 4)
-    same = taught.clone().requires_grad_()
-    classifiers.loss_of(same, torch.zeros(8, dtype=torch.long), taught, config).backward()
+    teacher_logits = torch.randn(8, 4)
+    same = teacher_logits.clone().requires_grad_()
+    classifiers.loss_of(same, torch.zeros(8, dtype=torch.long), teacher_logits, config).backward()
     assert same.grad.abs().max() < 1e-6
     other = torch.randn(8, 4, requires_grad=True)
-    classifiers.loss_of(other, torch.zeros(8, dtype=torch.long), taught, config).backward()
+    classifiers.loss_of(other, torch.zeros(8, dtype=torch.long), teacher_logits, config).backward()
     assert other.grad.abs().max() > 1e-3
 
 

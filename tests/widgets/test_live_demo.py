@@ -53,7 +53,7 @@ def compiled(listening) -> Compiled:
 def expected(compiled: Compiled, samples: np.ndarray, source: str) -> list[dict]:
     """The decisions of a clip int16 [S] that is played, by wasmtime."""
     classes, chunk = data.TASKS["10"], compiled.chunk
-    found = keyword_spotter.hear(compiled, keyword_spotter.between_pauses(samples, data.RATE))
+    found = keyword_spotter.spot(compiled, keyword_spotter.between_pauses(samples, data.RATE))
     return [
         {"word": classes[word], "score": score / 2**14, "time": round((i + 1) * chunk / data.RATE, 3), "source": source}
         for i, word, score in found

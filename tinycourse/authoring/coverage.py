@@ -11,8 +11,8 @@ PAGE = Path("docs") / "exercises.md"
 
 def page(root: Path) -> str:
     """The page, from the cards in lessons/ and the wrong answers in tinycourse/check/."""
-    taught = [(lesson, cards(root, lesson)) for lesson in course.written(root)]
-    everything = [card for _, found in taught for card in found]
+    written = [(lesson, cards(root, lesson)) for lesson in course.written(root)]
+    everything = [card for _, found in written for card in found]
     lines = [
         "# Exercises, and what each check can tell a learner",
         "",
@@ -25,11 +25,11 @@ def page(root: Path) -> str:
         "| lesson | exercise | minutes | difficulty | importance | points | wrong answers |",
         "|---|---|---|---|---|---|---|",
     ]
-    for lesson, found in taught:
+    for lesson, found in written:
         for c in found:
             row = [f"{lesson.number}.{c.number}", f"[`{c.name}`](#{c.name})", c.minutes, c.difficulty, c.importance, c.points]
             lines.append("| " + " | ".join(map(str, [*row, len(wrong_answers(lesson, c))])) + " |")
-    for lesson, found in taught:
+    for lesson, found in written:
         lines += ["", f"## {lesson.number} {lesson.title}"] if found else []
         for c in found:
             lines += ["", f"### {c.name}", "", "| wrong answer | misconception |", "|---|---|"]

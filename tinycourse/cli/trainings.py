@@ -158,7 +158,7 @@ class SentenceTraining(Training):
             return trained
         fresh = transducers.recogniser_for(a.model, Vocabulary.of(self.task.texts(), a.tokens or self.task.tokens), a.seed)
         if trained:
-            transducers.hear_as(fresh, trained)
+            transducers.load_encoder(fresh, trained)
         return fresh
 
     def fit(self, fabric) -> tuple[list[dict], Pruner | None]:

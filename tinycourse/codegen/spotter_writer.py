@@ -41,7 +41,7 @@ def generate(listener: Listener, name: str = "model", dsp: bool = False) -> dict
     network = f"{name}_network"
     arrays = "".join(emitter.constant(f"{name}_{k}", a) for k, a in tables(listener).items())
     fields = {k: getattr(listener, k) for k in ("history", "stride", "refractory", "threshold")}
-    fields |= {"bands": listener.ears.bands, "classes": len(listener.keywords), "windows": listener.settings.windows}
+    fields |= {"bands": listener.frontend.bands, "classes": len(listener.keywords), "windows": listener.settings.windows}
     pointers = [f".{k} = {name}_{k}" for k in tables(listener)] + [f".{k} = {k}" for k in buffers(listener)]
     pointers += [f".{k} = {network}_{k}" for k in ("input", "output", "run")]
     text = "\n".join(emitter.wrap([".ears = &ears", *(f".{k} = {v}" for k, v in fields.items()), *pointers]))
@@ -52,7 +52,7 @@ def generate(listener: Listener, name: str = "model", dsp: bool = False) -> dict
 #include "kernels.h"
 #include "{network}.h"
 
-{frontend_writer.generate(listener.ears, name)}
+{frontend_writer.generate(listener.frontend, name)}
 {arrays}{emitter.static(buffers(listener))}
 static tc_listener state;
 
@@ -77,7 +77,7 @@ int32_t {name}_row(void) {{ return state.row; }}
 const int16_t *{name}_scores(void) {{ return mean; }}
 """
     sizes = {k: getattr(listener, k) for k in ("rate", "chunk", "history")}
-    sizes |= {"bands": listener.ears.bands, "classes": len(listener.keywords)}
+    sizes |= {"bands": listener.frontend.bands, "classes": len(listener.keywords)}
     header = HEADER.format(name=name, upper=name.upper(), begin=emitter.BEGIN_C, end=emitter.END_C, **sizes)
     own, alone = {f"{name}.h": header, f"{name}.c": body}, emitter.model(listener.alone, network, dsp)
     return own | kernels_of(own | alone, dsp) | alone
@@ -128,8 +128,8 @@ class Compiled:
         return None if word < 0 else (word, score)
 
     @property
-    def heard(self) -> np.ndarray:
-        """See `Listener.heard`; rows that were not heard yet may hold anything."""
+    def newest(self) -> np.ndarray:
+        """See `Listener.newest`; rows that were not heard yet may hold anything."""
         ring = np.frombuffer(self.binary.read("features", self.shape[0] * self.shape[1]), np.int8)
         return np.roll(ring.reshape(self.shape), -self.binary.call("row"), 0)
 

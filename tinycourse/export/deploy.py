@@ -23,13 +23,13 @@ from tinycourse.export.transducer_package import Transcriber
 from tinycourse.features.audio import fit_length, read_audio, to_int16
 from tinycourse.features.frontend import Frontend, FrontendConfig
 from tinycourse.models.rnnt import Transducer
-from tinycourse.program.keyword_spotter import BITS, Listener, Settings, between_pauses, chunks, hear, takes_samples
+from tinycourse.program.keyword_spotter import BITS, Listener, Settings, between_pauses, chunks, spot, takes_samples
 from tinycourse.program.program import Program
 from tinycourse.program.transducer import TransducerProgram
 from tinycourse.progress import stage
 from tinycourse.quantization import calibration
 from tinycourse.quantization.calibration import OBSERVER
-from tinycourse.quantization.integer_frontend import IntegerFrontend, with_ears, with_samples
+from tinycourse.quantization.integer_frontend import IntegerFrontend, with_frontend, with_samples
 from tinycourse.quantization.integer_transducer import integer_recogniser
 from tinycourse.quantization.post_training import channels_last, to_program
 from tinycourse.training.checkpoint import Recogniser, as_float, in_batches
@@ -63,7 +63,7 @@ def transducer_program_of(
         network = integer_recogniser(recogniser, audio, observer).network
     config = recogniser.frontend.config
     program = network.to_program(rate=config.rate / config.hop, metadata=about(recogniser))
-    return with_ears(program, recogniser.frontend) if samples else program
+    return with_frontend(program, recogniser.frontend) if samples else program
 
 
 def model_of(recogniser: Recogniser, samples: bool = False, settings: Settings | None = None) -> Program | Listener | TransducerProgram:
@@ -160,8 +160,8 @@ def rows(program: TransducerProgram, audio: Tensor) -> np.ndarray:
 
     Where it takes samples, int16 [chunks, chunk]; those that fill no chunk are left out.
     """
-    if program.ears:
-        return chunks(to_int16(as_float(audio).numpy()), program.ears.chunk)
+    if program.frontend:
+        return chunks(to_int16(as_float(audio).numpy()), program.frontend.chunk)
     return program.quantize_input(frontend_of(program)(as_float(audio)[None])[0, 0].numpy())
 
 
@@ -271,7 +271,7 @@ def listen_to(compiled: Compiled, file: Path) -> dict:
     if len(samples) // chunk * chunk < listening.ready(0):
         shortest = math.ceil(listening.ready(0) / chunk) * chunk / rate
         raise TinycourseError(f"{file} is over before the listener has judged anything: give it at least {shortest:g} s of sound.")
-    found = [{"time": (i + 1) * chunk / rate, "word": classes[c], "score": s / 2**BITS} for i, c, s in hear(compiled, samples)]
+    found = [{"time": (i + 1) * chunk / rate, "word": classes[c], "score": s / 2**BITS} for i, c, s in spot(compiled, samples)]
     return {"detections": found, "seconds": len(samples) / rate}
 
 

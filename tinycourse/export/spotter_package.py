@@ -40,7 +40,7 @@ class SpotterPackage(Package):
     def noise(self) -> np.ndarray:
         """Seeded noise, int16 [S]: the second that fills the ring, and then another, or as much more as the last hop needs."""
         listener = self.model
-        rate, hop, chunk = listener.rate, listener.stride * listener.ears.hop, listener.chunk
+        rate, hop, chunk = listener.rate, listener.stride * listener.frontend.hop, listener.chunk
         samples = rate + math.ceil(rate / hop) * hop
         return np.random.default_rng(0).integers(-(2**15), 2**15, math.ceil(samples / chunk) * chunk, np.int16)
 
@@ -49,9 +49,9 @@ class SpotterPackage(Package):
         listener = self.model
         network = NetworkPackage(listener.alone, "model_network").measured(target, dsp, binary)
         costs, x = compare(self.open(target, binary), self.noise()), listener.program.tensors[listener.program.input]
-        arrays = *spotter_writer.tables(listener).values(), *frontend_writer.kernel(listener.ears).arrays.values()
+        arrays = *spotter_writer.tables(listener).values(), *frontend_writer.kernel(listener.frontend).arrays.values()
         tables = sum(array.nbytes for array in arrays)
-        buffers = emitter.bytes_of(frontend_writer.buffers(listener.ears) | spotter_writer.buffers(listener))
+        buffers = emitter.bytes_of(frontend_writer.buffers(listener.frontend) | spotter_writer.buffers(listener))
         parts = self.parts(network, tables, costs["instructions"])
         return network | {
             "kind": self.kind,
@@ -72,7 +72,7 @@ class SpotterPackage(Package):
     def parts(self, network: dict, tables: int, instructions: int | None) -> dict:
         """What is the network's, whose own report this is, and what is left of a second's instructions and of all constants."""
         listener = self.model
-        runs = listener.rate / (listener.stride * listener.ears.hop)
+        runs = listener.rate / (listener.stride * listener.frontend.hop)
         rest = instructions and instructions - round(runs * network["instructions"])
         alone = {
             "calls_per_second": runs,
@@ -90,7 +90,7 @@ class SpotterPackage(Package):
 
     def example(self, clip: np.ndarray) -> tuple[np.ndarray, np.ndarray]:
         """See `Package.example`; of int16 [S] its whole chunks, and (chunk, word, score) of each detection."""
-        return keyword_spotter.chunks(clip, self.model.chunk), np.array(keyword_spotter.hear(self.model, clip), np.int16)
+        return keyword_spotter.chunks(clip, self.model.chunk), np.array(keyword_spotter.spot(self.model, clip), np.int16)
 
     def fields(self, report: dict) -> dict[str, str]:
         """See `Package.fields`."""

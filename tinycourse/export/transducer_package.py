@@ -10,8 +10,8 @@ from tinycourse.codegen.transducer_writer import KEPT
 from tinycourse.errors import TinycourseError
 from tinycourse.export.base import COUNTER, FORMAT, Package, must_agree
 from tinycourse.export.network_package import NetworkPackage
-from tinycourse.program.streaming_frontend import Ears
-from tinycourse.program.transducer import EARS, PARTS, TransducerProgram
+from tinycourse.program.streaming_frontend import StreamingFrontend
+from tinycourse.program.transducer import FRONTEND, PARTS, TransducerProgram
 from tinycourse.targets import binaries, toolchain
 
 A_SECOND = COUNTER + "; for one second of sound in which nothing is said"
@@ -68,10 +68,10 @@ class TransducerPackage(Package):
 
     def ends(self, reports: dict[str, dict]) -> dict:
         """Input, output and rate for a report, from those of the networks."""
-        program, ears, (kind, size) = self.model, self.model.ears, self.model.row
+        program, frontend, (kind, size) = self.model, self.model.frontend, self.model.row
         takes, rate = reports["front"]["input"] | {"shape": [size]}, program.rate
-        if ears:
-            takes |= {"type": kind.name, "scale": ears.samples.scale, "zero_point": ears.samples.zero_point}
+        if frontend:
+            takes |= {"type": kind.name, "scale": frontend.samples.scale, "zero_point": frontend.samples.zero_point}
             rate *= size
         return {"input": takes, "output": reports["back"]["output"], "rate": rate}
 
@@ -79,10 +79,10 @@ class TransducerPackage(Package):
         """Flash and RAM for a report: those of the networks and what lies beside them. Code and totals are those of the one binary."""
         flash, ram = ({k: add(r[area][k] for r in reports.values()) for k in reports["front"][area]} for area in ("flash", "ram"))
         flash |= {k: reports["front"]["flash"][k] for k in ("code_bytes", "total_bytes")}
-        buffers, ears = self.model.stack * self.model.features + 2 * KEPT, self.model.ears
-        if ears:
-            buffers += emitter.bytes_of(frontend_writer.buffers(ears))
-            flash["weight_bytes"] += tables(ears)
+        buffers, frontend = self.model.stack * self.model.features + 2 * KEPT, self.model.frontend
+        if frontend:
+            buffers += emitter.bytes_of(frontend_writer.buffers(frontend))
+            flash["weight_bytes"] += tables(frontend)
         ram |= {"buffer_bytes": buffers, "stack_bytes": None, "total_bytes": None}
         if transcriber.emulated:
             stack = transcriber.binary.stack_bound()
@@ -102,10 +102,10 @@ class TransducerPackage(Package):
             }
             for part, r in reports.items()
         }
-        if ears := self.model.ears:
-            cost = of_ears(transcriber, reports, outputs) if transcriber.emulated else None
-            own = {"weight_bytes": tables(ears), "arena_bytes": 0, "multiply_adds": 0, "instructions": cost}
-            found[EARS] = {"calls_per_second": self.model.rate} | own
+        if frontend := self.model.frontend:
+            cost = of_frontend(transcriber, reports, outputs) if transcriber.emulated else None
+            own = {"weight_bytes": tables(frontend), "arena_bytes": 0, "multiply_adds": 0, "instructions": cost}
+            found[FRONTEND] = {"calls_per_second": self.model.rate} | own
         return found
 
     def example(self, clip: np.ndarray) -> tuple[np.ndarray, np.ndarray]:
@@ -116,7 +116,7 @@ class TransducerPackage(Package):
         """See `Package.fields`."""
         (size,), rate = report["input"]["shape"], f"{report['rate']:,g}"
         what, row, own = f"frames of {size} features, int8, {rate} a second", "a frame of features", ""
-        if self.model.ears:
+        if self.model.frontend:
             what, row = f"samples, int16, mono, {rate} a second", f"the next {size} samples"
             own = SAMPLES_README.format(rate=report["rate"])
         return {
@@ -147,16 +147,16 @@ class Transcriber:
 
     def run(self, rows: np.ndarray) -> tuple[list[int], np.ndarray]:
         """A recording from its beginning: int8 [T, features] or int16 [T, chunk] -> labels, what the encoder heard, int8 [T', outputs]."""
-        program, ears, labels, heard, costs, self.when = self.program, self.program.ears, [], [], [], []
+        program, frontend, labels, encoder_out, costs, self.when = self.program, self.program.frontend, [], [], [], []
         kind, size = program.row
         if rows.dtype != kind or rows.shape[1:] != (size,):
             raise TinycourseError(f"This transducer takes {kind} [T, {size}], not {rows.dtype} {list(rows.shape)}.")
         self.binary.call("reset")
         for number, row in enumerate(rows, start=1):
             output = self.binary.run(row.tobytes(), program.outputs)
-            frames = ears.frames_after(number * ears.chunk) if ears else number
-            if frames // program.hop // program.reduction > len(heard):
-                heard.append(output)
+            frames = frontend.frames_after(number * frontend.chunk) if frontend else number
+            if frames // program.hop // program.reduction > len(encoder_out):
+                encoder_out.append(output)
             if self.emulated:
                 costs.append(self.binary.instructions)
             new = range(len(labels), self.binary.call("count"))
@@ -166,7 +166,7 @@ class Transcriber:
                 self.when += [number - 1] * len(new)
         if self.emulated:
             self.instructions, self.costs, self.worst = sum(costs), costs, max(costs, default=0)
-        return labels, np.frombuffer(b"".join(heard), np.int8).reshape(-1, program.outputs)
+        return labels, np.frombuffer(b"".join(encoder_out), np.int8).reshape(-1, program.outputs)
 
 
 def on_host(program: TransducerProgram, folder: Path) -> Transcriber:
@@ -181,17 +181,17 @@ def calls(program: TransducerProgram) -> dict[str, float]:
     return {"front": program.rate / program.hop, "back": outputs, "prediction": 0.0, "joint": outputs}
 
 
-def tables(ears: Ears) -> int:
+def tables(frontend: StreamingFrontend) -> int:
     """Bytes of the constants of a front end."""
-    return sum(a.nbytes for a in frontend_writer.kernel(ears).arrays.values())
+    return sum(a.nbytes for a in frontend_writer.kernel(frontend).arrays.values())
 
 
-def of_ears(transcriber: Transcriber, parts: dict[str, dict], heard: int) -> int:
-    """Instructions of the ears for a frame: those of the last recording that no network took; the encoder gave `heard` outputs."""
+def of_frontend(transcriber: Transcriber, parts: dict[str, dict], outputs: int) -> int:
+    """Instructions of the front end for a frame: those of the last recording that no network took; the encoder gave so many `outputs`."""
     program, labels = transcriber.program, len(transcriber.when)
-    frames = program.ears.frames_after(len(transcriber.costs) * program.ears.chunk)
+    frames = program.frontend.frames_after(len(transcriber.costs) * program.frontend.chunk)
     full = sum(said == program.symbols for said in Counter(transcriber.when).values())  # then the joint network is not asked again
-    ran = {"front": frames // program.hop, "back": heard, "prediction": labels, "joint": heard + labels - full}
+    ran = {"front": frames // program.hop, "back": outputs, "prediction": labels, "joint": outputs + labels - full}
     spent = sum(ran[part] * report["instructions"] for part, report in parts.items())
     return round((transcriber.instructions - spent) / frames)
 

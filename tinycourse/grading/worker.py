@@ -148,7 +148,7 @@ def run_cells(job: dict, lesson: Lesson, shell, skip: set[int], decided: dict, t
     sys.stdout, sys.stderr = open(os.devnull, "w"), open(os.devnull, "w")
     sandbox.limit_cpu(job["seconds"], ceiling=3 * job["seconds"])
     sys.path.insert(0, "")  # as in Jupyter: modules beside the notebook can be imported
-    me = getpid()
+    own_pid = getpid()
     for number, step in enumerate(job["steps"]):
         name = step.get("test")
         if number in skip:
@@ -168,13 +168,13 @@ def run_cells(job: dict, lesson: Lesson, shell, skip: set[int], decided: dict, t
         send(pipe, token, begins=number)
         sandbox.limit_cpu(job["seconds"])
         result = shell.run_cell(step["run"], store_history=False)
-        if getpid() != me:  # a child that the cell has forked
+        if getpid() != own_pid:  # a child that the cell has forked
             os._exit(0)
         if contained:
             be_alone()
         error = result.error_before_exec or result.error_in_exec
         if isinstance(error, MemoryError):  # what fills the memory stays there: begin again without this cell
-            os.kill(me, signal.SIGKILL)
+            os.kill(own_pid, signal.SIGKILL)
         if error is not None:
             send(pipe, token, problem=f"{type(error).__name__}: {error}"[:300], cell=step["cell"])
     send(pipe, token, finished=True)
@@ -203,8 +203,8 @@ def run_test(name: str, lesson: Lesson, function, seconds: float) -> dict:
 
     def work() -> None:
         sandbox.limit_cpu(seconds, ceiling=seconds + 2)
-        me, found = getpid(), judge(name, lesson, function)
-        if getpid() == me:
+        own_pid, found = getpid(), judge(name, lesson, function)
+        if getpid() == own_pid:
             send(w, token, **found)
 
     pid, found = fork(work), {}

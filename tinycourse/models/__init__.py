@@ -6,13 +6,13 @@ Add a network to `baselines.py`, and its name to `registry.py`.
 
 from tinycourse.models.baselines import BroadcastBlock
 from tinycourse.models.cells import CellConfig, Recurrent
-from tinycourse.models.condenser import TINYSPEECH, AttentionCondenser, TinySpeech, look_aside, match_channels, unpool
+from tinycourse.models.condenser import TINYSPEECH, AttentionCondenser, TinySpeech, match_channels, shift_channels, unpool
 from tinycourse.models.design import FORMS, TINYSPEECH_DESIGNS, Designed, SearchedCondenser
 from tinycourse.models.registry import MODELS, NARROW, TRANSDUCERS, build, entry, frontend, names
 from tinycourse.models.rnnt import join
 
 __all__ = [
     "AttentionCondenser", "BroadcastBlock", "CellConfig", "Designed", "FORMS", "MODELS", "NARROW", "Recurrent", "SearchedCondenser",
-    "TINYSPEECH", "TINYSPEECH_DESIGNS", "TRANSDUCERS", "TinySpeech", "build", "entry", "frontend", "join", "look_aside", "match_channels",
+    "TINYSPEECH", "TINYSPEECH_DESIGNS", "TRANSDUCERS", "TinySpeech", "build", "entry", "frontend", "join", "shift_channels", "match_channels",
     "names", "unpool",
 ]  # fmt: skip

@@ -43,7 +43,7 @@ class AttentionCondenser(nn.Module):
         yield "V", v  # [B, C, H, W]
         q = F.max_pool2d(v, self.pool, ceil_mode=True)
         yield "Q", q  # [B, C, H / ph, W / pw]
-        copies = look_aside(q, self.offsets)  # [B, a, H / ph, W / pw]
+        copies = shift_channels(q, self.offsets)  # [B, a, H / ph, W / pw]
         k = self.pointwise_norm(self.pointwise(F.relu(self.grouped_norm(self.grouped(copies)))))
         yield "K", k  # [B, b, H / ph, W / pw]
         attention = unpool(k, self.pool, v.shape[2:])
@@ -61,7 +61,7 @@ class GroupedConvolution(nn.Conv2d):
         return super().forward(x)
 
 
-def look_aside(x: Tensor, pairs: list[tuple[Pair, Pair]]) -> Tensor:
+def shift_channels(x: Tensor, pairs: list[tuple[Pair, Pair]]) -> Tensor:
     """Every channel twice, moved by its pair of offsets (frames, bands): [B, C, H, W] -> [B, 2 C, H, W].
 
     The channels are shared out among the pairs. What lies outside of the map is 0. Costs no weight and no multiply-add

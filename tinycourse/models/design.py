@@ -17,7 +17,7 @@ from torch.nn import functional as F
 
 from tinycourse.errors import TinycourseError
 from tinycourse.features.frontend import FrontendConfig
-from tinycourse.models.condenser import FAR, NEAR, TINYSPEECH, Channels, GroupedConvolution, Pair, look_aside, match_channels, unpool
+from tinycourse.models.condenser import FAR, NEAR, TINYSPEECH, Channels, GroupedConvolution, Pair, match_channels, shift_channels, unpool
 
 FORMS = {  # F(V, A, S): the paper draws one node marked x / +
     "add": lambda v, a, s: s * v + a,
@@ -123,7 +123,7 @@ class SearchedCondenser(nn.Module):
         yield "V", v  # [B, C, H, W]
         q = pooled(v, self.pool, self.keeps)
         yield "Q", q  # [B, C, H / ph, W / pw]
-        copies = look_aside(q, self.offsets) if self.offsets else q  # [B, a, H / ph, W / pw]
+        copies = shift_channels(q, self.offsets) if self.offsets else q  # [B, a, H / ph, W / pw]
         k = self.pointwise_norm(self.pointwise(act(self.inner, self.grouped_norm(self.grouped(copies)))))
         yield "K", k  # [B, b, H / ph, W / pw]
         attention = k if self.pool == (1, 1) or self.pool[1] is None else unpool(k, self.pool, v.shape[2:])

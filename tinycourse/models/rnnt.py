@@ -151,9 +151,9 @@ class Joint(nn.Module):
         if config.bias:
             self.output.bias.data[BLANK] = math.log(9 * (labels - 1))
 
-    def forward(self, heard: Tensor, expected: Tensor) -> Tensor:
+    def forward(self, encoder_out: Tensor, prediction_out: Tensor) -> Tensor:
         """[..., joint], [..., joint], of shapes that go together -> [..., labels]."""
-        return self.output((heard + expected).tanh())
+        return self.output((encoder_out + prediction_out).tanh())
 
 
 class Transducer(nn.Module):
@@ -179,13 +179,13 @@ class Transducer(nn.Module):
 
     def forward(self, features: Tensor, labels: Tensor | None = None) -> Tensor:
         """Without labels: the logits before the first is said, [B, T', 1, labels]: what a streaming recogniser computes for every frame."""
-        heard, _ = self.encoder(features[:, 0])  # [B, T', outputs]
-        return self.lattice(heard, features.new_zeros(len(features), 0, dtype=torch.int64) if labels is None else labels)
+        encoder_out, _ = self.encoder(features[:, 0])  # [B, T', outputs]
+        return self.lattice(encoder_out, features.new_zeros(len(features), 0, dtype=torch.int64) if labels is None else labels)
 
-    def lattice(self, heard: Tensor, labels: Tensor) -> Tensor:
+    def lattice(self, encoder_out: Tensor, labels: Tensor) -> Tensor:
         """Outputs of the encoder [B, T', outputs] and labels [B, U] -> logits [B, T', U + 1, labels]."""
-        expected, _ = self.prediction(nn.functional.pad(labels, (1, 0), value=BLANK))  # [B, U + 1, outputs]
-        return self.joint(self.joint.heard(heard)[:, :, None], self.joint.expected(expected)[:, None])  # T' x 1 and 1 x U + 1
+        prediction_out, _ = self.prediction(nn.functional.pad(labels, (1, 0), value=BLANK))  # [B, U + 1, outputs]
+        return self.joint(self.joint.heard(encoder_out)[:, :, None], self.joint.expected(prediction_out)[:, None])  # T' x 1 and 1 x U + 1
 
 
 KINDS = {name: CellConfig(kind, layer_norm=norm, clip=10.0) for kind in ("lstm", "cifg", "sru")

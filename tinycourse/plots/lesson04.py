@@ -62,9 +62,9 @@ def prices(counted: dict[str, int], errors: dict[str, float], multiply_adds: dic
     y = np.array([counted[name] for name in counted]) / 1e6
     left.plot([multiply_adds[name] / 1e6 for name in counted], y, "o", ms=5, color="C1")
     left.set(xlabel="million multiply-adds", ylabel="million instructions counted", title="multiply-adds say little", xlim=(0, None))
-    foretold = [y[i] * (1 + errors[name]) for i, name in enumerate(counted)]
+    predicted = [y[i] * (1 + errors[name]) for i, name in enumerate(counted)]
     right.plot([0, y.max()], [0, y.max()], color="0.6", lw=1)
-    right.plot(foretold, y, "o", ms=5, color="C0")
+    right.plot(predicted, y, "o", ms=5, color="C0")
     right.set(xlabel="million instructions foretold, unseen", title="prices by kernel say it all", ylim=(0, None))
     return fig
 

@@ -15,7 +15,7 @@ import numpy as np
 
 from tinycourse.errors import TinycourseError
 from tinycourse.program.program import Program
-from tinycourse.program.streaming_frontend import Ears
+from tinycourse.program.streaming_frontend import StreamingFrontend
 
 BITS = 14  # after the point of posteriors
 PAUSES = 0.3, 1.0  # seconds of silence before and after a clip: the network judges whole seconds
@@ -64,13 +64,13 @@ class Listener:
         self.program, self.alone, self.settings = program, without_samples(program), settings
         self.rate = rate = program.tensors[program.input].size  # samples a second: the program takes a second of them
         self.chunk = round(settings.chunk * rate)  # samples
-        self.ears, output = Ears(program, self.chunk), program.tensors[program.output]
-        self.history, self.stride = self.ears.features.shape[0], round(settings.hop * rate) // self.ears.hop  # frames
-        whole = np.isclose([self.chunk, self.stride * self.ears.hop], [settings.chunk * rate, settings.hop * rate])
+        self.frontend, output = StreamingFrontend(program, self.chunk), program.tensors[program.output]
+        self.history, self.stride = self.frontend.features.shape[0], round(settings.hop * rate) // self.frontend.hop  # frames
+        whole = np.isclose([self.chunk, self.stride * self.frontend.hop], [settings.chunk * rate, settings.hop * rate])
         if not whole.all() or self.chunk < 1 or self.stride < 1:
             times = f"Chunks of {settings.chunk} s, judged every {settings.hop} s"
             raise TinycourseError(f"{times}, are not whole samples and frames; choose other times.")
-        self.refractory = -int(-settings.refractory * rate // (self.stride * self.ears.hop))  # in runs of the network, rounded up
+        self.refractory = -int(-settings.refractory * rate // (self.stride * self.frontend.hop))  # in runs of the network, rounded up
         self.threshold = round(settings.threshold * 2**BITS)
         self.keywords = np.array([name not in settings.deaf_to for name in program.metadata["classes"]])
         if output.size != len(self.keywords) or not self.keywords.any():
@@ -80,21 +80,21 @@ class Listener:
 
     def reset(self) -> None:
         """As before the first chunk."""
-        self.ears.reset()
-        self.ring = np.zeros((self.history, self.ears.bands), np.int8)  # frame i is in row i % history
+        self.frontend.reset()
+        self.ring = np.zeros((self.history, self.frontend.bands), np.int8)  # frame i is in row i % history
         self.frames, self.runs, self.deaf = 0, 0, 0  # frames and runs so far; runs that it stays deaf for
         self.recent = np.zeros((self.settings.windows, len(self.keywords)), np.int64)  # posteriors of run i in row i % windows
         self.scores = np.zeros(len(self.keywords), np.int16)  # their mean, units of 2**-14
 
     @property
-    def heard(self) -> np.ndarray:
+    def newest(self) -> np.ndarray:
         """The newest second of features, int8 [history, bands], the oldest first; rows are 0 where that much was not heard yet."""
         return np.roll(self.ring, -self.frames, 0)
 
     def step(self, chunk: np.ndarray) -> tuple[int, int] | None:
         """One chunk int16 [chunk]: the class that fires, if one does, and its score, the mean posterior in units of 2**-14."""
         found = None
-        for frame in self.ears.hear(chunk):
+        for frame in self.frontend.take(chunk):
             self.ring[self.frames % self.history] = frame
             self.frames += 1
             if self.frames >= self.history and (self.frames - self.history) % self.stride == 0:
@@ -104,7 +104,7 @@ class Listener:
 
     def judge(self) -> tuple[int, int] | None:
         """Run the network on the ring, its oldest frame first, and decide."""
-        self.recent[self.runs % len(self.recent)] = self.softmax(self.network(self.heard[None]))[0]
+        self.recent[self.runs % len(self.recent)] = self.softmax(self.network(self.newest[None]))[0]
         self.runs += 1
         mean = self.recent.sum(0) // min(self.runs, len(self.recent))
         self.scores = mean.astype(np.int16)
@@ -128,7 +128,9 @@ class Listener:
 
     def posteriors(self, samples: np.ndarray) -> np.ndarray:
         """The posteriors [N, classes] of every run on a recording int16 [S], its features computed at once."""
-        maps = np.lib.stride_tricks.sliding_window_view(self.ears.recording(samples), self.history, 0)[:: self.stride].transpose(0, 2, 1)
+        maps = np.lib.stride_tricks.sliding_window_view(self.frontend.recording(samples), self.history, 0)[:: self.stride].transpose(
+            0, 2, 1
+        )
         return self.softmax(np.concatenate([self.network(maps[i : i + BATCH]) for i in range(0, len(maps), BATCH)]))
 
     def decide(self, posteriors: np.ndarray) -> list[tuple[int, int, int]]:
@@ -144,7 +146,7 @@ class Listener:
 
     def ready(self, run: int) -> int:
         """How many samples run `run` of the network waits for."""
-        return (run * self.stride + self.history - 1) * self.ears.hop - self.ears.lead + self.ears.size
+        return (run * self.stride + self.history - 1) * self.frontend.hop - self.frontend.lead + self.frontend.size
 
 
 def chunks(samples: np.ndarray, size: int) -> np.ndarray:
@@ -158,7 +160,7 @@ def between_pauses(samples: np.ndarray, rate: int) -> np.ndarray:
     return np.concatenate([before, samples, after])
 
 
-def hear(listening, samples: np.ndarray) -> list[tuple[int, int, int]]:
+def spot(listening, samples: np.ndarray) -> list[tuple[int, int, int]]:
     """(chunk, class, score) of every detection in a recording int16 [S], up to its last whole chunk. `listening` is `Compiled`, or not."""
     listening.reset()
     found = [listening.step(chunk) for chunk in chunks(samples, listening.chunk)]

@@ -10,8 +10,8 @@ from tinycourse.program import frontend
 from tinycourse.program.program import Program
 
 
-class Ears:
-    """The `features` operation that a program begins with, fed `chunk` samples at a time. `hear` changes it; `reset` forgets."""
+class StreamingFrontend:
+    """The `features` operation that a program begins with, fed `chunk` samples at a time. `take` changes it; `reset` forgets."""
 
     def __init__(self, program: Program, chunk: int):
         self.operation, self.chunk = program.operations[0], chunk
@@ -25,7 +25,7 @@ class Ears:
         self.kept = np.zeros(0, np.int16)  # samples, from the beginning of the next frame on
         self.begun = False  # whether the mirror image of the beginning stands before them
 
-    def hear(self, chunk: np.ndarray) -> np.ndarray:
+    def take(self, chunk: np.ndarray) -> np.ndarray:
         """Samples int16 [chunk] -> features of the frames that they complete, int8 [frames, bands]."""
         self.kept, complete = np.append(self.kept, chunk), []
         if not self.begun and len(self.kept) > self.lead:

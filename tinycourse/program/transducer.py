@@ -14,11 +14,11 @@ from safetensors.numpy import save as to_bytes
 
 from tinycourse.files import read_tensors, write_bytes
 from tinycourse.program.program import EXPORT_IT, Program
-from tinycourse.program.streaming_frontend import Ears
+from tinycourse.program.streaming_frontend import StreamingFrontend
 
 FORMAT = "tinycourse-transducer-1"
 PARTS = "front", "back", "prediction", "joint"
-EARS = "ears"  # the program that makes frames of samples, where there is one
+FRONTEND = "ears"  # the program that makes frames of samples, where there is one
 BLANK = 0
 
 
@@ -28,7 +28,7 @@ class TransducerProgram:
 
     `programs` by PARTS: front takes `stack` frames of features every `hop`, back `reduction` outputs of the front; prediction takes a
     label, joint what was heard and as its state what may follow. A fifth one called EARS makes it take samples
-    (`integer_frontend.with_ears`). Blank (label 0) has to lead by `blank_penalty` units of the logits, and
+    (`integer_frontend.with_frontend`). Blank (label 0) has to lead by `blank_penalty` units of the logits, and
     after `symbols` labels comes the next frame. `rate` is how many frames of features a second has, for reports; `metadata` is free JSON.
     """
 
@@ -42,16 +42,16 @@ class TransducerProgram:
     metadata: dict = field(default_factory=dict)
 
     @property
-    def ears(self) -> Ears | None:
+    def frontend(self) -> StreamingFrontend | None:
         """What makes frames of samples, as new; None where the chip is given frames."""
-        if EARS not in self.programs:
+        if FRONTEND not in self.programs:
             return None
-        return Ears(self.programs[EARS], chunk=self.programs[EARS].operations[0].parameters["hop"])
+        return StreamingFrontend(self.programs[FRONTEND], chunk=self.programs[FRONTEND].operations[0].parameters["hop"])
 
     @property
     def row(self) -> tuple[np.dtype, int]:
         """The type and the number of what a run takes: a frame of features, or the samples between two frames."""
-        return (np.dtype("int16"), self.ears.chunk) if self.ears else (np.dtype("int8"), self.features)
+        return (np.dtype("int16"), self.frontend.chunk) if self.frontend else (np.dtype("int8"), self.features)
 
     @property
     def features(self) -> int:
@@ -63,10 +63,10 @@ class TransducerProgram:
         """Numbers in what the encoder gives for a frame."""
         return self.programs["back"].tensors[self.programs["back"].output].size
 
-    def heard_after(self, rows: int) -> int:
+    def outputs_after(self, rows: int) -> int:
         """How many outputs the encoder has given after so many runs."""
-        ears = self.ears
-        return (ears.frames_after(rows * ears.chunk) if ears else rows) // self.hop // self.reduction
+        frontend = self.frontend
+        return (frontend.frames_after(rows * frontend.chunk) if frontend else rows) // self.hop // self.reduction
 
     def quantize_input(self, features: np.ndarray) -> np.ndarray:
         """Real features [T, features] to the integers that the chip is given."""
@@ -74,27 +74,27 @@ class TransducerProgram:
 
     def run(self, rows: np.ndarray) -> tuple[list[int], np.ndarray]:
         """A recording from its beginning: int8 [T, features] or int16 [T, chunk] -> labels, what the encoder heard, int8 [T', outputs]."""
-        frames = self.ears.recording(rows.reshape(-1)) if self.ears else rows
+        frames = self.frontend.recording(rows.reshape(-1)) if self.frontend else rows
         front, back = self.programs["front"], self.programs["back"]
         silence = np.full((self.stack - self.hop, self.features), front.tensors[front.input].zero_point, np.int8)
-        heard = steps(front, together(np.concatenate([silence, frames]), self.stack, self.hop))
-        heard = steps(back, together(heard, self.reduction, self.reduction))
-        return list(self.search(heard)), heard
+        encoder_out = steps(front, together(np.concatenate([silence, frames]), self.stack, self.hop))
+        encoder_out = steps(back, together(encoder_out, self.reduction, self.reduction))
+        return list(self.search(encoder_out)), encoder_out
 
-    def search(self, heard: np.ndarray) -> Iterator[int]:
+    def search(self, encoder_out: np.ndarray) -> Iterator[int]:
         """Greedy search in outputs of the encoder [T', outputs]. Of two labels that are as likely the first is said."""
         prediction, joint = self.programs["prediction"], self.programs["joint"]
         penalty = np.array([self.blank_penalty] + [0] * (joint.tensors[joint.output].size - 1))
         (follows,) = joint.state
-        expected, state = prediction.step(np.full((1, 1), BLANK, np.int16), prediction.start(1))
-        for one in heard:
+        prediction_out, state = prediction.step(np.full((1, 1), BLANK, np.int16), prediction.start(1))
+        for one in encoder_out:
             for _ in range(self.symbols):
-                logits, _ = joint.step(one[None], {follows: expected})
+                logits, _ = joint.step(one[None], {follows: prediction_out})
                 label = int((logits[0] - penalty).argmax())
                 if label == BLANK:
                     break
                 yield label
-                expected, state = prediction.step(np.full((1, 1), label, np.int16), state)
+                prediction_out, state = prediction.step(np.full((1, 1), label, np.int16), state)
 
     def save(self, path: str | Path) -> None:
         """Write one safetensors file, see `files.whole`: the weights, and everything else as JSON in its header."""

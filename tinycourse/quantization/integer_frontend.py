@@ -13,8 +13,8 @@ from tinycourse.program.fixed_point import fixed_point
 from tinycourse.program.frontend import LOG_BITS, MEL_BITS, POWER_BITS, twiddles
 from tinycourse.program.ops.base import OPS, Operation, Tensor
 from tinycourse.program.program import Program
-from tinycourse.program.streaming_frontend import Ears
-from tinycourse.program.transducer import EARS, TransducerProgram
+from tinycourse.program.streaming_frontend import StreamingFrontend
+from tinycourse.program.transducer import FRONTEND, TransducerProgram
 
 SAMPLES = "samples"
 ENERGY_BITS = 30 + 2 * POWER_BITS + MEL_BITS  # log2 of the integer that an energy of 1 becomes: samples have 15 bits, squares 30
@@ -35,7 +35,7 @@ def with_samples(program: Program, front: Frontend) -> Program:
     return dataclasses.replace(program, input=SAMPLES, tensors={SAMPLES: samples} | program.tensors, operations=operations)
 
 
-def with_ears(program: TransducerProgram, front: Frontend) -> TransducerProgram:
+def with_frontend(program: TransducerProgram, front: Frontend) -> TransducerProgram:
     """The same for a transducer: it then takes the samples between two frames. Its networks stay as they are.
 
     Raises TinycourseError as `with_samples`, and where one run could complete two outputs of the encoder: callers see the last one only.
@@ -45,9 +45,9 @@ def with_ears(program: TransducerProgram, front: Frontend) -> TransducerProgram:
         raise TinycourseError(
             f"This transducer takes {program.features} features, not the {config.bands} of its front end; train it again."
         )
-    programs = program.programs | {EARS: ears_program(front, network.tensors[network.input])}
+    programs = program.programs | {FRONTEND: frontend_program(front, network.tensors[network.input])}
     made = dataclasses.replace(program, programs=programs, rate=config.rate / config.hop)
-    if made.heard_after(made.ears.lead // config.hop + 1) > 1:  # the run that brings the mirror image may complete two frames
+    if made.outputs_after(made.frontend.lead // config.hop + 1) > 1:  # the run that brings the mirror image may complete two frames
         raise TinycourseError(
             f"The first frames of {config.window} samples every {config.hop} come two at a time, and this transducer encodes each alone; "
             "train one that joins frames, or with a window of which half is no whole number of hops."
@@ -55,7 +55,7 @@ def with_ears(program: TransducerProgram, front: Frontend) -> TransducerProgram:
     return made
 
 
-def ears_program(front: Frontend, x: Tensor) -> Program:
+def frontend_program(front: Frontend, x: Tensor) -> Program:
     """What `front` does to the samples of one frame, in integers, with the scale and the zero point of x."""
     samples = Tensor(SAMPLES, (front.config.window,), 2.0**-15, 0, 16)
     features = Tensor("features", (1, front.config.bands, 1), x.scale, x.zero_point)
@@ -70,14 +70,14 @@ class IntegerFrontend(nn.Module):
 
     def __init__(self, front: Frontend, x: Tensor):
         super().__init__()
-        self.ears = Ears(ears_program(front, x), front.config.hop)
+        self.frontend = StreamingFrontend(frontend_program(front, x), front.config.hop)
         self.register_buffer("mean", front.mean)
 
     def forward(self, audio: torch.Tensor) -> torch.Tensor:
         """Audio [N, S] to features [N, 1, frames, bands]."""
-        whole = audio[:, : audio.shape[1] // self.ears.chunk * self.ears.chunk]
-        heard = np.stack([self.ears.recording(to_int16(one.numpy())) for one in whole])
-        step, zero_point = self.ears.features.scale, self.ears.features.zero_point
+        whole = audio[:, : audio.shape[1] // self.frontend.chunk * self.frontend.chunk]
+        heard = np.stack([self.frontend.recording(to_int16(one.numpy())) for one in whole])
+        step, zero_point = self.frontend.features.scale, self.frontend.features.zero_point
         return torch.from_numpy((heard[:, None] - np.float32(zero_point)) * np.float32(step))
 
 

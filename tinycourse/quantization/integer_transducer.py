@@ -88,11 +88,13 @@ class IntegerJoint(nn.Module):
         self.program = program
         self.heard = self.expected = nn.Identity()  # both products are in the program
 
-    def forward(self, heard: Tensor, expected: Tensor) -> Tensor:
+    def forward(self, encoder_out: Tensor, prediction_out: Tensor) -> Tensor:
         """int8 from encoder and prediction network, with axes that broadcast, to logits [..., labels]."""
-        batch = torch.broadcast_shapes(heard.shape[:-1], expected.shape[:-1])
-        heard, expected = (x.expand(*batch, x.shape[-1]).reshape(-1, x.shape[-1]).numpy() for x in (heard, expected))
-        y, _ = self.program.step(heard, {next(iter(self.program.state)): expected})
+        batch = torch.broadcast_shapes(encoder_out.shape[:-1], prediction_out.shape[:-1])
+        encoder_out, prediction_out = (
+            x.expand(*batch, x.shape[-1]).reshape(-1, x.shape[-1]).numpy() for x in (encoder_out, prediction_out)
+        )
+        y, _ = self.program.step(encoder_out, {next(iter(self.program.state)): prediction_out})
         return torch.from_numpy(self.program.dequantize_output(y)).unflatten(0, batch)
 
 
@@ -137,13 +139,13 @@ def joint_graph(network: Transducer) -> Graph:
         bias = torch.zeros(layer.out_features) if layer.bias is None else layer.bias
         return {k: v.detach().double().cpu() for k, v in ({"weight": layer.weight, "bias": bias} | more).items()}
 
-    heard = Input([], (joint.heard.in_features,))
-    expected = State([], (joint.expected.in_features,), name="expected")
+    encoder_out = Input([], (joint.heard.in_features,))
+    prediction_out = State([], (joint.expected.in_features,), name="expected")
     both = arrays(joint.heard, weight_recurrent=joint.expected.weight)
-    total = Linear16([heard, expected], (joint.heard.out_features,), {}, both, name="sum")
+    total = Linear16([encoder_out, prediction_out], (joint.heard.out_features,), {}, both, name="sum")
     hidden = Tanh8([total], total.shape, name="hidden")
     logits = Linear16([hidden], (joint.output.out_features,), {}, arrays(joint.output), name="logits")
-    return Graph([heard, expected, total, hidden, logits], {expected.name: expected.name})
+    return Graph([encoder_out, prediction_out, total, hidden, logits], {prediction_out.name: prediction_out.name})
 
 
 def stacked(config: RNNTConfig, features: Sequence[Tensor]) -> list[Tensor]:
@@ -173,16 +175,16 @@ def measure(network: Transducer, features: Sequence[Tensor], observer: str | Cal
     network, config, ranges = network.cpu().eval(), network.config, {}
     graphs = graphs_of(network)
     ranges["front"], outputs = observe_steps(graphs["front"], stacked(config, features), observer)
-    ranges["back"], heard = observe_steps(graphs["back"], reduced(config, outputs), observer)
+    ranges["back"], encoder_out = observe_steps(graphs["back"], reduced(config, outputs), observer)
 
-    labels = [[BLANK, *Greedy(network).push(y[None]).labels[0]] for y in heard]
+    labels = [[BLANK, *Greedy(network).push(y[None]).labels[0]] for y in encoder_out]
     labels.append(range(network.labels))  # none shall be a surprise, whatever was said here
     labels = [torch.tensor([*one], dtype=torch.float32)[:, None] for one in labels]
-    ranges["prediction"], expected = observe_steps(graphs["prediction"], labels, observer)
+    ranges["prediction"], prediction_out = observe_steps(graphs["prediction"], labels, observer)
 
-    seen, everything = MinMax(), torch.cat(heard)
+    seen, everything = MinMax(), torch.cat(encoder_out)
     everything = everything[torch.arange(network.labels) % len(everything), None]  # a frame for each label
-    for h, e in zip([*heard, everything], [*(e[None] for e in expected[:-1]), expected[-1][:, None]]):
+    for h, e in zip([*encoder_out, everything], [*(e[None] for e in prediction_out[:-1]), prediction_out[-1][:, None]]):
         if len(h):
             seen.observe(network.joint(network.joint.heard(h.view(len(h), 1, -1)), network.joint.expected(e)))
     return ranges | {"joint": {"logits": seen.range()}}
@@ -257,10 +259,10 @@ def error_report(network: Transducer, integers: IntegerTransducer, features: Seq
     if not x:
         raise TinycourseError("The report needs at least one recording that fills a frame; give longer ones.")
     floats, exact = (reduced(config, side) for side in steps("front", x, [programs["front"].quantize_input(one) for one in x]))
-    heard = steps("back", floats, [one.numpy() for one in exact])
-    labels = [np.array([BLANK, *Greedy(network).push(one[None]).labels[0]], np.int16)[:, None] for one in heard[0]]
+    encoder_out = steps("back", floats, [one.numpy() for one in exact])
+    labels = [np.array([BLANK, *Greedy(network).push(one[None]).labels[0]], np.int16)[:, None] for one in encoder_out[0]]
     said = steps("prediction", [torch.from_numpy(one).float() for one in labels], labels)
-    pairs = [[(h.repeat_interleave(len(e), 0), e.repeat(len(h), 1)) for h, e in zip(*side)] for side in zip(heard, said)]
+    pairs = [[(h.repeat_interleave(len(e), 0), e.repeat(len(h), 1)) for h, e in zip(*side)] for side in zip(encoder_out, said)]
     floats = [graphs["joint"].trace(h, {"expected": e}) for h, e in pairs[0]]
     add("joint", floats, [programs["joint"].trace(h.numpy(), {"expected": e.numpy()}) for h, e in pairs[1]])
     return rows

@@ -31,7 +31,7 @@ TRAINING = "Quantization-aware training"  # how messages begin
 LAYERS = nn.Conv1d, nn.Conv2d, nn.Linear, Recurrent  # whose matrices, and whose inputs, are rounded
 
 
-class Straight(torch.autograd.Function):
+class StraightThrough(torch.autograd.Function):
     """x rounded to scale * (q - zero_point), with low <= q <= high; backwards as if nobody had rounded, and 0 where x was cut off."""
 
     @staticmethod
@@ -56,7 +56,7 @@ def row_scales(weight: Tensor, bits: int) -> Tensor:
 def round_rows(weight: Tensor, bits: int) -> Tensor:
     """Weights [O, ...] on the steps of their rows, symmetric. The gradient passes straight through; nothing is cut off."""
     largest = 2 ** (bits - 1) - 1
-    return Straight.apply(weight, row_scales(weight, bits), 0, -largest, largest)
+    return StraightThrough.apply(weight, row_scales(weight, bits), 0, -largest, largest)
 
 
 class RoundedRows(nn.Module):
@@ -88,7 +88,7 @@ class RoundedInput:
             self.observer.observe(x.detach())
         if self.observer.low > self.observer.high:
             return inputs  # nothing seen yet
-        return Straight.apply(x, *affine_parameters(*self.observer.range()), -128, 127), *rest
+        return StraightThrough.apply(x, *affine_parameters(*self.observer.range()), -128, 127), *rest
 
 
 # ------------------------------------------------------------------------------------------ a whole network

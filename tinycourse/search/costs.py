@@ -45,7 +45,7 @@ def plan(design: Design) -> Costs:
     cheap, program = count(design), program_of(design)
     kernels, memory = emitter.translate(program)
     flash = sum(kernel.constant_bytes for kernel in kernels)
-    return Costs(cheap.parameters, cheap.multiply_adds, flash, memory.arena, instruction_model.foretell(program))
+    return Costs(cheap.parameters, cheap.multiply_adds, flash, memory.arena, instruction_model.predict(program))
 
 
 def by_part(design: Design) -> list[dict]:

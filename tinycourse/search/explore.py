@@ -178,7 +178,7 @@ def cache() -> Path:
 # -------------------------------------------------------------------------------------------------------- workers
 
 
-def me() -> str:
+def worker_id() -> str:
     """This process: machine, number, when it began."""
     return f"{socket.gethostname()}:{os.getpid()}:{psutil.Process().create_time():.2f}"
 
@@ -234,7 +234,7 @@ def trained(study: optuna.Study) -> int:
 def step(study: optuna.Study, settings: Settings, sounds: Sounds, fabric: Fabric | None = None, stoppable=contextlib.nullcontext) -> None:
     """Ask, judge, tell. Where Ctrl-C comes while a candidate is judged, which is `stoppable`, its point is queued again."""
     trial = study.ask()
-    trial.set_user_attr("worker", me())
+    trial.set_user_attr("worker", worker_id())
     try:
         with stoppable():
             values = judge(trial, space.design_of(space.suggest(trial)), settings, sounds, fabric)

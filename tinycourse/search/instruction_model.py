@@ -81,6 +81,6 @@ def measured() -> dict:
     return json.loads(MEASURED.read_text(encoding="utf-8"))["targets"]
 
 
-def foretell(program: Program, target: str = "cortex-m4") -> int:
+def predict(program: Program, target: str = "cortex-m4") -> int:
     """Instructions for one clip on a chip, without running it."""
     return round(add_up(measured()[target]["prices"], describe(program)))

@@ -1,6 +1,7 @@
 """A short training that tells good designs from bad ones: little data, few epochs, one core, the same answer every time.
 
-The Fourier transform is paid once for a whole study: a `Proxy` says what is heard, `hear` computes its mel energies, `train` uses them.
+The Fourier transform is paid once for a whole study: a `Proxy` says what is heard, `mel_energies` computes its mel energies, `train` uses
+them.
 """
 
 import hashlib
@@ -98,7 +99,7 @@ class Sounds:
         return Sounds(moved(self.energies), self.labels, moved(self.noise), moved(self.levels), self.classes)
 
 
-def hear(splits: dict[str, data.Clips], noise: Tensor) -> Sounds:
+def mel_energies(splits: dict[str, data.Clips], noise: Tensor) -> Sounds:
     """Mel energies of clips by split ("training", "validation") and of `noise` [samples], one long recording."""
     energies, hiss, levels = {}, {}, {}
     for high in EDGES:
@@ -113,13 +114,13 @@ def hear(splits: dict[str, data.Clips], noise: Tensor) -> Sounds:
 
 def sounds_of(proxy: Proxy, folder: Path) -> Sounds:
     """What a proxy hears; computed once in a folder, and read from there afterwards."""
-    heard = {name: value for name, value in asdict(proxy).items() if name not in ("epochs", "batch", "learning_rate")}
-    path = Path(folder, f"sounds-{hashlib.sha256(json.dumps(heard).encode()).hexdigest()[:12]}.safetensors")
+    inputs = {name: value for name, value in asdict(proxy).items() if name not in ("epochs", "batch", "learning_rate")}
+    path = Path(folder, f"sounds-{hashlib.sha256(json.dumps(inputs).encode()).hexdigest()[:12]}.safetensors")
     if not path.is_file():
         source = data.open_words(proxy.data, classes=proxy.classes, extra_unknown=proxy.extra_unknown)
         counts = {"training": proxy.training_clips, "validation": proxy.validation_clips}
         splits = {split: Few(source, count, proxy.seed).clips(split) for split, count in counts.items()}
-        store(hear(splits, classifiers.noise_of(source)), path)
+        store(mel_energies(splits, classifiers.noise_of(source)), path)
     return load(path)
 
 

@@ -83,5 +83,6 @@ def on_chip(listener: listening.Listener, samples: np.ndarray, target: str, fold
     """
     folder = Path(folder)
     folder.mkdir(parents=True, exist_ok=True)
-    bill, classes = spotter_package.compare(spotter_writer.build(listener, target, folder), samples), listener.program.metadata["classes"]
-    return bill | {"heard": [(i, classes[word], score / 2**listening.BITS) for i, word, score in bill["heard"]]}
+    cost_report = spotter_package.compare(spotter_writer.build(listener, target, folder), samples)
+    classes = listener.program.metadata["classes"]
+    return cost_report | {"heard": [(i, classes[word], score / 2**listening.BITS) for i, word, score in cost_report["heard"]]}

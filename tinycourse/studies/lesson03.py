@@ -136,7 +136,7 @@ class Sounds:
     classes: tuple[str, ...]
 
 
-def hear(splits: dict[str, Clips], noise: Tensor) -> Sounds:
+def mel_energies(splits: dict[str, Clips], noise: Tensor) -> Sounds:
     """Mel energies of clips by split, "training" among them, computed once for all variants. `noise` [samples] is one long recording.
 
     The energies serve log-mel and MFCC alike: they part ways only behind the mel bands.
@@ -258,7 +258,7 @@ class Reading:
     halves: bool  # grouped into two halves; else into one group for each channel
     bias: bool  # every convolution and the classifier have one
     norm: bool  # scale and bias of the drawn batch norms are counted; M has none
-    again: bool  # behind the expansion, a 1x1 convolution back to the channels of V
+    expand_back: bool  # behind the expansion, a 1x1 convolution back to the channels of V
 
 
 READINGS = [Reading(*choices) for choices in product((1, 3), (False, True), (False, True), (False, True), (False, True))]
@@ -270,8 +270,8 @@ def count(config: TinySpeechConfig, reading: Reading, norm: bool = True, classes
     for a, b in (pair for block in config.blocks for pair in block):
         total += a * reading.kernel**2 * (channels // 2 if reading.halves else 1)  # grouped
         total += a * b + reading.bias * (a + b)  # pointwise
-        total += reading.again * (b + reading.bias) * channels
-        channels = channels if reading.again else b
+        total += reading.expand_back * (b + reading.bias) * channels
+        channels = channels if reading.expand_back else b
         total += 2 * channels * (reading.norm and norm)
     return total + 9 * channels * config.last + config.last * classes + reading.bias * (config.last + classes)
 

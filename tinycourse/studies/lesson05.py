@@ -63,7 +63,7 @@ def frame_seconds(recogniser: Recogniser) -> float:
 
 
 @torch.no_grad()
-def hear(recogniser: Recogniser, audio: Tensor) -> tuple[Tensor, Tensor]:
+def encode(recogniser: Recogniser, audio: Tensor) -> tuple[Tensor, Tensor]:
     """Audio [samples] as features [frames, bands] and as what the encoder makes of them, [1, T, outputs]."""
     features = recogniser.eval().frontend(audio[None])  # [1, 1, frames, bands]
     return features[0, 0], recogniser.network.encoder(features[:, 0])[0]
@@ -76,7 +76,7 @@ def delays(recogniser: Recogniser, utterances: Sequence[Spoken]) -> dict[str, li
     """
     vocabulary, step, found = Vocabulary(recogniser.classes), frame_seconds(recogniser), {}
     for spoken in utterances:
-        search = Greedy(recogniser.network).push(hear(recogniser, spoken.audio)[1])
+        search = Greedy(recogniser.network).push(encode(recogniser, spoken.audio)[1])
         if vocabulary.decode(search.labels[0]) == " ".join(word for *_, word in spoken.words):
             for (_, end, word), frame in zip(spoken.words, search.frames[0]):
                 found.setdefault(word, []).append((frame + 1) * step - end)
@@ -97,7 +97,7 @@ class Followed(NamedTuple):
 @torch.no_grad()
 def follow(recogniser: Recogniser, spoken: Spoken) -> Followed:
     """Greedy search on an utterance, written down step by step."""
-    mel, heard = hear(recogniser, spoken.audio)
+    mel, heard = encode(recogniser, spoken.audio)
     search, vocabulary, step = Greedy(recogniser.network).push(heard), Vocabulary(recogniser.classes), frame_seconds(recogniser)
     labels, frames = search.labels[0], search.frames[0]
     shares = recogniser.network.lattice(heard, torch.tensor([labels], dtype=torch.int64))[0].softmax(-1)  # [T, U + 1, labels]
@@ -150,7 +150,7 @@ def table(rows: Sequence[dict]) -> str:
     return "\n".join(lines)
 
 
-class Heard(NamedTuple):
+class Lattice(NamedTuple):
     """The lattice of one utterance."""
 
     log_probs: Tensor  # [T, U + 1, V]

@@ -69,8 +69,8 @@ def evaluate(recogniser: Recogniser, clips: Clips) -> Report:
 class ClipBatches:
     """Batches of clips, given by their mel energies [N, frames, mels] and labels [N], disturbed anew in every epoch.
 
-    `noise` [frames, mels] is what background noise is cut from; `taught` [N, classes] are a teacher's logits. Raises TinycourseError
-    where the clips do not fill a batch, or a batch is smaller than the number of processes.
+    `noise` [frames, mels] is what background noise is cut from; `teacher_logits` [N, classes] are a teacher's logits. Raises
+    TinycourseError where the clips do not fill a batch, or a batch is smaller than the number of processes.
     """
 
     frontend: Frontend
@@ -78,7 +78,7 @@ class ClipBatches:
     labels: Tensor
     noise: Tensor
     config: TrainConfig
-    taught: Tensor | None = None
+    teacher_logits: Tensor | None = None
 
     def steps(self, world: int = 1) -> int:
         """How many batches an epoch has; clips that fill no batch are left out."""
@@ -137,8 +137,10 @@ def fit(
     front.fit(as_float(training.audio[:: max(1, len(training) // 2000)]))
     recogniser.to(fabric.device)
     network.to(memory_format=torch.channels_last)  # pooling and convolutions of few channels are faster so, by a quarter
-    taught = answers(config.teacher, recogniser, training) if config.teacher else None
-    batches = ClipBatches(front, energies_of(front, training.audio), training.labels, energies_of(front, noise[None])[0], config, taught)
+    teacher_logits = answers(config.teacher, recogniser, training) if config.teacher else None
+    batches = ClipBatches(
+        front, energies_of(front, training.audio), training.labels, energies_of(front, noise[None])[0], config, teacher_logits
+    )
     held_out = energies_of(front, validation.audio, torch.float32)
     files = (files or {}) | ({"teacher": path_of(config.teacher)} if config.teacher else {})
     recogniser.info["fingerprints"] = fingerprints(training, validation, noise, files)
@@ -178,24 +180,24 @@ def energies_of(frontend: Frontend, audio: Tensor, kind: torch.dtype = torch.bfl
         return torch.cat([frontend.energies(as_float(part).to(frontend.mean.device)).to(kind) for part in parts])
 
 
-def answers(teacher: str, pupil: Recogniser, clips: Clips) -> Tensor:
+def answers(teacher: str, student: Recogniser, clips: Clips) -> Tensor:
     """A teacher's logits for undisturbed clips: [N, classes]. Raises TinycourseError if it knows other classes than its pupil."""
     recogniser = load(teacher)
-    if recogniser.classes != pupil.classes:
+    if recogniser.classes != student.classes:
         raise TinycourseError(f"{teacher} knows other classes ({', '.join(recogniser.classes)}); choose a teacher of the same task.")
     return in_batches(recogniser, clips.audio)
 
 
-def loss_of(logits: Tensor, labels: Tensor, taught: Tensor | None, config: TrainConfig) -> Tensor:
+def loss_of(logits: Tensor, labels: Tensor, teacher_logits: Tensor | None, config: TrainConfig) -> Tensor:
     """Cross-entropy with the labels [B], and with a teacher's logits [B, classes] where there are any."""
     loss = F.cross_entropy(logits, labels, label_smoothing=config.label_smoothing)
-    if taught is None:
+    if teacher_logits is None:
         return loss
     t, share = config.temperature, config.distillation
-    soft = F.kl_div(F.log_softmax(logits / t, 1), F.softmax(taught / t, 1), reduction="batchmean")
+    soft = F.kl_div(F.log_softmax(logits / t, 1), F.softmax(teacher_logits / t, 1), reduction="batchmean")
     return (1 - share) * loss + share * t * t * soft  # t * t: gradients as large as those of the labels
 
 
-def batch_loss(config: TrainConfig, network: nn.Module, x: Tensor, labels: Tensor, taught: Tensor | None) -> Tensor:
+def batch_loss(config: TrainConfig, network: nn.Module, x: Tensor, labels: Tensor, teacher_logits: Tensor | None) -> Tensor:
     """`loss_of` for a batch of `ClipBatches`."""
-    return loss_of(network(x), labels, taught, config)
+    return loss_of(network(x), labels, teacher_logits, config)

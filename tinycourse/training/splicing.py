@@ -43,14 +43,14 @@ def cuts(recogniser: Recogniser, energies: Tensor, text: str) -> list[int]:
     """
     network, vocabulary = recogniser.network, Vocabulary(recogniser.classes)
     labels = vocabulary.encode(text)
-    heard, _ = network.encoder(recogniser.frontend.finish(energies[None])[:, 0])
-    log_probs = network.lattice(heard, torch.tensor([labels]))[0].log_softmax(-1)  # [T', U + 1, V]
+    encoder_out, _ = network.encoder(recogniser.frontend.finish(energies[None])[:, 0])
+    log_probs = network.lattice(encoder_out, torch.tensor([labels]))[0].log_softmax(-1)  # [T', U + 1, V]
     places = alignments.places(alignments.best(log_probs.numpy(), np.array(labels), BLANK))
     begins = [vocabulary.pieces[label].startswith(BEGIN) for label in labels]
     ends = [place for place, last in zip(places, [*begins[1:], True]) if last]
     size, level = network.config.hop * network.config.reduction, energies.mean(1)
     found = [max(0, ends[0] - FIRST) * size]
-    for end, following in zip(ends, [*ends[1:], len(heard[0])]):
+    for end, following in zip(ends, [*ends[1:], len(encoder_out[0])]):
         first = min(max(found[-1] + 1, (end - BEFORE) * size), len(level) - 1)
         last = max(first + 1, min((end + BEHIND) * size, (end + following) * size // 2))
         found.append(first + int(level[first:last].argmin()))

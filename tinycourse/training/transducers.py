@@ -83,12 +83,12 @@ class Lesson(nn.Module):
     def forward(self, x: Tensor, frames: Tensor, labels: Tensor, counts: Tensor) -> Tensor:
         """Features [B, 1, T, bands] of `frames` [B], labels [B, U] of `counts` [B] -> the mean loss of an utterance."""
         network = self.network
-        heard, _ = network.encoder(x[:, 0])
+        encoder_out, _ = network.encoder(x[:, 0])
         frames = network.encoder.lengths(frames)
-        losses = rnnt_loss(network.lattice(heard, labels), labels, frames, counts, blank=BLANK, reduction="none")
+        losses = rnnt_loss(network.lattice(encoder_out, labels), labels, frames, counts, blank=BLANK, reduction="none")
         loss = losses.where(frames > 0, 0.0).mean()  # what is too short for one output has no alignment
         if self.ctc:
-            alone = network.joint(network.joint.heard(heard), torch.zeros((), device=x.device)).log_softmax(-1)  # [B, T', labels]
+            alone = network.joint(network.joint.heard(encoder_out), torch.zeros((), device=x.device)).log_softmax(-1)  # [B, T', labels]
             spelled = F.ctc_loss(alone.transpose(0, 1), labels, frames, counts, BLANK, reduction="none", zero_infinity=True)
             loss = loss + self.ctc * spelled.mean()
         return loss
@@ -100,13 +100,13 @@ def recogniser_for(name: str, vocabulary: Vocabulary, seed: int) -> Recogniser:
     return Recogniser(name, vocabulary.pieces)
 
 
-def hear_as(recogniser: Recogniser, trained: Recogniser) -> None:
+def load_encoder(recogniser: Recogniser, trained: Recogniser) -> None:
     """Give a recogniser the encoder of one that was trained to write something else. The rest stays as it is."""
-    for taught, part in (
+    for source, part in (
         (trained.network.encoder, recogniser.network.encoder),
         (trained.network.joint.heard, recogniser.network.joint.heard),
     ):
-        part.load_state_dict(taught.state_dict())
+        part.load_state_dict(source.state_dict())
 
 
 def batches(examples, size: int, vocabulary: Vocabulary, chance: np.random.RandomState):
@@ -252,13 +252,13 @@ def transcribe(recogniser: Recogniser, audio: list[Tensor], limits: Limits | Non
         part = order[start : start + batch]
         device = recogniser.frontend.mean.device
         features = [recogniser.frontend(as_float(audio[i])[None].to(device))[0, 0] for i in part]  # [T, bands] each
-        heard, _ = network.encoder(pad_sequence(features, batch_first=True))
-        must_be_finite(recogniser.name, {"an output of the encoder": heard})
+        encoder_out, _ = network.encoder(pad_sequence(features, batch_first=True))
+        must_be_finite(recogniser.name, {"an output of the encoder": encoder_out})
         frames = network.encoder.lengths(torch.tensor([len(x) for x in features]))
         if beam:
-            labels = [Beam(network, limits).push(one[:n]).best()[0].labels for one, n in zip(heard, frames)]
+            labels = [Beam(network, limits).push(one[:n]).best()[0].labels for one, n in zip(encoder_out, frames)]
         else:
-            labels = Greedy(network, len(part), limits).push(heard, frames).labels
+            labels = Greedy(network, len(part), limits).push(encoder_out, frames).labels
         texts |= {i: vocabulary.decode(one) for i, one in zip(part, labels)}
     return [texts[i] for i in range(len(audio))]
 

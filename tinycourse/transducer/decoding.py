@@ -30,9 +30,9 @@ class Hypothesis(NamedTuple):
     score: float
 
 
-def log_probabilities(network: Transducer, heard: Tensor, expected: Tensor, limits: Limits) -> Tensor:
+def log_probabilities(network: Transducer, encoder_out: Tensor, prediction_out: Tensor, limits: Limits) -> Tensor:
     """Of every label, blank's penalty taken off: widths [..., joint] -> [..., labels]."""
-    scores = network.joint(heard, expected).log_softmax(-1)
+    scores = network.joint(encoder_out, prediction_out).log_softmax(-1)
     scores[..., BLANK] -= limits.blank_penalty
     return scores
 
@@ -48,9 +48,9 @@ class Greedy:
     def __init__(self, network: Transducer, batch: int = 1, limits: Limits | None = None):
         self.network, self.limits = network.eval(), limits or Limits()
         start = torch.full((batch, 1), BLANK, device=network.device)
-        self.expected, self.state = self._predict(start, None)
+        self.prediction_out, self.state = self._predict(start, None)
         self.labels, self.frames, self.time = [[] for _ in range(batch)], [[] for _ in range(batch)], 0
-        self.scores = self.expected.new_zeros(batch, dtype=torch.float64)
+        self.scores = self.prediction_out.new_zeros(batch, dtype=torch.float64)
 
     def _predict(self, label: Tensor, state) -> tuple[Tensor, tuple[State, ...]]:
         y, state = self.network.prediction(label, state)
@@ -59,12 +59,12 @@ class Greedy:
     @torch.no_grad()
     def push(self, encoded: Tensor, lengths: Tensor | None = None) -> "Greedy":
         """More outputs of the encoder [B, T, outputs], of which `lengths` [B] are valid (all, if it is not given)."""
-        heard = self.network.joint.heard(encoded)  # [B, T, joint]
-        lengths = torch.full((len(heard),), heard.shape[1]) if lengths is None else lengths
-        for t in range(heard.shape[1]):
-            active = (t < lengths).to(heard.device)
+        encoder_out = self.network.joint.heard(encoded)  # [B, T, joint]
+        lengths = torch.full((len(encoder_out),), encoder_out.shape[1]) if lengths is None else lengths
+        for t in range(encoder_out.shape[1]):
+            active = (t < lengths).to(encoder_out.device)
             for symbol in range(self.limits.symbols + 1):
-                scores = log_probabilities(self.network, heard[:, t], self.expected, self.limits)  # [B, labels]
+                scores = log_probabilities(self.network, encoder_out[:, t], self.prediction_out, self.limits)  # [B, labels]
                 score, label = (scores if symbol < self.limits.symbols else scores[:, : BLANK + 1]).max(-1)
                 self.scores += torch.where(active, score, 0.0)
                 active = active & (label != BLANK)
@@ -79,8 +79,8 @@ class Greedy:
         for i in active.nonzero().flatten().tolist():
             self.labels[i].append(int(label[i]))
             self.frames[i].append(self.time)
-        expected, state = self._predict(label[:, None], self.state)
-        self.expected = torch.where(active[:, None], expected, self.expected)
+        prediction_out, state = self._predict(label[:, None], self.state)
+        self.prediction_out = torch.where(active[:, None], prediction_out, self.prediction_out)
         self.state = tuple(
             tuple(torch.where(active[:, None], new, old) for new, old in zip(after, before)) for after, before in zip(state, self.state)
         )
@@ -108,24 +108,24 @@ class Beam:
             before = [self.seen[s[:-1]][1] for s in new] if new[0] else []
             state = tuple(tuple(map(torch.cat, zip(*layer))) for layer in zip(*before)) if before else None
             y, state = self.network.prediction(torch.tensor([[s[-1] if s else BLANK] for s in new], device=self.network.device), state)
-            expected = self.network.joint.expected(y[:, 0])
+            prediction_out = self.network.joint.expected(y[:, 0])
             for i, s in enumerate(new):
-                self.seen[s] = expected[i], tuple(tuple(v[i : i + 1] for v in layer) for layer in state)
+                self.seen[s] = prediction_out[i], tuple(tuple(v[i : i + 1] for v in layer) for layer in state)
         return torch.stack([self.seen[s][0] for s in sequences])
 
     @torch.no_grad()
     def push(self, encoded: Tensor) -> "Beam":
         """More outputs of the encoder [T, outputs]."""
-        for heard in self.network.joint.heard(encoded):
-            self._frame(heard)
+        for encoder_out in self.network.joint.heard(encoded):
+            self._frame(encoder_out)
         return self
 
-    def _frame(self, heard: Tensor) -> None:
+    def _frame(self, encoder_out: Tensor) -> None:
         """One frame [joint]: grow, leave by blank, keep the best."""
         done, growing, width = {}, self.scores, self.limits.beam
         for symbol in range(self.limits.symbols + 1):
             sequences = list(growing)
-            scores = log_probabilities(self.network, heard, self._predict(sequences), self.limits).double()  # [n, labels]
+            scores = log_probabilities(self.network, encoder_out, self._predict(sequences), self.limits).double()  # [n, labels]
             scores += torch.tensor([list(growing.values())], dtype=torch.float64, device=scores.device).T
             for sequence, score in zip(sequences, scores[:, BLANK].tolist()):
                 done[sequence] = float(log_add(done[sequence], score)) if sequence in done else score

@@ -36,7 +36,7 @@ class RoundingExplorer(Explorer):
         largest = 2 ** (self.bits.value - 1) - 1
         each = self.shared.value == EACH
         self.scale = self.reach.value * qat.row_scales(self.weight if each else self.weight.view(1, -1), self.bits.value)
-        self.back = qat.Straight.apply(self.weight, self.scale, 0, -largest, largest)
+        self.back = qat.StraightThrough.apply(self.weight, self.scale, 0, -largest, largest)
         integers, part = self.back / self.scale, (slice(SHOWN[0]), slice(SHOWN[1]))
         self.snr = signal_to_noise(self.weight.numpy(), self.back.numpy())
         step = self.scale.expand_as(self.weight)

@@ -44,9 +44,9 @@ class Live(anywidget.AnyWidget):
 
 def described(listening: Listener) -> dict:
     """What live.js must know beside the module: sizes, times, names and colours."""
-    x = listening.ears.features
+    x = listening.frontend.features
     low, high = (int(np.clip(x.zero_point + side * DEVIATIONS / x.scale, -128, 127)) for side in (-1, 1))
-    frames = round(RATE / listening.ears.hop)
+    frames = round(RATE / listening.frontend.hop)
     return {
         "rate": RATE,
         "chunk": listening.chunk,
@@ -57,7 +57,7 @@ def described(listening: Listener) -> dict:
         "threshold": listening.threshold / 2**BITS,
         "pauses": [round(seconds * RATE) for seconds in PAUSES],
         "shown": SHOWN,
-        "feature": "MFCC" if "dct" in listening.ears.operation.arrays else "mel bands",
+        "feature": "MFCC" if "dct" in listening.frontend.operation.arrays else "mel bands",
         "columns": SHOWN * frames,
         "frames_per_second": frames,
         "low": low,

@@ -28,9 +28,9 @@ class Recorder(anywidget.AnyWidget):
     seconds = traitlets.Float(2).tag(sync=True)
     status = traitlets.Unicode("").tag(sync=True)  # shown beside the button
 
-    def __init__(self, heard: Callable[[np.ndarray], None], seconds: float = 2):
+    def __init__(self, take: Callable[[np.ndarray], None], seconds: float = 2):
         super().__init__(seconds=seconds)
-        self.heard = heard
+        self.take = take
         self.on_msg(self.receive)
 
     def receive(self, widget, content: dict, buffers: list) -> None:
@@ -41,7 +41,7 @@ class Recorder(anywidget.AnyWidget):
             self.status = str(error)
         else:
             self.status = ""
-            self.heard(samples)
+            self.take(samples)
 
 
 def uploads(value: dict | tuple) -> list[tuple[str, bytes]]:
