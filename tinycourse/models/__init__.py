@@ -13,6 +13,6 @@ from tinycourse.models.rnnt import join
 
 __all__ = [
     "AttentionCondenser", "BroadcastBlock", "CellConfig", "Designed", "FORMS", "MODELS", "NARROW", "Recurrent", "SearchedCondenser",
-    "TINYSPEECH", "TINYSPEECH_DESIGNS", "TRANSDUCERS", "TinySpeech", "build", "entry", "frontend", "join", "shift_channels", "match_channels",
-    "names", "unpool",
+    "TINYSPEECH", "TINYSPEECH_DESIGNS", "TRANSDUCERS", "TinySpeech", "build", "entry", "frontend", "join", "match_channels", "names",
+    "shift_channels", "unpool",
 ]  # fmt: skip
