@@ -11,14 +11,13 @@ void tc_dense(const tc_dense_params *p, int32_t first, int32_t last, const int8_
 #if TC_WIDE
     for (; o + TC_LANES <= last; o += TC_LANES, w += TC_LANES * inputs) {
         int32_t sum[TC_LANES];
-        for (int32_t i = 0; i < TC_LANES; i++)
-            sum[i] = tc_add_row(w + i * inputs, input, inputs, p->bias[o + i]);
+        for (int32_t i = 0; i < TC_LANES; i += 4)
+            tc_add_four_rows(w + i * inputs, input, inputs, p->bias + o + i, sum + i);
         tc_wide_output(p, o, sum, output);
     }
 #endif
     for (; o + 4 <= last; o += 4, w += 4 * inputs) {
-        int32_t sum0 = p->bias[o], sum1 = p->bias[o + 1], sum2 = p->bias[o + 2], sum3 = p->bias[o + 3];
-        TC_FOUR_ROWS(w, input, inputs, sum0, sum1, sum2, sum3);
+        TC_FOUR_ROWS(w, input, inputs, p->bias, o)
         output[o] = tc_dense_output(p, o, sum0);
         output[o + 1] = tc_dense_output(p, o + 1, sum1);
         output[o + 2] = tc_dense_output(p, o + 2, sum2);

@@ -42,32 +42,41 @@ TC_INLINE int32_t tc_add_row(const int8_t *w, const int8_t *input, int32_t input
     return sum;
 }
 
-/* The same of four rows, one behind the other: each input is loaded once for four products. A macro, because the loop as a function takes
- * a Cortex-M4 3 % more instructions, inline or not. `w`, `input` and the four sums are names of variables. */
 #if defined(__ARM_FEATURE_SIMD32)
-#define TC_FOUR_INPUTS(w, input, inputs, i, sum0, sum1, sum2, sum3)    \
-    for (; i + 4 <= inputs; i += 4) {                                  \
-        const four x = load_four(input + i);                           \
-        sum0 = add_products(x, w + i, sum0);                           \
-        sum1 = add_products(x, w##1 + i, sum1);                        \
-        sum2 = add_products(x, w##2 + i, sum2);                        \
-        sum3 = add_products(x, w##3 + i, sum3);                        \
+#define TC_FOUR_INPUTS(w, input, inputs)        \
+    for (; i + 4 <= inputs; i += 4) {           \
+        const four x = load_four(input + i);    \
+        sum0 = add_products(x, w + i, sum0);    \
+        sum1 = add_products(x, w##1 + i, sum1); \
+        sum2 = add_products(x, w##2 + i, sum2); \
+        sum3 = add_products(x, w##3 + i, sum3); \
     }
 #else
-#define TC_FOUR_INPUTS(w, input, inputs, i, sum0, sum1, sum2, sum3)
+#define TC_FOUR_INPUTS(w, input, inputs)
 #endif
-#define TC_FOUR_ROWS(w, input, inputs, sum0, sum1, sum2, sum3)                          \
-    do {                                                                                \
-        const int8_t *w##1 = w + inputs, *w##2 = w##1 + inputs, *w##3 = w##2 + inputs;  \
-        int32_t i = 0;                                                                  \
-        TC_FOUR_INPUTS(w, input, inputs, i, sum0, sum1, sum2, sum3)                     \
-        for (; i < inputs; i++) {                                                       \
-            const int32_t x = input[i];                                                 \
-            sum0 += x * w[i];                                                           \
-            sum1 += x * w##1[i];                                                        \
-            sum2 += x * w##2[i];                                                        \
-            sum3 += x * w##3[i];                                                        \
-        }                                                                               \
-    } while (0)
+
+/* sum0 to sum3: the same of four rows, one behind the other, each input loaded once for four products. Lines of C instead of a function,
+ * even an inline one, because tc_dense would take a Cortex-M4 3 % more instructions. */
+#define TC_FOUR_ROWS(w, input, inputs, bias, o)                                         \
+    const int8_t *w##1 = w + inputs, *w##2 = w##1 + inputs, *w##3 = w##2 + inputs;      \
+    int32_t sum0 = bias[o], sum1 = bias[o + 1], sum2 = bias[o + 2], sum3 = bias[o + 3]; \
+    int32_t i = 0;                                                                      \
+    TC_FOUR_INPUTS(w, input, inputs)                                                    \
+    for (; i < inputs; i++) {                                                           \
+        const int32_t x = input[i];                                                     \
+        sum0 += x * w[i];                                                               \
+        sum1 += x * w##1[i];                                                            \
+        sum2 += x * w##2[i];                                                            \
+        sum3 += x * w##3[i];                                                            \
+    }
+
+TC_INLINE void tc_add_four_rows(const int8_t *w, const int8_t *input, int32_t inputs, const int32_t *bias, int32_t *sum)
+{
+    TC_FOUR_ROWS(w, input, inputs, bias, 0)
+    sum[0] = sum0;
+    sum[1] = sum1;
+    sum[2] = sum2;
+    sum[3] = sum3;
+}
 
 #endif

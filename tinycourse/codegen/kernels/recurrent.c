@@ -13,13 +13,10 @@ void tc_embedding(const tc_embedding_params *p, const int16_t *input, int8_t *ou
 TC_INLINE void rows_of(const tc_product *p, int32_t o, int32_t count, const int8_t *input, int32_t y[4])
 {
     const int8_t *w = p->weight + o * p->inputs;
-    if (count == 4) {
-        int32_t sum0 = p->bias[o], sum1 = p->bias[o + 1], sum2 = p->bias[o + 2], sum3 = p->bias[o + 3];
-        TC_FOUR_ROWS(w, input, p->inputs, sum0, sum1, sum2, sum3);
-        y[0] = sum0, y[1] = sum1, y[2] = sum2, y[3] = sum3;
-    } else {
+    if (count == 4)
+        tc_add_four_rows(w, input, p->inputs, p->bias + o, y);
+    else
         y[0] = tc_add_row(w, input, p->inputs, p->bias[o]);
-    }
     for (int32_t k = 0; k < count; k++)
         y[k] = tc_requantize(y[k], p->multiplier[o + k], p->shift[o + k]);
 }
