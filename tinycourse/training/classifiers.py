@@ -1,4 +1,4 @@
-"""Training: one loop for CPU, GPU and several of them, seeded, with a progress bar, that survives being killed."""
+"""Training of classifiers, on CPU, GPU and several of them: seeded, and resumed to the same bits after it was killed."""
 
 from collections.abc import Iterator
 from dataclasses import dataclass, field

@@ -1,4 +1,4 @@
-"""Training of transducers: the loop of classifiers.py for sentences. Seeded, in the same checkpoints, resumed to the same bits."""
+"""Training of transducers: the loop of loop.py on sentences. Seeded, in the same checkpoints, resumed to the same bits."""
 
 import sys
 from collections.abc import Iterator
