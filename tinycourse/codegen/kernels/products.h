@@ -28,7 +28,10 @@ static inline int32_t add_products(four x, const int8_t *w, int32_t sum)
     return __smlad(x.odd, y.odd, __smlad(x.even, y.even, sum));
 }
 
-/* Four inputs at a time for TC_ADD_FOUR_ROWS, and as many as there are. */
+/* Four inputs at a time, from input i on, as many as there are: of one row, and of four. */
+#define TC_ADD_FOURS_OF_ROW(w, input, inputs, sum) \
+    for (; i + 4 <= inputs; i += 4)                \
+        sum = add_products(load_four(input + i), w + i, sum);
 #define TC_ADD_FOURS(w, w1, w2, w3, input, inputs, sum0, sum1, sum2, sum3) \
     for (; i + 4 <= inputs; i += 4) {                                      \
         const four x = load_four(input + i);                               \
@@ -38,6 +41,7 @@ static inline int32_t add_products(four x, const int8_t *w, int32_t sum)
         sum3 = add_products(x, w3 + i, sum3);                              \
     }
 #else
+#define TC_ADD_FOURS_OF_ROW(w, input, inputs, sum)
 #define TC_ADD_FOURS(w, w1, w2, w3, input, inputs, sum0, sum1, sum2, sum3)
 #endif
 
@@ -45,10 +49,7 @@ static inline int32_t add_products(four x, const int8_t *w, int32_t sum)
 TC_INLINE int32_t tc_add_row(const int8_t *w, const int8_t *input, int32_t inputs, int32_t sum)
 {
     int32_t i = 0;
-#if defined(__ARM_FEATURE_SIMD32)
-    for (; i + 4 <= inputs; i += 4)
-        sum = add_products(load_four(input + i), w + i, sum);
-#endif
+    TC_ADD_FOURS_OF_ROW(w, input, inputs, sum)
     for (; i < inputs; i++)
         sum += input[i] * w[i];
     return sum;
