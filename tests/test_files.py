@@ -268,7 +268,7 @@ def refuse(*_) -> None:
 
 DIRECTLY = {  # who may write without files.py, and why
     "is it": {"files"},
-    "inside of whole or whole_folder": {"data/bundle", "export/base", "targets/binaries", "export/onnx_form"},
+    "inside of whole or whole_folder": {"data/bundle", "targets/binaries", "export/onnx_form"},
     "goes on where it stopped, and is verified": {"data/download"},
     "in a temporary folder": {
         "cli/doctor",
@@ -276,6 +276,7 @@ DIRECTLY = {  # who may write without files.py, and why
         "targets/inline_c",
         "targets/toolchain",
         "features/audio",
+        "export/network_package",
     },
     "in memory": {"data/user_recordings", "widgets/explorer"},
     "nobody's own files": {"_torchaudio", "grading/sandbox"},

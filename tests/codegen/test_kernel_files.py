@@ -7,7 +7,7 @@ import pytest
 from tinycourse.codegen.kernel_files import KERNELS, RUNTIME, homes_of_functions, kernel_files, kernels_of
 from tinycourse.targets import toolchain
 
-ALWAYS = {RUNTIME, "kernels.h", "fixed_point.c"}
+ALWAYS = {RUNTIME, "kernels.h", "fixed_point.h", "fixed_point.c"}
 NEEDED = {  # for a function: (plain, with DSP instructions), beside ALWAYS
     "tc_tanh8": ({"recurrent.c", "curves.c", "sparse.c", "products.h"}, {"recurrent.c", "curves.c", "sparse.c", "products.h"}),
     "tc_scale": ({"elementwise.c"}, {"elementwise.c"}),

@@ -24,6 +24,7 @@ def export(a) -> None:
 def export_c(a, named: dict) -> tuple[dict, str]:
     """The report of C, as it is or as firmware, and the same in words; `named` are settings of a keyword spotter."""
     from tinycourse.export import deploy, package
+    from tinycourse.export.firmware import FORMS
     from tinycourse.models import TRANSDUCERS
     from tinycourse.program.keyword_spotter import Settings
     from tinycourse.training import checkpoint
@@ -34,7 +35,7 @@ def export_c(a, named: dict) -> tuple[dict, str]:
         raise TinycourseError(f"{recogniser.name} takes a stream anyway and has plain kernels only; leave out --listen and --kernels.")
     deploy.calibrate(recogniser, a.calibrate)
     model = deploy.model_of(recogniser, a.samples, settings if a.listen else None)
-    clip = None if a.form == "plain" else deploy.example(model)
+    clip = deploy.example(model) if FORMS[a.form].on_chip else None
     report = package.export(model, target, a.out, a.kernels == "dsp", a.form, clip)
     return report, deploy.summary(report)
 

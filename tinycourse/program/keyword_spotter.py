@@ -6,7 +6,7 @@ threshold. Then the detector is deaf for a while, so that one word is one detect
 integers, but for one thing: a window's first and last frames see the sound around it (streaming_frontend.py), not its mirror image.
 
 `Listener.step` is the reference, `posteriors` and `decide` give the same for a recording as a whole. codegen/spotter_writer.py writes it in
-C, and export/spotter_package.py makes a folder of that.
+C, and export/spotter_package.py a package of that.
 """
 
 from dataclasses import dataclass, replace
