@@ -25,10 +25,7 @@ void tc_dense(const tc_dense_params *p, int32_t first, int32_t last, const int8_
     }
     for (; o < last; o++, w += inputs) {
         int32_t sum = p->bias[o], i = 0;
-#if defined(__ARM_FEATURE_SIMD32)
-        for (; i + 4 <= inputs; i += 4)
-            sum = add_products(load_four(input + i), w + i, sum);
-#endif
+        TC_INPUTS(w, input, inputs)
         for (; i < inputs; i++)
             sum += input[i] * w[i];
         output[o] = tc_dense_output(p, o, sum);
