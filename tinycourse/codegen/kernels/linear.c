@@ -25,7 +25,7 @@ void tc_dense(const tc_dense_params *p, int32_t first, int32_t last, const int8_
     }
     for (; o < last; o++, w += inputs) {
         int32_t sum = p->bias[o], i = 0;
-        TC_ADD_FOURS_OF_ROW(w, input, inputs, sum)
+        TC_INPUTS(w, input, inputs)
         for (; i < inputs; i++)
             sum += input[i] * w[i];
         output[o] = tc_dense_output(p, o, sum);

@@ -27,22 +27,11 @@ static inline int32_t add_products(four x, const int8_t *w, int32_t sum)
     const four y = load_four(w);
     return __smlad(x.odd, y.odd, __smlad(x.even, y.even, sum));
 }
-#endif
 
-/* sum + the products of one row. */
-TC_INLINE int32_t tc_add_row(const int8_t *w, const int8_t *input, int32_t inputs, int32_t sum)
-{
-    int32_t i = 0;
-#if defined(__ARM_FEATURE_SIMD32)
-    for (; i + 4 <= inputs; i += 4)
+/* As many of the inputs as can be taken by fours; i counts them. */
+#define TC_INPUTS(w, input, inputs) \
+    for (; i + 4 <= inputs; i += 4) \
         sum = add_products(load_four(input + i), w + i, sum);
-#endif
-    for (; i < inputs; i++)
-        sum += input[i] * w[i];
-    return sum;
-}
-
-#if defined(__ARM_FEATURE_SIMD32)
 #define TC_FOUR_INPUTS(w, input, inputs)        \
     for (; i + 4 <= inputs; i += 4) {           \
         const four x = load_four(input + i);    \
@@ -52,8 +41,19 @@ TC_INLINE int32_t tc_add_row(const int8_t *w, const int8_t *input, int32_t input
         sum3 = add_products(x, w##3 + i, sum3); \
     }
 #else
+#define TC_INPUTS(w, input, inputs)
 #define TC_FOUR_INPUTS(w, input, inputs)
 #endif
+
+/* sum + the products of one row. */
+TC_INLINE int32_t tc_add_row(const int8_t *w, const int8_t *input, int32_t inputs, int32_t sum)
+{
+    int32_t i = 0;
+    TC_INPUTS(w, input, inputs)
+    for (; i < inputs; i++)
+        sum += input[i] * w[i];
+    return sum;
+}
 
 /* sum0 to sum3: the same of four rows, one behind the other, each input loaded once for four products. Lines of C instead of a function,
  * even an inline one, because tc_dense would take a Cortex-M4 3 % more instructions. */
