@@ -270,6 +270,7 @@ DIRECTLY = {  # who may write without files.py, and why
     "is it": {"files"},
     "inside of whole or whole_folder": {"data/bundle", "targets/binaries", "export/onnx_form"},
     "goes on where it stopped, and is verified": {"data/download"},
+    "a journal that grows, and loses half a line": {"search/storage"},
     "in a temporary folder": {
         "cli/doctor",
         "grading/worker",

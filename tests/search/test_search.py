@@ -459,8 +459,8 @@ def test_a_record_is_the_same_bytes_and_comes_back(tmp_path):
 
 def test_a_record_is_written_whole_or_not_at_all(tmp_path, monkeypatch):
     (tmp_path / "a").write_text("before")
-    with pytest.raises(TinycourseError, match="cannot be written"):
-        records.write_record({}, tmp_path)  # a folder
+    with pytest.raises(TinycourseError, match="is a folder.*give another place"):
+        records.write_record({}, tmp_path)
     monkeypatch.setattr(os, "replace", lambda *_: (_ for _ in ()).throw(OSError("full")))
     with pytest.raises(TinycourseError, match="cannot be written"):
         records.write_record({}, tmp_path / "a")

@@ -105,7 +105,7 @@ class ClipBatches:
     def draw(self, chosen: Tensor, augment: Augment) -> tuple[Tensor, Tensor, Tensor | None]:
         """The batch of `chosen` clips [B]: features [B, 1, frames, bands], labels [B], and a teacher's logits [B, classes] or None."""
         x = augment.features(self.frontend.finish(augment.energies(self.energies[chosen].float())))
-        return x, self.labels[chosen].to(x.device), None if self.taught is None else self.taught[chosen].to(x.device)
+        return x, self.labels[chosen].to(x.device), None if self.teacher_logits is None else self.teacher_logits[chosen].to(x.device)
 
 
 def fit(
