@@ -89,7 +89,7 @@ for op in page.operations:
     print(f"{op.kind:13} {', '.join(op.inputs):14} -> {op.output:14} {page.tensors[op.output].shape}")
 
 # %% [markdown]
-# Of the files that were made, `model.c` is what is particular to this network; the kernels are the same for all. Two excerpts tell nearly everything. The first is what the chip executes: one call after the other. There is no loop over layers, no interpreter, nothing to be looked up.
+# Of the files that were made, `model.c` is what is particular to this network; the kernels are shared: each network brings along those that it calls. Two excerpts tell nearly everything. The first is what the chip executes: one call after the other. There is no loop over layers, no interpreter, nothing to be looked up.
 # All tensors lie in one block, the **arena**; `bytes + ...` is a place in it, decided before the chip was ever switched on. The second excerpt is a layer's *constants*. Look for what you know: weights in int8; a 32-bit bias; a multiplier and a shift for each row, as in lesson 08;
 # the zero point of the output; and the ReLU, which has become the lower limit: nothing below the zero point.
 
