@@ -190,7 +190,7 @@ def test_a_design_that_diverges_is_the_worst_and_the_study_goes_on(sounds, tmp_p
 
 
 def test_sounds_are_computed_once(folder, sounds, monkeypatch):
-    monkeypatch.setattr(proxy, "hear", lambda *_: pytest.fail("they were computed again"))
+    monkeypatch.setattr(proxy, "mel_energies", lambda *_: pytest.fail("they were computed again"))
     again = proxy.sounds_of(TINY, folder)
     assert torch.equal(again.energies["training", 7_600], sounds.energies["training", 7_600])
     assert again.classes == sounds.classes
@@ -327,7 +327,7 @@ def test_a_trial_without_a_worker_is_lost_after_a_moment(tmp_path, monkeypatch):
     assert explore.retry_lost(study) == 1
 
 
-def test_a_kill_between_the_end_of_a_trial_and_its_point_costs_nothing(tmp_path, monkeypatch):
+def test_a_kill_between_the_end_of_a_trial_and_its_point_costs_nothing(tmp_path, monkeypatch, ctrl_c):
     study = explore.open_study("s", str(tmp_path / "j"), SETTINGS)
     gone = study.ask()
     point = space.suggest(gone)
