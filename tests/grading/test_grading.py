@@ -258,7 +258,7 @@ def test_everybody_has_a_row_and_a_remark(tmp_path):
     there = tmp_path / "class"
     files = ("zip/work.zip", "report/a.txt", "report/b.txt", "macos/__MACOSX/._00_word_to_chip.ipynb", "macos/._00_word_to_chip.ipynb",
              "strange/notes.ipynb", "links/secret.txt", "whole.zip", "__MACOSX/zip/._work.zip", ".DS_Store", "readme.txt",
-             "points_feedback/zip.html", "points_cache/0.json")  # fmt: skip
+             "points_feedback/somebody.html", "points_cache/0.json")  # fmt: skip
     for name in files:
         (there / name).parent.mkdir(parents=True, exist_ok=True)
         (there / name).write_text("{}")
