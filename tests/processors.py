@@ -26,13 +26,15 @@ SETTINGS = {  # name: variables of the environment, beside one thread
     "two threads": {"OMP_NUM_THREADS": "2"},
 }
 EXTREMES = "sse", "avx2"  # the two that differ most
-QUICK = ["test_streaming.py", "test_tracing.py", "test_runtime.py::test_float"]
-QUICK += [f"test_rnnt.py::test_streaming_is_the_batch_for_every_chunk_size[{kinds}]" for kinds in ("ln-lstm-sru", "sru-lstm")]
+QUICK = ["features/test_streaming.py", "quantization/test_tracing.py", "host/test_products.py::test_float"]
+QUICK += [f"models/test_rnnt.py::test_streaming_is_the_batch_for_every_chunk_size[{kinds}]" for kinds in ("ln-lstm-sru", "sru-lstm")]
 NUMERICAL = (
-    "test_rnnt.py test_cells.py test_transducer.py test_pruned_loss.py test_streaming.py test_stream.py test_frontend.py test_tracing.py "
-    "test_integer_frontend.py test_integer_cells.py test_integer_rnnt.py test_models.py test_baselines.py test_quantization.py test_qat.py "
-    "test_pruning.py test_observers.py test_sparse.py test_metrics.py test_runtime.py test_runtime_layers.py test_augmentation.py "
-    "test_onnx.py test_exercises.py"
+    "models/test_rnnt.py models/test_cells.py transducer/test_loss.py transducer/test_pruned_loss.py features/test_streaming.py "
+    "spotting/test_detector.py features/test_frontend.py quantization/test_tracing.py quantization/test_integer_frontend.py "
+    "quantization/test_recurrent_layers.py quantization/test_integer_transducer.py models/test_models.py models/test_baselines.py "
+    "quantization/test_post_training.py quantization/test_qat.py pruning/test_pruning.py quantization/test_observers.py "
+    "program/test_block_sparse.py training/test_metrics.py host/test_products.py host/test_layers.py features/test_augmentation.py "
+    "export/test_onnx.py test_exercises.py"
 ).split()
 LESSONS = "02", "03", "06"
 

@@ -15,7 +15,8 @@ ROOT = Path(__file__).parents[1]
 IMPORTS = """
 import importlib, pkgutil, tinycourse
 for module in pkgutil.walk_packages(tinycourse.__path__, "tinycourse."):
-    importlib.import_module(module.name)
+    if not module.name.endswith("__main__"):
+        importlib.import_module(module.name)
 """
 VERBS = """
 import argparse, contextlib, io

@@ -38,7 +38,7 @@ from tinycourse.plots import lesson05 as figures
 
 words = ["(blank)", "two", "six"]
 encoder_out = torch.tensor([[2.5, 0.0, 0.0], [0.5, 2.5, 0.0], [0.5, 0.0, 2.5], [2.5, 0.0, 0.0]])  # [T, V]: pause, two, six, pause
-prediction_out = torch.tensor([[0.0, 0.0, 0.0], [1.0, -3.0, 0.0], [1.0, 0.0, -3.0]])  # [V, V]: after nothing, after two, after six
+prediction_out = torch.tensor([[0.0, 0.0, 0.0], [1.0, -3.0, 0.0], [1.0, 0.0, -3.0]])  # [V, V]: after nothing, two, six
 target = torch.tensor([1, 2])  # what was said: two, six
 logits = encoder_out[:, None] + prediction_out[F.pad(target, (1, 0))]  # [T, U + 1, V]
 print(f"a lattice of {logits.shape[0]} frames and {len(target)} labels, {len(words)} symbols")

@@ -107,7 +107,7 @@ figures.networks();
 # %% tags=["nbval-check-output"]
 words = ("(blank)", "two", "six")
 encoder_out = torch.tensor([[2.5, 0.0, 0.0], [0.5, 2.5, 0.0], [0.5, 0.0, 2.5], [2.5, 0.0, 0.0]])  # [T, V]: pause, two, six, pause
-prediction_out = torch.tensor([[0.0, 0.0, 0.0], [1.0, -3.0, 0.0], [1.0, 0.0, -3.0]])  # [V, V]: after nothing, after two, after six
+prediction_out = torch.tensor([[0.0, 0.0, 0.0], [1.0, -3.0, 0.0], [1.0, 0.0, -3.0]])  # [V, V]: after nothing, two, six
 target = torch.tensor([1, 2])
 before = torch.tensor([0, 1, 2])  # the label behind us in each row u: none, two, six
 logits = encoder_out[:, None] + prediction_out[before]  # [T, U + 1, V] = [4, 3, 3]

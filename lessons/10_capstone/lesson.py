@@ -238,8 +238,9 @@ shots = {
 }
 ways = {name: {"arena": r["ram"]["arena_bytes"], "stack": r["ram"]["stack_bytes"]} for name, r in shots.items()}
 ways["the listener"] = {"arena": report["ram"] - report["stack"], "stack": report["stack"]}
-print(f"listener: flash {report['flash']:,} bytes, RAM {report['ram']:,} bytes, {report['instructions']:,} instructions a second")
-print(f"busiest chunk: {report['worst']:,} instructions; a chip that does 80 million a second takes {report['worst'] / 80e3:.0f} ms")
+flash, ram, spent, worst = (report[name] for name in ("flash", "ram", "instructions", "worst"))
+print(f"listener: flash {flash:,} bytes, RAM {ram:,} bytes, {spent:,} instructions a second")
+print(f"busiest chunk: {worst:,} instructions; a chip that does 80 million a second takes {worst / 80e3:.0f} ms")
 figures09.memory(ways, study.LIMITS["ram"], "the limit of the board");
 
 # %% [markdown]
