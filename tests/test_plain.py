@@ -49,7 +49,9 @@ from IPython.core.interactiveshell import InteractiveShell
 shell = InteractiveShell.instance()
 for cell in json.load(open(sys.argv[1], encoding="utf-8"))["cells"]:
     if cell["cell_type"] == "code":
-        shell.run_cell("".join(cell["source"])).raise_error()
+        shell.run_cell(source := "".join(cell["source"])).raise_error()
+        if 'compare("MFCC"' in source:  # the last comparison; what follows knows no torchaudio
+            break
 """
 
 
