@@ -134,7 +134,7 @@ chip = instruction_model.measured()["cortex-m4"]
 off = [abs(e) for e in chip["errors"].values()]
 for kernel, per in (("pointwise", "product"), ("depthwise", "product"), ("add", "element"), ("max_pool", "value compared")):
     print(f"{kernel:10}{chip['prices'][kernel][0]:6.1f} instructions for each {per}")
-print(f"foretold from all others, a network is off by {mean(off):.1%} on average, {max(off):.1%} at worst ({len(off)} networks)")
+print(f"predicted from all others, a network is off by {mean(off):.1%} on average, {max(off):.1%} at worst ({len(off)} networks)")
 figures.prices(chip["instructions"], chip["errors"], chip["multiply_adds"]);
 
 # %% [markdown]

@@ -408,7 +408,7 @@ def accuracy(network: torch.nn.Module) -> float:
 
 
 clean, eight, four = qat.answer(words.network, features), *(qat.weight_bytes(words.network, bits) for bits in (8, 4))
-print(f"{'':22}{'bytes':>8}{'foretold':>12}{'measured':>12}{'accuracy':>10}")
+print(f"{'':22}{'bytes':>8}{'predicted':>12}{'measured':>12}{'accuracy':>10}")
 for share in (1.0, 0.85, 0.7, 0.6, 0.0):
     bits = qat.mixed(found, max(four, round(share * eight)))
     network = qat.rounded(words.network, bits)

@@ -405,7 +405,7 @@ writer = checkpoint.load("rnnt-digits-sparse")
 source = "spoken-digits" if data.find("spoken-digits") else "tinywords"  # people, or else the bundled synthetic voices
 task = sequences.open_task("connected-digits", source=source)
 sentences = deploy.transducer_program_of(writer, task.speech("validation").audio[:50], samples=True)
-bill = package.export(sentences, "cortex-m4", folder / "sentences")
+cost_report = package.export(sentences, "cortex-m4", folder / "sentences")
 ear, strings = package.load(folder / "sentences"), task.speech("testing")
 for i in (0, 1, 3):
     rows = deploy.rows(sentences, strings.audio[i])  # [T, 160]
@@ -414,14 +414,14 @@ for i in (0, 1, 3):
     text, same = Vocabulary(writer.classes).decode(labels), labels == truth and (heard == encoded).all()
     print(f"said {strings.texts[i]}\nchip {text}\n     {'every bit as the interpreter' if same else 'the interpreter differs'}")
 busy = ear.instructions / (len(rows) * 0.01) / 80e6
-flash, ram = (bill[memory]["total_bytes"] for memory in ("flash", "ram"))
+flash, ram = (cost_report[memory]["total_bytes"] for memory in ("flash", "ram"))
 print(f"flash {flash:,} bytes, RAM {ram:,}; at 80 MHz busy for {busy:.0%} of the time ({source})")
 
 # %% [markdown]
 # (*Busy* assumes one instruction for each cycle once more.) A mean hides what matters in a stream: between two rows there are ten milliseconds, and when they are over, the next samples are there. Here is the last string again, run by run.
 
 # %% alt="Thin bars of instructions over two seconds, in four heights from the front end alone to all networks; the three tallest, hatched, stand below the words three, six, eight; all below a dashed line."
-cost = {part: row["instructions"] for part, row in bill["parts"].items()}
+cost = {part: row["instructions"] for part, row in cost_report["parts"].items()}
 steps = {
     "front end": cost["ears"],
     "and lower encoder": cost["front"],

@@ -18,7 +18,7 @@ CLASSES = 12  # of the papers' tables, for which `tinycourse profile` counts too
 @dataclass(frozen=True)
 class Costs:
     """Weights and multiply-adds for one clip; bytes of constants in flash and of the planned arena in RAM; instructions on a Cortex-M4,
-    foretold. None where nobody asked."""
+    predicted. None where nobody asked."""
 
     parameters: int
     multiply_adds: int

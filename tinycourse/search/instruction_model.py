@@ -1,4 +1,4 @@
-"""Instructions of a network on a chip, foretold: a few costs for each kernel, by least squares on networks that the emulator ran.
+"""Instructions of a network on a chip, predicted: a few costs for each kernel, by least squares on networks that the emulator ran.
 
 Multiply-adds say little about it: an addition has none and costs thirty instructions an element, a product of a pointwise
 convolution costs two. So every kernel has its own price for what it does: products, elements, positions, and itself once.
