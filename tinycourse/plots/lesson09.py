@@ -137,7 +137,7 @@ def layers(rows: list[dict]) -> Figure:
 
 
 def roofline(points: dict[str, tuple[np.ndarray, np.ndarray]], prices: dict[str, tuple[float, float]]) -> Figure:
-    """Multiply-adds for each instruction over products for each output, both logarithmic: marks as counted, lines as foretold.
+    """Multiply-adds for each instruction over products for each output, both logarithmic: marks as counted, lines as predicted.
 
     points: {kernel: (x, y)}. prices: {kernel: (instructions for a product, for an output)}; the line is x / (product x + output), and its
     ceiling 1 / product is dotted."""
